@@ -1,0 +1,150 @@
+/** Flat lookup arrays over the instruction table, built once, so that decoding is array indexing and mask compares. */
+import type { OperandSpec } from '../isa/operand.ts';
+import type { TableRow } from '../isa/row.ts';
+import { instructionTable } from '../isa/table.ts';
+
+/** What follows ModRM in the instruction's bytes. */
+export const immediateForm = {
+  none: 0,
+  byte: 1,
+  word: 2,
+  /** 16 or 32 bits by operand size. */
+  z: 3,
+  /** 16, 32 or 64 bits by operand size. */
+  v: 4,
+  /** moffs: as wide as an address. */
+  offset: 5,
+  /** Offset of operand size, then a 16-bit selector. */
+  farPointer: 6,
+  /** ENTER: 16 bits, then 8. */
+  wordByte: 7,
+} as const;
+export type ImmediateForm = (typeof immediateForm)[keyof typeof immediateForm];
+
+/** Effective mandatory prefix; F2 and F3 win over 66. */
+export const prefixKey = { none: 0, '66': 1, F3: 2, F2: 3 } as const;
+
+/**
+ * A row that may match in a slot. It does when `(key & mask) === value`; the key is
+ * prefix in bits 1:0, W in bit 2, rm (or register with REX.B) in bits 6:3.
+ */
+export interface Candidate {
+  readonly row: TableRow;
+  readonly mask: number;
+  readonly value: number;
+  readonly immediate: ImmediateForm;
+  /** 0 operand size as usual, 1 default 64, 2 forced 64 (in 64-bit mode). */
+  readonly size64: 0 | 1 | 2;
+  readonly usesVvvv: boolean;
+}
+
+/** An opcode: with ModRM, candidates by `mod == 3 ? 8 + reg : reg`; without, all in slot 0. */
+export interface OpcodeEntry {
+  readonly hasModrm: boolean;
+  readonly modIgnored: boolean;
+  readonly slots: readonly (readonly Candidate[])[];
+}
+
+/** Indexed by `map << 8 | opcode`, VEX maps from `vexMap << 8`. */
+export type Lookup = readonly (OpcodeEntry | undefined)[];
+export const vexMap = 4;
+const mapCount = 8;
+
+export interface Lookups {
+  readonly long: Lookup;
+  readonly legacy: Lookup;
+  readonly real: Lookup;
+}
+
+const modrmSources = 'EGMRSCDVWUPQNT';
+
+function immediateOf(operands: readonly OperandSpec[]): ImmediateForm {
+  const immediates = operands.filter(({ source }) => 'IJOA'.includes(source));
+  const [first, second] = immediates;
+  if (first === undefined) return immediateForm.none;
+  if (second !== undefined) return immediateForm.wordByte;
+  if (first.source === 'O') return immediateForm.offset;
+  if (first.source === 'A') return immediateForm.farPointer;
+  switch (first.width) {
+    case 'b':
+    case 'bs':
+      return immediateForm.byte;
+    case 'w':
+      return immediateForm.word;
+    case 'v':
+      return immediateForm.v;
+    default:
+      return immediateForm.z;
+  }
+}
+
+/** Whether the encoding has a ModRM byte. */
+export function hasModrm(row: TableRow): boolean {
+  if (row.ext !== undefined || row.mod !== undefined) return true;
+  return row.operandSpecs.some(({ source }) => modrmSources.includes(source));
+}
+
+function candidateOf(row: TableRow): Candidate {
+  let mask = 0;
+  let value = 0;
+  if (row.prefix !== undefined) {
+    mask |= 3;
+    value |= row.prefix === 'NP' ? prefixKey.none : prefixKey[row.prefix];
+  }
+  if (row.w !== undefined) {
+    mask |= 4;
+    value |= row.w << 2;
+  }
+  if (row.rm !== undefined) {
+    mask |= hasModrm(row) ? 0x38 : 0x78;
+    value |= row.rm << 3;
+  }
+  const size64 = row.size64 === undefined ? 0 : row.size64 === 'default' ? 1 : 2;
+  const usesVvvv = row.operandSpecs.some(({ source }) => source === 'B');
+  return { row, mask, value, immediate: immediateOf(row.operandSpecs), size64, usesVvvv };
+}
+
+function bitCount(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** The slots of an opcode that a row answers to. */
+function slotsOf(row: TableRow): number[] {
+  if (!hasModrm(row)) return [0];
+  const regs = row.ext === undefined ? [0, 1, 2, 3, 4, 5, 6, 7] : [row.ext];
+  if (row.mod === 'mem') return regs;
+  const registerSlots = regs.map((reg) => 8 + reg);
+  return row.mod === undefined ? [...regs, ...registerSlots] : registerSlots;
+}
+
+function entryOf(rows: readonly TableRow[]): OpcodeEntry | undefined {
+  const first = rows[0];
+  if (first === undefined) return undefined;
+  const slots: Candidate[][] = Array.from({ length: hasModrm(first) ? 16 : 1 }, () => []);
+  for (const row of rows) {
+    if (hasModrm(row) !== hasModrm(first))
+      throw new Error(`${row.mnemonic}: rows of one opcode differ in having ModRM`);
+    for (const slot of slotsOf(row)) slots[slot]?.push(candidateOf(row));
+  }
+  for (const slot of slots) slot.sort((a, b) => bitCount(b.mask) - bitCount(a.mask));
+  return { hasModrm: hasModrm(first), modIgnored: first.mod === 'ignored', slots };
+}
+
+function buildLookup(exists: (row: TableRow) => boolean): Lookup {
+  const buckets: TableRow[][] = Array.from({ length: mapCount << 8 }, () => []);
+  for (const row of instructionTable) {
+    if (!exists(row)) continue;
+    const span = row.operandSpecs.some(({ source }) => source === 'Z') ? 8 : 1;
+    const first = ((row.map + (row.vex === true ? vexMap : 0)) << 8) | row.opcode;
+    for (let i = 0; i < span; i++) buckets[first + i]?.push(row);
+  }
+  return buckets.map(entryOf);
+}
+
+export const lookups: Lookups = {
+  long: buildLookup((row) => row.only !== 'not64'),
+  legacy: buildLookup((row) => row.only !== 'only64'),
+  real: buildLookup((row) => row.only !== 'only64' && row.protectedOnly !== true && row.vex !== true),
+};

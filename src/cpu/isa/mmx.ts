@@ -1,0 +1,3 @@
+/** placeholder */
+import type { Row } from './row.ts';
+export const mmxRows: readonly Row[] = [];
