@@ -1,0 +1,3 @@
+import { defineLane } from './lane.ts';
+
+defineLane({ slow: true, timeoutMs: 600_000 });

@@ -1,0 +1,3 @@
+import { defineLane } from './lane.ts';
+
+defineLane({ slow: false, timeoutMs: 60_000 });

@@ -1,0 +1,134 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { compareOutput, type Expected, type Machine, parseExpected } from './expected.ts';
+
+const folder = dirname(fileURLToPath(import.meta.url));
+const root = dirname(dirname(folder));
+const MEMORY = '64M';
+
+export interface Guest {
+  /** Path without extension, relative to this folder: `paging/two-level`. */
+  readonly name: string;
+  readonly expected: Expected;
+}
+
+export interface Outcome {
+  readonly output: string;
+  /** Exit status, or the signal's name, or what kept the program from running. */
+  readonly status: number | string;
+}
+
+/** All guests of one lane, in the order of their names. */
+export function listGuests(slow: boolean): Guest[] {
+  const guests: Guest[] = [];
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
+    if (!path.endsWith('.asm')) continue;
+    const name = path.slice(0, -'.asm'.length);
+    const expected = parseExpected(readFileSync(join(folder, `${name}.expected`), 'utf8'));
+    if (expected.slow === slow) guests.push({ name, expected });
+  }
+  return guests;
+}
+
+/** Assembles a guest into `directory`. @returns the ELF file. Throws with nasm's message on a mistake in the source. */
+export async function assemble(nasm: string, name: string, directory: string): Promise<string> {
+  const elf = join(directory, `${name.replaceAll('/', '-')}.elf`);
+  const source = join(folder, `${name}.asm`);
+  const include = ['-I', `${join(folder, 'lib')}/`, '-I', `${dirname(source)}/`];
+  await promisify(execFile)(nasm, ['-w-all', '-f', 'bin', ...include, '-o', elf, source]);
+  return elf;
+}
+
+/** Runs a guest and compares. @returns what is wrong, readable, or undefined. */
+export async function check(
+  guest: Guest,
+  machine: Machine,
+  elf: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const command = machine === 'qemu' ? qemuCommand(guest.expected, elf) : corbelCommand(guest.expected, elf);
+  const { output, status } = await runCommand(command, timeoutMs);
+  const problems: string[] = [];
+  const diff = compareOutput(machine, guest.expected, output);
+  const lacking = diff === undefined && output.startsWith('absent: ');
+  const wanted = lacking ? 1 : guest.expected.status[machine];
+  if (status !== wanted) problems.push(`    exit status ${status}, expected ${wanted}`);
+  if (diff !== undefined) problems.push(diff);
+  if (problems.length === 0) return undefined;
+  return `${machine} (- expected, + printed):\n${problems.join('\n')}\n    command: ${command.join(' ')}`;
+}
+
+/** QEMU's emulator, or undefined where it is not installed. */
+export function findQemu(): string | undefined {
+  return process.env.QEMU ?? findOnPath('qemu-system-x86_64');
+}
+
+function qemuCommand(expected: Expected, elf: string): string[] {
+  const machine = ['-accel', 'tcg', '-cpu', expected.cpu, '-m', MEMORY, '-nodefaults', '-no-reboot'];
+  const devices = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-serial', 'stdio', '-display', 'none'];
+  const guest = ['-kernel', elf, '-append', expected.append];
+  return [findQemu() ?? 'qemu-system-x86_64', ...machine, ...devices, ...expected.qemuArgs, ...guest];
+}
+
+function corbelCommand(expected: Expected, elf: string): string[] {
+  const command = process.env.CORBEL?.split(' ') ?? [process.execPath, join(root, 'build', 'cli', 'corbel.js')];
+  const append = expected.append === '' ? [] : ['--append', expected.append];
+  return [...command, 'run', '--kernel', elf, '--debug-exit', '--serial', 'stdio', '--memory', MEMORY, ...append];
+}
+
+function runCommand(command: readonly string[], timeoutMs: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const [file = '', ...args] = command;
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output: Buffer[] = [];
+    const errors: Buffer[] = [];
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill('SIGKILL');
+    }, timeoutMs);
+    child.stdout.on('data', (data: Buffer) => output.push(data));
+    child.stderr.on('data', (data: Buffer) => errors.push(data));
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      resolve({ output: '', status: error.message });
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const status = timedOut ? `none after ${timeoutMs} ms` : (code ?? signal ?? 'unknown');
+      const message = Buffer.concat(errors).toString('latin1').trim();
+      const known = typeof status === 'number' && (status & 1) === 1;
+      resolve({
+        output: Buffer.concat(output).toString('latin1'),
+        status: known || message === '' || status === 0 || status === 75 ? status : `${status} (${message})`,
+      });
+    });
+  });
+}
+
+function findOnPath(program: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.map((path) => join(path, program)).find((path) => existsSync(path));
+}
+
+/** The assembler: installed, or unpacked from the distribution's package into the cache. */
+export async function findNasm(): Promise<string> {
+  const installed = findOnPath('nasm');
+  if (installed !== undefined) return installed;
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'corbel', 'nasm');
+  const program = join(cache, 'usr', 'bin', 'nasm');
+  if (existsSync(program)) return program;
+  mkdirSync(cache, { recursive: true });
+  try {
+    await promisify(execFile)('apt-get', ['download', 'nasm'], { cwd: cache });
+    const deb = readdirSync(cache).find((name) => name.endsWith('.deb')) ?? '';
+    await promisify(execFile)('dpkg-deb', ['-x', join(cache, basename(deb)), cache]);
+  } catch {
+    throw new Error('the guests need the assembler nasm: install it (apt-get install nasm).');
+  }
+  return program;
+}
