@@ -37,7 +37,11 @@ function board(masterIcw4 = 0x01, slaveIcw4 = 0x01) {
 test('nothing interrupts before the initialization words', () => {
   let intr = false;
   const ports = new PortBus();
-  const pic = new Pic({ set: (level) => void (intr = level) });
+  const pic = new Pic({
+    set: (level) => {
+      intr = level;
+    },
+  });
   pic.attach(ports);
   pic.irq(0).set(true);
   ports.write(0x21, 1, 0xfb);
