@@ -1,0 +1,40 @@
+/** The meaning of every table row, by the name in its `semantics` column. */
+import type { Semantics } from '../emit/ops.ts';
+import { arithmetic } from './arithmetic.ts';
+import { bcd } from './bcd.ts';
+import { bit } from './bit.ts';
+import { bmi } from './bmi.ts';
+import { branch } from './branch.ts';
+import { crc } from './crc32.ts';
+import { division } from './divide.ts';
+import { exchange } from './exchange.ts';
+import { flag } from './flag.ts';
+import { logic } from './logic.ts';
+import { move } from './move.ts';
+import { multiplication } from './multiply.ts';
+import { rotates } from './rotate.ts';
+import { shifts } from './shift.ts';
+import { stack } from './stack.ts';
+import { strings } from './string.ts';
+
+/** One record per file; no name may occur in two. */
+export const families: readonly Readonly<Record<string, Semantics>>[] = [
+  move,
+  arithmetic,
+  logic,
+  shifts,
+  rotates,
+  multiplication,
+  division,
+  bit,
+  bcd,
+  strings,
+  stack,
+  branch,
+  exchange,
+  flag,
+  bmi,
+  crc,
+];
+
+export const semantics: Readonly<Record<string, Semantics>> = Object.assign({}, ...families);
