@@ -104,10 +104,9 @@ function candidateOf(row: TableRow): Candidate {
   return { row, mask, value, immediate: immediateOf(row.operandSpecs), size64, usesVvvv };
 }
 
-function bitCount(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
-  return count;
+/** Candidates are tried most specific first; a prefix says more than W or rm (F3 90 is PAUSE whatever REX.B says). */
+function specificity(mask: number): number {
+  return ((mask & 3) << 8) | mask;
 }
 
 /** The slots of an opcode that a row answers to. */
@@ -128,7 +127,7 @@ function entryOf(rows: readonly TableRow[]): OpcodeEntry | undefined {
       throw new Error(`${row.mnemonic}: rows of one opcode differ in having ModRM`);
     for (const slot of slotsOf(row)) slots[slot]?.push(candidateOf(row));
   }
-  for (const slot of slots) slot.sort((a, b) => bitCount(b.mask) - bitCount(a.mask));
+  for (const slot of slots) slot.sort((a, b) => specificity(b.mask) - specificity(a.mask));
   return { hasModrm: hasModrm(first), modIgnored: first.mod === 'ignored', slots };
 }
 

@@ -158,9 +158,9 @@ export const oneByteRows: readonly Row[] = [
   { map: 0, opcode: 0x8e, ext: 4, mnemonic: 'MOV', operands: 'Sw,Ew', semantics: 'mov-to-segment' },
   { map: 0, opcode: 0x8e, ext: 5, mnemonic: 'MOV', operands: 'Sw,Ew', semantics: 'mov-to-segment' },
   { map: 0, opcode: 0x8f, ext: 0, mnemonic: 'POP', operands: 'Ev', semantics: 'pop', size64: 'default' },
-  // 90-97: NOP only where the register would be rAX (REX.B makes it XCHG r8)
+  // 90-97: NOP only where the register would be rAX (REX.B makes it XCHG r8); PAUSE with any register
   { map: 0, opcode: 0x90, rm: 0, mnemonic: 'NOP', operands: '', semantics: 'nop' },
-  { map: 0, opcode: 0x90, prefix: 'F3', rm: 0, mnemonic: 'PAUSE', operands: '', semantics: 'pause' },
+  { map: 0, opcode: 0x90, prefix: 'F3', mnemonic: 'PAUSE', operands: '', semantics: 'pause' },
   { map: 0, opcode: 0x90, mnemonic: 'XCHG', operands: 'Zv,rAX', semantics: 'xchg' },
   { map: 0, opcode: 0x98, mnemonic: 'CBW/CWDE/CDQE', operands: '', semantics: 'cbw' },
   { map: 0, opcode: 0x99, mnemonic: 'CWD/CDQ/CQO', operands: '', semantics: 'cwd' },
