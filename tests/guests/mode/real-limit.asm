@@ -46,12 +46,6 @@ limits:
   mov eax, 0x10000
   AT jmp eax
   ENDCASE
-  CASE 'limit.near-jump-wraps-at-64k'
-  AT db 0xe9
-  dw (.target - ($ + 2)) & 0xffff ; the 16-bit IP is truncated: reaches every target
-  ud2
-.target:
-  ENDCASE
   CASE 'limit.rep-movsw-stops'
   mov esi, 0xfffb
   mov edi, 0x9000
