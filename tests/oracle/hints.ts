@@ -1,0 +1,386 @@
+/**
+ * What single instructions need so that their cases are interesting: quotients that fit, counts that matter, selectors
+ * that exist, stack frames to return through. Keyed by the table's `semantics` column.
+ */
+import type { CaseBuilder } from './builder.ts';
+import type { Encoding } from './encoding.ts';
+import { fxField, region, segmentBase, selector } from './layout.ts';
+import type { Random } from './random.ts';
+import { clearUpper, is16BitStack } from './registers.ts';
+import { type Shape, widthBytes } from './shape.ts';
+import { writeF80, writeValues } from './values.ts';
+
+export interface Context {
+  readonly shape: Shape;
+  readonly e: Encoding;
+  readonly b: CaseBuilder;
+  readonly rng: Random;
+  /** Linear address and length of the instruction. */
+  readonly start: number;
+  readonly length: number;
+}
+
+const [RAX, RCX, RDX, RBX, RSP, RBP] = [0, 1, 2, 3, 4, 5];
+const code = region.code.address;
+const data = region.data.address;
+const unmappedCode = 0x7000_0000;
+const forbiddenInterrupt = 0x80n;
+
+const bytesOf = (value: bigint, count: number): Uint8Array => {
+  const bytes = new Uint8Array(count);
+  for (let i = 0; i < count; i++) bytes[i] = Number((value >> BigInt(8 * i)) & 0xffn);
+  return bytes;
+};
+
+const operandBytes = (c: Context): number => {
+  const first = c.shape.memory ?? c.shape.operands[0];
+  return first === undefined ? c.e.operandSize / 8 : widthBytes(first.width, c.e.operandSize, c.e.addressSize);
+};
+
+/** A linear address in the code region, clear of the instruction itself. */
+export function landing(c: Context): number {
+  const page = c.start >> 12;
+  for (;;) {
+    const address = code + 0x100 + c.rng.below(region.code.size - 0x200);
+    const at = address >> 12;
+    if (at < page - 1 || at > page + 1) return address;
+  }
+}
+
+/** Offset to jump to in the current code segment: nearly always in the code region. */
+function target(c: Context): bigint {
+  if (c.e.mode === 64 && c.rng.chance(4))
+    return c.rng.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_ffffn, 0x8000_0000_0000_0000n]);
+  const address = c.rng.chance(5) ? unmappedCode + c.rng.below(0x1000) : landing(c);
+  return BigInt.asUintN(c.e.mode === 64 ? 64 : 32, BigInt(address) - (c.e.mode === 64 ? 0n : c.b.base(1)));
+}
+
+const goodCode = [
+  selector.code64,
+  selector.code32,
+  selector.code16,
+  selector.code32Based,
+  selector.codeExecuteOnly,
+] as const;
+const goodData = [
+  selector.data,
+  selector.data16Middle,
+  selector.data16Top,
+  selector.dataSmall,
+  selector.dataExpandDown,
+] as const;
+const oddSelectors = [
+  0, 1, 2, 3, 0x08, 0x0b, 0x10, 0x18, 0x20, 0x28, 0x2a, 0x30, 0x63, 0x07, 0x04, 0x0c, 0x25, 0x3f, 0x3c, 0x27, 0x4f,
+  0x83, 0x100, 0x804, 0xffff,
+] as const;
+
+/** Any selector that does not depend on the host: valid ones, null, wrong privilege, absent, beyond the limits. */
+function anySelector(rng: Random): number {
+  const choice = rng.below(10);
+  if (choice < 4) return rng.pick(goodData);
+  if (choice < 6) return rng.pick(goodCode);
+  return rng.pick(oddSelectors);
+}
+
+function codeSelector(c: Context): number {
+  if (c.rng.chance(40)) return c.b.selectors[1] ?? 0;
+  return c.rng.chance(80) ? c.rng.pick(goodCode) : anySelector(c.rng);
+}
+
+/** Offset and selector of a far transfer that lands in the code region if the selector allows it. */
+function farTarget(c: Context): { offset: bigint; selector: number } {
+  const chosen = codeSelector(c);
+  const base = chosen === selector.code64 ? 0 : segmentBase(chosen);
+  const address = c.rng.chance(5) ? unmappedCode : landing(c);
+  return { offset: BigInt.asUintN(64, BigInt(address - base)), selector: chosen };
+}
+
+function setLow(b: CaseBuilder, register: number, value: number, bytes: number): void {
+  const keep = BigInt.asUintN(64, -1n << BigInt(8 * bytes));
+  b.gpr[register] = ((b.gpr[register] ?? 0n) & keep) | BigInt.asUintN(8 * bytes, BigInt(value));
+  if (b.mode !== 64) clearUpper(b);
+}
+
+function smallDividend(c: Context, signed: boolean): void {
+  if (c.rng.chance(25)) return;
+  const size = operandBytes(c);
+  const high = c.rng.pick([0, 0, 0, 1, c.rng.below(100), signed ? -1 : 2, signed ? -1 - c.rng.below(50) : 3]);
+  if (size === 1) setLow(c.b, RAX, (high << 8) | c.rng.below(256), 2);
+  else setLow(c.b, RDX, high, size);
+}
+
+const interestingCounts = [0, 1, 2, 7, 8, 9, 15, 16, 17, 18, 24, 31, 32, 33, 34, 63, 64, 65, 127, 128, 255] as const;
+
+function shiftCount(c: Context): void {
+  const count = c.rng.chance(60) ? c.rng.pick(interestingCounts) : c.rng.below(256);
+  setLow(c.b, RCX, count, 1);
+  for (const immediate of c.e.immediates) immediate.value = BigInt(count);
+}
+
+/** Bit offsets of a memory operand reach around it, but stay near. */
+function bitOffset(c: Context): void {
+  if (c.e.rm >= 0 || c.e.immediates.length > 0) return;
+  setLow(c.b, c.e.reg, c.rng.between(-3000, 3000), c.e.operandSize / 8);
+}
+
+function loopCount(c: Context): void {
+  c.b.gpr[RCX] = BigInt(c.rng.below(4));
+  if (c.rng.chance(30) && c.e.addressSize < c.e.mode) setLow(c.b, RCX, c.rng.below(3), c.e.addressSize / 8);
+  if (c.rng.chance(20)) c.b.gpr[RCX] = c.rng.u64();
+  if (c.b.mode !== 64) clearUpper(c.b);
+}
+
+/** Displacement of a relative jump: into the code region, not into the instruction itself. */
+function relative(c: Context): void {
+  const immediate = c.e.immediates[0];
+  if (immediate === undefined) return;
+  const next = c.start + c.length;
+  let distance = landing(c) - next;
+  if (immediate.bytes === 1)
+    distance = c.rng.chance(50) ? c.rng.below(128) : -c.length - 1 - c.rng.below(128 - c.length);
+  else if (c.rng.chance(4)) distance = unmappedCode - next;
+  immediate.value = BigInt.asUintN(8 * immediate.bytes, BigInt(distance));
+}
+
+function indirectRegister(c: Context): void {
+  if (c.e.rm >= 0 && c.e.rm !== RSP) c.b.gpr[c.e.rm] = target(c);
+}
+
+function selectorRegister(c: Context): void {
+  if (c.e.rm < 0) return;
+  setLow(c.b, c.e.rm, anySelector(c.rng), 2);
+  if (c.rng.chance(50) && c.shape.row.semantics === 'arpl') setLow(c.b, c.e.reg, c.rng.u32() & 0xffff, 2);
+}
+
+function equalAccumulator(c: Context): void {
+  if (c.rng.chance(50) && c.e.rm >= 0) c.b.gpr[RAX] = c.b.gpr[c.e.rm] ?? 0n;
+}
+
+/** Explicit string lengths, and few different characters. */
+function stringCompare(c: Context): void {
+  for (const register of [RAX, RDX])
+    if (c.rng.chance(85)) setLow(c.b, register, c.rng.between(-20, 20), c.e.operandSize === 64 ? 8 : 4);
+  if (c.rng.chance(20)) return;
+  for (const register of [c.e.reg, c.e.rm]) {
+    if (register < 0) continue;
+    const at = c.b.fx.byteOffset + fxField.xmm + 16 * register;
+    for (let i = 0; i < 16; i++) c.b.bytes[at + i] = c.rng.pick([0, 0x61, 0x61, 0x62, 0x7a, 0x80]);
+  }
+}
+
+function fill(c: Context, ...values: number[]): void {
+  c.e.immediates.forEach((immediate, i) => {
+    immediate.value = BigInt.asUintN(8 * immediate.bytes, BigInt(values[i] ?? 0));
+  });
+}
+
+function baseAddress(c: Context): void {
+  if (c.e.rm >= 0 && c.rng.chance(80)) c.b.gpr[c.e.rm] = BigInt.asUintN(64, BigInt.asIntN(48, c.rng.u64()));
+}
+
+function far(c: Context): void {
+  const [offset, segment] = c.e.immediates;
+  if (offset === undefined || segment === undefined) return;
+  const to = farTarget(c);
+  offset.value = BigInt.asUintN(8 * offset.bytes, to.offset);
+  segment.value = BigInt(to.selector);
+}
+
+function interrupt(c: Context): void {
+  const immediate = c.e.immediates[0];
+  if (immediate === undefined) return;
+  if (c.rng.chance(40)) immediate.value = BigInt(c.rng.pick([0, 1, 2, 3, 4, 5, 8, 13, 14, 0x20, 0xff]));
+  // A system call of the host.
+  if (immediate.value === forbiddenInterrupt) immediate.value = 0x81n;
+}
+
+/** x87 and SSE only: other state is the host's, and this process's protection keys are among it. */
+function stateComponents(c: Context): void {
+  setLow(c.b, RAX, c.rng.below(4), 4);
+  setLow(c.b, RDX, 0, 4);
+}
+
+type Hint = (c: Context) => void;
+const many = (names: string, hint: Hint): [string, Hint][] => names.split(' ').map((name) => [name, hint]);
+
+/** Run when registers are random and before addresses are solved. */
+export const registerHints: ReadonlyMap<string, Hint> = new Map<string, Hint>([
+  ['div', (c) => smallDividend(c, false)],
+  ['idiv', (c) => smallDividend(c, true)],
+  ...many('shl shr sar rol ror rcl rcr shld shrd', shiftCount),
+  ...many('bt bts btr btc', bitOffset),
+  ...many('loop loope loopne jcxz', (c) => {
+    loopCount(c);
+    relative(c);
+  }),
+  ...many('jcc jmp call', relative),
+  ...many('call-indirect jmp-indirect', indirectRegister),
+  ...many('call-far jmp-far', far),
+  ...many('mov-to-segment lar lsl verr verw arpl', selectorRegister),
+  ['cmpxchg', equalAccumulator],
+  ...many('pcmpestri pcmpestrm pcmpistri pcmpistrm', stringCompare),
+  [
+    'enter',
+    (c) =>
+      fill(
+        c,
+        c.rng.chance(85) ? c.rng.below(64) : c.rng.below(0x10000),
+        c.rng.chance(60) ? c.rng.below(3) : c.rng.below(256),
+      ),
+  ],
+  ...many('ret ret-far', (c) => fill(c, c.rng.chance(70) ? c.rng.below(128) : c.rng.below(0x10000))),
+  ...many('wrfsbase wrgsbase', baseAddress),
+  ['int', interrupt],
+  ...many('xsave xsaveopt xrstor', stateComponents),
+  ['xgetbv', (c) => setLow(c.b, RCX, c.rng.chance(60) ? 0 : 2 + c.rng.below(100), 4)],
+]);
+
+const patchSelector = (c: Context, at: bigint): void => c.b.patch(at, bytesOf(BigInt(anySelector(c.rng)), 2));
+
+function farPointer(c: Context, at: bigint): void {
+  const size = c.e.operandSize / 8;
+  const isTransfer = c.shape.row.semantics.endsWith('-far');
+  const to = isTransfer ? farTarget(c) : { offset: c.rng.u64(), selector: anySelector(c.rng) };
+  c.b.patch(at, bytesOf(BigInt.asUintN(8 * size, to.offset), size));
+  c.b.patch(at + BigInt(size), bytesOf(BigInt(to.selector), 2));
+}
+
+function bounds(c: Context, at: bigint): void {
+  const size = c.e.operandSize / 8;
+  const index = c.b.gpr[c.e.reg] ?? 0n;
+  const lower = index + BigInt(c.rng.pick([-1, 0, 0, 1, -100]));
+  const upper = index + BigInt(c.rng.pick([-1, 0, 0, 1, 100]));
+  if (c.rng.chance(85))
+    c.b.patch(
+      at,
+      bytesOf(BigInt.asUintN(8 * size, lower) | (BigInt.asUintN(8 * size, upper) << BigInt(8 * size)), 2 * size),
+    );
+}
+
+/** The memory operand equals what is compared with it, half of the time. */
+function equalMemory(c: Context, at: bigint, size: number): void {
+  if (c.rng.chance(50)) return;
+  const low = c.b.gpr[RAX] ?? 0n;
+  const half = BigInt(8 * (size / 2));
+  const wide = BigInt.asUintN(Number(half), low) | (BigInt.asUintN(Number(half), c.b.gpr[RDX] ?? 0n) << half);
+  c.b.patch(at, bytesOf(c.shape.row.semantics === 'cmpxchg' ? low : wide, size));
+}
+
+/** An FXSAVE image, mostly one that can be loaded. */
+function fxImage(c: Context, at: bigint): void {
+  const image = new Uint8Array(512);
+  const view = new DataView(image.buffer);
+  writeValues(view, 0, 32, 'int', c.rng);
+  for (let i = 0; i < 8; i++) writeF80(view, fxField.st + 16 * i, c.rng);
+  writeValues(view, fxField.xmm, 256, 'int', c.rng);
+  if (c.rng.chance(85)) view.setUint32(fxField.mxcsr, c.rng.u32() & 0xffff, true);
+  if (c.rng.chance(50)) view.setBigUint64(fxField.fip, BigInt(c.rng.u32()), true);
+  c.b.patch(at, image);
+}
+
+function xsaveHeader(c: Context, at: bigint): void {
+  const header = new Uint8Array(64);
+  header[0] = c.rng.below(4);
+  if (c.rng.chance(10)) header[c.rng.pick([1, 7, 8, 16, 23])] = c.rng.pick([1, 0x80]);
+  c.b.patch(at + 512n, header);
+}
+
+function packedDecimal(c: Context, at: bigint): void {
+  const bytes = new Uint8Array(10);
+  for (let i = 0; i < 9; i++) bytes[i] = (c.rng.below(10) << 4) | c.rng.below(10);
+  bytes[9] = c.rng.pick([0, 0x80]);
+  if (c.rng.chance(30)) bytes.fill(0, 1 + c.rng.below(8), 9);
+  c.b.patch(at, bytes);
+}
+
+type MemoryHint = (c: Context, at: bigint) => void;
+const manyMemory = (names: string, hint: MemoryHint): [string, MemoryHint][] =>
+  names.split(' ').map((name) => [name, hint]);
+
+/** Run when the memory operand's linear address is known: contents that the instruction wants to find there. */
+export const memoryHints: ReadonlyMap<string, MemoryHint> = new Map<string, MemoryHint>([
+  ...manyMemory('mov-to-segment lar lsl verr verw arpl', patchSelector),
+  ...manyMemory('les lds lss lfs lgs call-far jmp-far', farPointer),
+  ...manyMemory('call-indirect jmp-indirect', (c, at) => c.b.patch(at, bytesOf(target(c), c.e.operandSize / 8))),
+  ['bound', bounds],
+  ['cmpxchg', (c, at) => equalMemory(c, at, operandBytes(c))],
+  ['cmpxchg8b', (c, at) => equalMemory(c, at, 8)],
+  ['cmpxchg16b', (c, at) => equalMemory(c, at, 16)],
+  ['ldmxcsr', (c, at) => c.b.patch(at, bytesOf(BigInt(c.rng.u32()) & (c.rng.chance(85) ? 0xffffn : ~0n), 4))],
+  ['fxrstor', fxImage],
+  [
+    'xrstor',
+    (c, at) => {
+      fxImage(c, at);
+      xsaveHeader(c, at);
+    },
+  ],
+  [
+    'fbld',
+    (c, at) => {
+      if (c.rng.chance(80)) packedDecimal(c, at);
+    },
+  ],
+  ...manyMemory('pcmpestri pcmpestrm pcmpistri pcmpistrm', (c, at) =>
+    c.b.patch(
+      at,
+      Uint8Array.from({ length: 16 }, () => c.rng.pick([0, 0x61, 0x61, 0x62, 0x7a, 0x80])),
+    ),
+  ),
+]);
+
+/** EFLAGS to be popped: all bits may come, IOPL and IF without effect for user code. */
+const poppedFlags = (rng: Random): bigint => BigInt(rng.u32() & 0x3f_ffff & (rng.chance(80) ? ~0x4_4100 : ~0));
+
+/** Contents of the stack from its top: where to return to, flags, selectors. */
+export function stackContents(c: Context): Uint8Array | undefined {
+  const size = c.e.operandSize / 8;
+  const slots: bigint[] = [];
+  const name = c.shape.row.semantics;
+  if (name === 'ret') slots.push(target(c));
+  else if (name === 'popf') slots.push(poppedFlags(c.rng));
+  else if (name === 'pop' && c.shape.operands[0]?.source === 'fixed') slots.push(BigInt(anySelector(c.rng)));
+  else if (name === 'ret-far' || name === 'iret') {
+    const to = farTarget(c);
+    slots.push(to.offset, BigInt(to.selector));
+    if (name === 'iret') slots.push(poppedFlags(c.rng) & ~0x6_0000n);
+    if (name === 'iret' && c.e.mode === 64) {
+      const ss = c.rng.chance(85)
+        ? selector.data
+        : c.rng.pick([selector.dataSmall, selector.dataReadOnly, 0, 3, 0x28, 0x63, 0x83]);
+      slots.push(BigInt(data + 8 * c.rng.below(0x3ff)), BigInt(ss));
+    }
+  } else return undefined;
+  const bytes = new Uint8Array(size * slots.length);
+  slots.forEach((value, i) => {
+    bytes.set(bytesOf(BigInt.asUintN(8 * size, value), size), i * size);
+  });
+  return bytes;
+}
+
+/** Sets rSP to a linear address, as the mode and SS have it. */
+export function setStackPointer(c: Context, address: bigint): void {
+  const { b } = c;
+  b.gpr[RSP] = BigInt.asUintN(b.mode === 64 ? 64 : 32, address - b.base(2));
+  if (b.mode !== 64 && is16BitStack(b.selectors[2] ?? 0)) clearUpper(b);
+}
+
+/** rBP for ENTER and LEAVE: a frame in the stack. */
+export function setFramePointer(c: Context, address: bigint): void {
+  c.b.gpr[RBP] = BigInt.asUintN(c.b.mode === 64 ? 64 : 32, address - c.b.base(2));
+}
+
+/** rCX of a repeated string instruction; what lies above the address size does not count. */
+export function setRepeatCount(c: Context): void {
+  const { b, e, rng } = c;
+  const count = rng.chance(90) ? rng.below(20) : rng.below(80);
+  const above = e.addressSize < b.mode && rng.chance(40) ? rng.u64() : 0n;
+  b.gpr[RCX] =
+    BigInt.asUintN(b.mode === 64 ? 64 : 32, (above >> BigInt(e.addressSize)) << BigInt(e.addressSize)) | BigInt(count);
+}
+
+/** rBX and AL of XLAT. */
+export function setTranslateTable(c: Context, address: bigint): void {
+  const offset = address - c.b.base(c.e.override ? c.e.segment : 3) - ((c.b.gpr[RAX] ?? 0n) & 0xffn);
+  c.b.gpr[RBX] = BigInt.asUintN(c.e.addressSize, offset);
+}
