@@ -12,10 +12,13 @@ import { flag } from './flag.ts';
 import { logic } from './logic.ts';
 import { move } from './move.ts';
 import { multiplication } from './multiply.ts';
+import { portIo } from './port-io.ts';
 import { rotates } from './rotate.ts';
 import { shifts } from './shift.ts';
 import { stack } from './stack.ts';
 import { strings } from './string.ts';
+import { system } from './system.ts';
+import { transfer } from './transfer.ts';
 
 /** One record per file; no name may occur in two. */
 export const families: readonly Readonly<Record<string, Semantics>>[] = [
@@ -35,6 +38,9 @@ export const families: readonly Readonly<Record<string, Semantics>>[] = [
   flag,
   bmi,
   crc,
+  system,
+  transfer,
+  portIo,
 ];
 
 export const semantics: Readonly<Record<string, Semantics>> = Object.assign({}, ...families);

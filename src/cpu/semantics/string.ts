@@ -29,7 +29,7 @@ interface Element {
   readonly step: Value;
 }
 
-function elementOf(o: Ops, bits: Bits): Element {
+export function elementOf(o: Ops, bits: Bits): Element {
   const bytes = bits / 8;
   const step = o.select(o.eflagsBit(directionFlagBit), o.i64(-bytes), o.i64(bytes));
   return { bits, bytes, step: o.let(step) };
@@ -48,11 +48,11 @@ function index(o: Ops, x: Form, register: number, element: Element, linearOf: (o
 }
 
 /** DS:rSI; the segment can be overridden. */
-const source = (o: Ops, x: Form, element: Element): Index =>
+export const source = (o: Ops, x: Form, element: Element): Index =>
   index(o, x, rsi, element, (offset) => o.linearOf(offset, element.bytes, 'read'));
 
 /** ES:rDI; the segment cannot be overridden. */
-const destination = (o: Ops, x: Form, element: Element, access: 'read' | 'write'): Index =>
+export const destination = (o: Ops, x: Form, element: Element, access: 'read' | 'write'): Index =>
   index(o, x, rdi, element, (offset) =>
     o.linearIn(x.long ? segmentIndex.flat : segmentIndex.es, offset, element.bytes, access),
   );
@@ -67,7 +67,7 @@ interface Repetition {
   readonly done?: () => void;
 }
 
-function repeat(o: Ops, x: Form, { cleared, round, done }: Repetition): void {
+export function repeat(o: Ops, x: Form, { cleared, round, done }: Repetition): void {
   if (x.repeat === 0) {
     round();
     done?.();

@@ -1,0 +1,273 @@
+/**
+ * The operations that instruction semantics are written in. The interpreter gives them operands from decoded records,
+ * the translator will give them fixed ones; what an instruction does is written once, over this class.
+ */
+import { loadFrom } from '../../wasm/expression.ts';
+import { load, store } from '../../wasm/opcodes.ts';
+import type { Value } from '../../wasm/types.ts';
+import { segmentIndex, state } from '../state/layout.ts';
+import { integerType } from './emitter.ts';
+import { FlagEmitter } from './flags.ts';
+import type { Form, Operand } from './form.ts';
+import type { HostCall } from './host-calls.ts';
+
+export const vector = {
+  de: 0, db: 1, nmi: 2, bp: 3, of: 4, br: 5, ud: 6, nm: 7, df: 8, ts: 10, np: 11, ss: 12, gp: 13, pf: 14, mf: 16,
+  ac: 17, xm: 19,
+} as const;
+
+/** How a memory operand is about to be used: decides the checks. `modify` needs both rights at once. */
+export type Access = 'read' | 'write' | 'modify';
+
+export const rax = state.gpr;
+export const rcx = state.gpr + 8;
+export const rdx = state.gpr + 16;
+export const rbx = state.gpr + 24;
+export const rsp = state.gpr + 32;
+export const rbp = state.gpr + 40;
+export const rsi = state.gpr + 48;
+export const rdi = state.gpr + 56;
+
+export abstract class Ops extends FlagEmitter {
+  /** Set by the user before each row's semantics run. */
+  form!: Form;
+
+  /** 64-bit code? */
+  get long(): boolean {
+    return this.form.long;
+  }
+
+  // What the users of the semantics provide
+
+  /** The operand's register address in the vCPU's memory, as an i32 value. Registers of every file. */
+  protected abstract registerAddress(operand: Operand): Value;
+  /** The number that an operand's register field holds where it is no state address (CR, DR, ST) — or that address. */
+  registerNumber(operand: Operand): Value {
+    return this.registerAddress(operand);
+  }
+
+  /** The immediate, of the type that `bits` asks for, sign-extended from its encoded width. */
+  abstract immediate(operand: Operand, bits?: number): Value;
+  /** Second immediate (ENTER, far pointers): i32. */
+  abstract immediate2(): Value;
+  /** Offset part of a memory operand (what LEA computes), cut to the address size: i64. */
+  abstract effectiveAddress(operand: Operand, byteOffset?: number): Value;
+  /** Is rSP the base register of the memory operand? i32 0 or 1 (POP computes such an address after the increment). */
+  abstract basedOnStack(operand: Operand): Value;
+  /** Segment base and limit checks on an effective address of the instruction's memory operand: linear address, i64. */
+  abstract linearOf(effective: Value, bytes: number, access: Access): Value;
+  /** The same in a segment that the instruction implies (string destinations, stack): `segment` as `segmentIndex`. */
+  abstract linearIn(segment: number, offset: Value, bytes: number, access: Access): Value;
+  /** Reads guest memory: i32 up to 4 bytes (zero-extended), i64 for 8, v128 for 16. Leaves the instruction on a fault. */
+  abstract loadMemory(linear: Value, bytes: number): Value;
+  abstract storeMemory(linear: Value, bytes: number, value: Value): void;
+  /** Reads, then writes what `change` makes of it; faults before anything is written. @returns the old value. */
+  abstract modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value;
+  /** Instruction pointer of the next instruction: i64. */
+  abstract nextIp(): Value;
+  /** Continues at `ip` (i64, already cut to the operand size). Ends the instruction. */
+  abstract jump(ip: Value): void;
+  /** Continues at the branch target that the instruction encodes. Ends the instruction. */
+  abstract jumpRelative(operand: Operand): void;
+  /** Leaves with a fault that was recorded in the state block. */
+  abstract leaveFault(): void;
+  /** The instruction is complete; for use inside a branch of the emitted code. */
+  abstract finish(): void;
+  /** Restarts the same instruction (REP after a bounded number of rounds, so that interrupts get in). */
+  abstract restart(): void;
+  /**
+   * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
+   * redirects; otherwise continues, results in `state.scratch`.
+   */
+  abstract host(name: HostCall, ...parameters: Value[]): void;
+
+  // Operands
+
+  /** Reads an operand: i32 up to 32 bits (zero-extended), i64, or v128. The result may be used many times. */
+  read(operand: Operand): Value {
+    if (operand.kind === 'immediate') return this.immediate(operand);
+    if (operand.kind === 'memory') return this.loadMemory(this.linear(operand, 'read'), operand.bits / 8);
+    return this.let(this.loadRegister(this.registerAddress(operand), operand.bits));
+  }
+
+  write(operand: Operand, value: Value): void {
+    if (operand.kind === 'memory') {
+      this.storeMemory(this.linear(operand, 'write'), operand.bits / 8, value);
+    } else {
+      this.storeRegister(this.registerAddress(operand), operand.bits, value, operand.kind === 'register');
+    }
+  }
+
+  /** Reads and writes one operand; LOCK makes it atomic. @returns the old value. */
+  modify(operand: Operand, change: (old: Value) => Value): Value {
+    if (operand.kind === 'memory') {
+      return this.modifyMemory(this.linear(operand, 'modify'), operand.bits / 8, change);
+    }
+    const address = this.let(this.registerAddress(operand));
+    const old = this.let(this.loadRegister(address, operand.bits));
+    this.storeRegister(address, operand.bits, change(old), operand.kind === 'register');
+    return old;
+  }
+
+  /** The linear address of a memory operand, checked for `access`; bound. */
+  linear(operand: Operand, access: Access): Value {
+    const bytes = Math.max(operand.bits / 8, 1);
+    return this.linearOf(this.effectiveAddress(operand, operand.byteOffset ?? 0), bytes, access);
+  }
+
+  /** A part of a memory operand: `bits` at `byteOffset` (far pointers, BOUND, LGDT). */
+  part(operand: Operand, byteOffset: number, bits: number): Operand {
+    return { ...operand, bits, byteOffset };
+  }
+
+  /** Loads a register of any file from its state address. */
+  loadRegister(address: Value, bits: number): Value {
+    switch (bits) {
+      case 8:
+        return loadFrom(load.i32_8u, 'i32', address, 0, 0);
+      case 16:
+        return loadFrom(load.i32_16u, 'i32', address, 0, 0);
+      case 32:
+        return loadFrom(load.i32, 'i32', address, 0, 0);
+      case 64:
+        return loadFrom(load.i64, 'i64', address, 0, 0);
+      case 128:
+        return loadFrom(load.v128, 'v128', address, 0, 0);
+      default:
+        throw new Error(`register of ${bits} bits`);
+    }
+  }
+
+  /** Stores to a register; 32-bit writes of general registers clear the upper half, other narrow writes merge. */
+  storeRegister(address: Value, bits: number, value: Value, general: boolean): void {
+    switch (bits) {
+      case 8:
+        return this.storeState(store.i32_8, address, 0, value);
+      case 16:
+        return this.storeState(store.i32_16, address, 0, value);
+      case 32:
+        if (general) return this.storeState(store.i64, address, 0, this.extendU(value));
+        return this.storeState(store.i32, address, 0, value);
+      case 64:
+        return this.storeState(store.i64, address, 0, value);
+      case 128:
+        return this.storeState(store.v128, address, 0, value);
+      default:
+        throw new Error(`register of ${bits} bits`);
+    }
+  }
+
+  /** A general register named by its state address (`rax`, `rcx` …); add 1 for AH, CH, DH, BH. Bound. */
+  gpr(address: number, bits: number): Value {
+    return this.let(this.loadRegister(this.i32(address), bits));
+  }
+
+  setGpr(address: number, bits: number, value: Value): void {
+    this.storeRegister(this.i32(address), bits, value, true);
+  }
+
+  // Stack
+
+  /** The stack pointer as the address size of the stack sees it: i64. */
+  stackPointer(): Value {
+    const value = this.loadState64(rsp);
+    return this.let(this.long ? value : this.and(value, this.loadState64(state.stackMask)));
+  }
+
+  /** Sets as much of rSP as the address size of the stack covers. `value` i64. */
+  setStackPointer(value: Value): void {
+    if (this.long) return this.storeState64(rsp, value);
+    const mask = this.let(this.loadState64(state.stackMask));
+    const kept = this.and(this.loadState64(rsp), this.not(mask));
+    this.storeState64(rsp, this.or(kept, this.and(value, mask)));
+  }
+
+  /** The linear address of `pointer` (i64) in the stack segment, cut to the stack's address size and checked. */
+  stackLinear(pointer: Value, bytes: number, access: Access): Value {
+    if (this.long) return this.linearIn(segmentIndex.flatStack, pointer, bytes, access);
+    return this.linearIn(segmentIndex.ss, this.let(this.and(pointer, this.loadState64(state.stackMask))), bytes, access);
+  }
+
+  /** Pushes an operand of `bits`: memory first, then rSP, so that a fault changes nothing. */
+  push(value: Value, bits: number): void {
+    const pointer = this.let(this.sub(this.stackPointer(), bits / 8));
+    this.storeMemory(this.stackLinear(pointer, bits / 8, 'write'), bits / 8, value);
+    this.setStackPointer(pointer);
+  }
+
+  /** Reads the operand of `bits` that lies `byteOffset` above the top of the stack, without popping it. */
+  peek(bits: number, byteOffset = 0): Value {
+    const pointer = this.let(this.add(this.stackPointer(), byteOffset));
+    return this.loadMemory(this.stackLinear(pointer, bits / 8, 'read'), bits / 8);
+  }
+
+  /** Writes the stack at rSP + `byteOffset` (negative: below), without moving it. */
+  poke(bits: number, byteOffset: Value | number, value: Value): void {
+    const pointer = this.let(this.add(this.stackPointer(), byteOffset));
+    this.storeMemory(this.stackLinear(pointer, bits / 8, 'write'), bits / 8, value);
+  }
+
+  /** Moves the stack pointer by `bytes` (i64 or number). */
+  adjustStack(bytes: Value | number): void {
+    this.setStackPointer(this.add(this.stackPointer(), bytes));
+  }
+
+  /** Pops an operand of `bits`. */
+  pop(bits: number): Value {
+    const value = this.peek(bits);
+    this.adjustStack(bits / 8);
+    return value;
+  }
+
+  // Control transfer
+
+  /** A near indirect target or return address of the operand size as an instruction pointer; checks it (#GP(0)). */
+  checkedTarget(value: Value, bits: number): Value {
+    const ip = this.let(this.extendU(value));
+    if (this.long && bits === 64) {
+      const canonical = this.shrS(this.shl(ip, 16), 16);
+      this.ifUnlikely(this.ne(canonical, ip), () => this.raise(vector.gp, this.i32(0)));
+    } else if (!this.long) {
+      const limit = this.loadState32(state.segments + segmentIndex.cs * 32 + 8);
+      this.ifUnlikely(this.gtU(this.wrap(ip), limit), () => this.raise(vector.gp, this.i32(0)));
+    }
+    return ip;
+  }
+
+  // Exceptions
+
+  /** Raises an exception at this instruction. Ends the instruction. */
+  raise(number: number, errorCode?: Value): void {
+    this.storeState32(state.faultHasError, this.i32(errorCode === undefined ? 0 : 1));
+    if (errorCode !== undefined) this.storeState32(state.faultError, errorCode);
+    this.storeState32(state.fault, this.i32(number + 1));
+    this.leaveFault();
+  }
+
+  /** #GP(0) unless CPL is 0. */
+  requireSupervisor(): void {
+    this.ifUnlikely(this.loadState32(state.cpl), () => this.raise(vector.gp, this.i32(0)));
+  }
+
+  /** Raises what a state word such as `state.sseFault` holds, if it holds anything. */
+  requireUnit(faultWord: number): void {
+    this.ifUnlikely(this.loadState32(faultWord), () => {
+      this.storeState32(state.faultHasError, this.i32(0));
+      this.storeState32(state.fault, this.loadState32(faultWord));
+      this.leaveFault();
+    });
+  }
+
+  /** EFLAGS bit `bit` outside the status flags: i32 0 or 1. */
+  eflagsBit(bit: number): Value {
+    return this.and(this.shrU(this.loadState32(state.eflags), bit), 1);
+  }
+
+  /** An i32 or i64 constant for this operand's width. */
+  constantFor(operand: Operand, value: bigint | number): Value {
+    return integerType(operand.bits) === 'i64' ? this.i64(value) : this.i32(Number(value));
+  }
+}
+
+/** The meaning of a table row: emits, over `o`, what the instruction does in the form `x`. */
+export type Semantics = (o: Ops, x: Form) => void;

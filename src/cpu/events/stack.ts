@@ -1,0 +1,90 @@
+/** Pushing frames on a stack that is not (yet) the current one. Nothing is committed until the whole frame is written. */
+import { generalProtection, stackFault, type GuestFault } from '../guest-fault.ts';
+import type { Processor } from '../processor.ts';
+import { attribute, canonical, type SegmentValue } from '../state/cpu-state.ts';
+
+const mask16 = 0xffff;
+
+/** A stack in 16- or 32-bit terms: a segment and a pointer. Accesses run with supervisor rights unless `user`. */
+export class FrameStack {
+  pointer: number;
+  readonly segment: SegmentValue;
+  readonly #cpu: Processor;
+  readonly #implicit: boolean;
+  readonly #mask: number;
+  readonly #fault: () => GuestFault;
+
+  constructor(cpu: Processor, segment: SegmentValue, pointer: number, options: { implicit: boolean; fault?: () => GuestFault }) {
+    this.#cpu = cpu;
+    this.segment = segment;
+    this.#implicit = options.implicit;
+    this.#mask = (segment.attributes & attribute.big) !== 0 ? 0xffff_ffff : mask16;
+    this.#fault = options.fault ?? (() => stackFault());
+    this.pointer = (pointer & this.#mask) >>> 0;
+  }
+
+  #linear(offset: number, bytes: number): number {
+    const { attributes, limit, base } = this.segment;
+    const last = offset + bytes - 1;
+    const expandDown = (attributes & (attribute.code | attribute.expandDown)) === attribute.expandDown;
+    const inside = expandDown ? offset > limit && last <= this.#mask : last <= limit;
+    if (!inside) throw this.#fault();
+    return Number(BigInt.asUintN(32, base + BigInt(offset)));
+  }
+
+  /** Pushes `bytes` (2 or 4). */
+  push(value: number, bytes: 2 | 4): void {
+    const next = ((this.pointer - bytes) & this.#mask) >>> 0;
+    this.#cpu.mmu.write(this.#linear(next, bytes), bytes, value, this.#implicit);
+    this.pointer = next;
+  }
+
+  /** Reads `bytes` at the pointer and moves it up. */
+  pop(bytes: 2 | 4): number {
+    const value = this.#cpu.mmu.read(this.#linear(this.pointer, bytes), bytes, this.#implicit);
+    this.pointer = ((this.pointer + bytes) & this.#mask) >>> 0;
+    return value;
+  }
+
+  /** The pointer merged into `old`, as a write of SP or ESP. */
+  merged(old: bigint): bigint {
+    return this.#mask === mask16 ? (old & ~0xffffn) | BigInt(this.pointer) : BigInt(this.pointer);
+  }
+}
+
+/** A 64-bit stack: no limits, but canonical addresses. */
+export class LongStack {
+  pointer: bigint;
+  readonly #cpu: Processor;
+  readonly #implicit: boolean;
+
+  constructor(cpu: Processor, pointer: bigint, implicit: boolean) {
+    this.#cpu = cpu;
+    this.pointer = BigInt.asUintN(64, pointer);
+    this.#implicit = implicit;
+  }
+
+  #linear(pointer: bigint): number {
+    const linear = canonical(pointer);
+    if (linear === undefined) throw stackFault();
+    return linear;
+  }
+
+  push(value: bigint): void {
+    const next = BigInt.asUintN(64, this.pointer - 8n);
+    this.#cpu.mmu.write64(this.#linear(next), value, this.#implicit);
+    this.pointer = next;
+  }
+
+  pop(): bigint {
+    const value = this.#cpu.mmu.read64(this.#linear(this.pointer), this.#implicit);
+    this.pointer = BigInt.asUintN(64, this.pointer + 8n);
+    return value;
+  }
+}
+
+/** An instruction pointer that must be canonical. @throws #GP(0). */
+export function canonicalTarget(address: bigint): bigint {
+  if (canonical(address) === undefined) throw generalProtection();
+  return BigInt.asUintN(64, address);
+}

@@ -1,0 +1,219 @@
+/**
+ * Decoded code: pages of guest RAM → records, keyed by physical page, offset and decoding mode, so that one page serves
+ * every address space. A write to decoded bytes turns the page's records stale before the next instruction.
+ */
+import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
+import { decode } from '../decode/decoder.ts';
+import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
+import { segment } from '../decode/instruction.ts';
+import { records } from '../state/layout.ts';
+import { assemble, assemblePseudo } from './assemble.ts';
+import { type Handlers, pseudoHandler } from './handlers.ts';
+import { record } from './record.ts';
+
+const maxBlock = 64;
+/** Decoded bytes are tracked in chunks, so that data beside code does not throw the code away. */
+const chunkBytes = 64;
+
+interface CodePage {
+  readonly ramPage: number;
+  /** Record by (mode index << 12 | page offset). */
+  readonly records: Map<number, number>;
+  /** Branch records that wait for a target of the same key. */
+  readonly waiting: Map<number, number[]>;
+  /** One byte per chunk: 1 if any decoded instruction touches it. */
+  readonly chunks: Uint8Array;
+}
+
+/** Slots for an instruction that is decoded for one execution. */
+const transientRecord = records.base;
+const firstRecord = records.base + 2 * record.size;
+
+export class CodeCache {
+  readonly #view: DataView;
+  readonly #memory: GuestMemory;
+  readonly #handlers: Handlers;
+  readonly #onNewCodePage: (ramOffset: number) => void;
+  readonly #onFull: () => void;
+  #pages = new Map<number, CodePage>();
+  #next: number = firstRecord;
+
+  constructor(
+    view: DataView,
+    memory: GuestMemory,
+    handlers: Handlers,
+    listeners: { newCodePage: (ramOffset: number) => void; full: () => void },
+  ) {
+    this.#view = view;
+    this.#memory = memory;
+    this.#handlers = handlers;
+    this.#onNewCodePage = listeners.newCodePage;
+    this.#onFull = listeners.full;
+    memory.onCodeWrite((ramOffset, length) => this.#written(ramOffset, length));
+  }
+
+  /** The record for the code at RAM offset `ramOffset`; 0 if its first instruction does not lie within the page. */
+  find(ramOffset: number, mode: DecodeMode, modeIndex: number): number {
+    const ramPage = Math.floor(ramOffset / pageSize);
+    const offset = ramOffset & 0xfff;
+    const known = this.#pages.get(ramPage)?.records.get((modeIndex << 12) | offset);
+    if (known !== undefined) return known;
+    if (this.#next + (maxBlock + 1) * record.size > records.end) this.clear();
+    return this.#decodeBlock(ramPage, offset, mode, modeIndex);
+  }
+
+  /** Forgets everything; no emitted code may be running. */
+  clear(): void {
+    for (const page of this.#pages.values()) this.#unmark(page);
+    this.#pages = new Map();
+    this.#next = firstRecord;
+    this.#onFull();
+  }
+
+  #page(ramPage: number): CodePage {
+    let page = this.#pages.get(ramPage);
+    if (page === undefined) {
+      page = { ramPage, records: new Map(), waiting: new Map(), chunks: new Uint8Array(pageSize / chunkBytes) };
+      this.#pages.set(ramPage, page);
+      const flags = this.#memory.pageFlags;
+      flags[ramPage] = (flags[ramPage] as number) | pageFlag.code;
+      this.#onNewCodePage(ramPage * pageSize);
+    }
+    return page;
+  }
+
+  #decodeBlock(ramPage: number, start: number, mode: DecodeMode, modeIndex: number): number {
+    const bytes = this.#memory.bytes;
+    const base = ramPage * pageSize;
+    const first = this.#next;
+    let offset = start;
+    let page: CodePage | undefined;
+    const links: number[] = [];
+    for (let count = 0; ; count++) {
+      const key = (modeIndex << 12) | offset;
+      const known = page?.records.get(key);
+      if (known !== undefined || count === maxBlock || offset >= pageSize) {
+        this.#pseudo(offset, known === undefined ? pseudoHandler.continue : pseudoHandler.goto, known ?? 0);
+        break;
+      }
+      const result = decode(bytes, base + offset, base + pageSize, mode);
+      if (result.kind === 'truncated') {
+        if (page === undefined) return 0;
+        this.#pseudo(offset, pseudoHandler.continue, 0);
+        break;
+      }
+      page ??= this.#page(ramPage);
+      const address = this.#next;
+      page.records.set(key, address);
+      this.#next += record.size;
+      const length = result.kind === 'ok' ? result.instruction.length : 1;
+      const end = Math.min(offset + length, pageSize) - 1;
+      for (let chunk = (offset / chunkBytes) | 0; chunk <= ((end / chunkBytes) | 0); chunk++) page.chunks[chunk] = 1;
+      const ends = this.#assemble(address, result, offset, mode);
+      this.#resolve(page, key, address);
+      if (result.kind === 'ok' && isRelativeBranch(result.instruction)) links.push(address);
+      if (ends) break;
+      offset += length;
+    }
+    for (const address of links) this.#link(page as CodePage, address, mode, modeIndex);
+    return first;
+  }
+
+  #pseudo(offset: number, handler: number, link: number): void {
+    assemblePseudo(this.#view, this.#next, offset, handler, link);
+    this.#next += record.size;
+  }
+
+  /** Writes one record. @returns whether the block ends with it. */
+  #assemble(address: number, result: DecodeResult, offset: number, mode: DecodeMode): boolean {
+    if (result.kind !== 'ok') {
+      const handler = result.kind === 'undefined' ? pseudoHandler.undefined : pseudoHandler.tooLong;
+      assemblePseudo(this.#view, address, offset, handler, 0);
+      return true;
+    }
+    const { instruction } = result;
+    const long = mode.codeSize === 64;
+    const { row, operandSize, addressSize, registerForm, repeat } = instruction;
+    const handler = isUndefinedSegment(instruction)
+      ? pseudoHandler.undefined
+      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long });
+    assemble(this.#view, address, instruction, offset, handler, long);
+    return row.endsBlock === true || handler === pseudoHandler.undefined;
+  }
+
+  /** Links a branch to its target if that lies in the same page; remembers it if the target is not decoded yet. */
+  #link(page: CodePage, address: number, mode: DecodeMode, modeIndex: number): void {
+    const view = this.#view;
+    const distance = view.getInt32(address + record.immediate, true);
+    const next = view.getUint16(address + record.pageOffset, true) + view.getUint8(address + record.length);
+    const target = next + distance;
+    // In 16- and 32-bit code the instruction pointer wraps and is checked against the limit: not here.
+    if (mode.codeSize !== 64 || target < 0 || target >= pageSize) return;
+    const key = (modeIndex << 12) | target;
+    const known = page.records.get(key);
+    if (known !== undefined) {
+      view.setUint32(address + record.link, known, true);
+      return;
+    }
+    const waiting = page.waiting.get(key);
+    if (waiting === undefined) page.waiting.set(key, [address]);
+    else waiting.push(address);
+  }
+
+  #resolve(page: CodePage, key: number, address: number): void {
+    const waiting = page.waiting.get(key);
+    if (waiting === undefined) return;
+    for (const branch of waiting) this.#view.setUint32(branch + record.link, address, true);
+    page.waiting.delete(key);
+  }
+
+  /** Decodes one instruction for one execution, from bytes that may come from two pages; starts at `pageOffset`. */
+  transient(bytes: Uint8Array, pageOffset: number, mode: DecodeMode): DecodeResult {
+    const result = decode(bytes, 0, bytes.length, mode);
+    if (result.kind === 'truncated') return result;
+    this.#assemble(transientRecord, result, pageOffset, mode);
+    const length = result.kind === 'ok' ? result.instruction.length : 1;
+    assemblePseudo(this.#view, transientRecord + record.size, pageOffset + length, pseudoHandler.continue, 0);
+    return result;
+  }
+
+  get transientRecord(): number {
+    return transientRecord;
+  }
+
+  #written(ramOffset: number, length: number): void {
+    const first = Math.floor(ramOffset / pageSize);
+    const last = Math.floor((ramOffset + length - 1) / pageSize);
+    for (let ramPage = first; ramPage <= last; ramPage++) {
+      const page = this.#pages.get(ramPage);
+      if (page === undefined) continue;
+      const from = Math.max(ramOffset - ramPage * pageSize, 0);
+      const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
+      if (page.chunks.subarray((from / chunkBytes) | 0, ((to / chunkBytes) | 0) + 1).includes(1)) this.#invalidate(page);
+    }
+  }
+
+  #invalidate(page: CodePage): void {
+    for (const address of page.records.values()) {
+      this.#view.setUint16(address + record.handler, pseudoHandler.stale, true);
+    }
+    this.#pages.delete(page.ramPage);
+    this.#unmark(page);
+  }
+
+  #unmark(page: CodePage): void {
+    const flags = this.#memory.pageFlags;
+    flags[page.ramPage] = (flags[page.ramPage] as number) & ~pageFlag.code;
+  }
+}
+
+const isRelativeBranch = (instruction: Instruction): boolean =>
+  instruction.row.operandSpecs.some(({ source }) => source === 'J');
+
+/** MOV to CS, and segment registers 6 and 7, are #UD. SDM Vol. 2B "MOV". */
+function isUndefinedSegment(instruction: Instruction): boolean {
+  const position = instruction.row.operandSpecs.findIndex(({ source }) => source === 'S');
+  if (position < 0) return false;
+  const number = instruction.reg & 7;
+  return number > segment.gs || (position === 0 && number === segment.cs);
+}

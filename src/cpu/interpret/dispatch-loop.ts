@@ -1,0 +1,249 @@
+/**
+ * The interpreter's main module: shared functions and `run`, one loop around one switch over the record's handler.
+ * `run(record)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in state.budget.
+ */
+import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
+import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
+import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import type { Local, Value } from '../../wasm/types.ts';
+import { Emitter } from '../emit/emitter.ts';
+import { formOf } from '../emit/forms.ts';
+import { type Semantics, vector } from '../emit/ops.ts';
+import { jumpCache, segmentAccess, segmentField, segmentIndex, segmentAt, state, vcpuMemoryPages } from '../state/layout.ts';
+import { emitHandler } from './emit-handler.ts';
+import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, sharedTypes } from './handlers.ts';
+import type { hotForms } from './hot.ts';
+import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { record } from './record.ts';
+import { status } from './status.ts';
+
+/** What the main module imports; JavaScript functions of the vCPU. */
+const hostTypes = {
+  accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
+  host: sharedTypes.host,
+} as const;
+
+/** `kind` argument of the host's accessSlow(kind, bytes). */
+export const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
+
+function defineSegmentLinear(module: ModuleBuilder): number {
+  const index = module.declare(sharedTypes.segmentLinear);
+  const code = new CodeBuilder(sharedTypes.segmentLinear.parameters);
+  const e = new Emitter(code);
+  const [segment, offset, last, wanted] = [0, 1, 2, 3].map((n) => code.get(code.parameter(n))) as [Value, Value, Value, Value];
+  const access = e.let(e.loadState32(segment, segmentField.access));
+  const limit = e.let(e.loadState32(segment, segmentField.limit));
+  const end = e.let(e.add(offset, last));
+  const denied = e.ne(e.and(access, wanted), wanted);
+  const beyond = e.or(e.gtU(end, limit), e.ltU(end, offset));
+  e.ifUnlikely(e.or(e.or(denied, beyond), e.and(access, segmentAccess.expandDown)), () => {
+    const top = e.select(e.and(access, segmentAccess.big), e.i32(-1), e.i32(0xffff));
+    const outsideDown = e.or(e.or(e.leU(offset, limit), e.gtU(end, top)), e.ltU(end, offset));
+    const outside = e.select(e.and(access, segmentAccess.expandDown), outsideDown, beyond);
+    e.if(e.or(denied, outside), () => {
+      const stack = e.eq(segment, segmentAt(segmentIndex.ss));
+      e.storeState32(state.faultError, e.i32(0));
+      e.storeState32(state.faultHasError, e.i32(1));
+      e.storeState32(state.fault, e.select(stack, e.i32(vector.ss + 1), e.i32(vector.gp + 1)));
+      code.return(i64Constant(0));
+    });
+  });
+  const linear = e.add(e.loadState64(segment, segmentField.base), e.extendU(offset));
+  code.value(e.and(linear, 0xffff_ffffn));
+  module.define(index, code);
+  return index;
+}
+
+function defineSlow(module: ModuleBuilder, accessSlow: number, kind: number): number {
+  const index = module.declare(sharedTypes.readSlow);
+  const code = new CodeBuilder(sharedTypes.readSlow.parameters);
+  const e = new Emitter(code);
+  e.storeState64(state.accessLinear, code.get(code.parameter(0)));
+  code.value(callFor('i32', accessSlow, [i32Constant(kind), code.get(code.parameter(1))]));
+  module.define(index, code);
+  return index;
+}
+
+interface Loop {
+  readonly code: CodeBuilder;
+  readonly e: Emitter;
+  readonly rec: Local;
+  readonly start: Local;
+}
+
+/** Instructions from the block's start up to the current record: `budget -= count`. */
+function spend(loop: Loop, including: number): Value {
+  const { e, code } = loop;
+  const ran = e.add(e.shrU(e.sub(code.get(loop.rec), code.get(loop.start)), 5), including);
+  const left = e.let(e.sub(e.loadState32(state.budget), ran));
+  e.storeState32(state.budget, left);
+  return left;
+}
+
+/** Address of the jump-cache entry for a linear address; mirrored by `JumpCache.entryAt`. */
+function jumpCacheEntry(e: Emitter, linear: Value): Value {
+  const low = e.let(e.wrap(linear));
+  const offset = e.and(e.xor(low, e.shrU(low, jumpCache.offsetBits)), (1 << jumpCache.offsetBits) - 1);
+  const page = e.and(e.shrU(low, 12), (1 << jumpCache.pageBits) - 1);
+  return e.let(e.add(e.shl(e.or(e.shl(page, jumpCache.offsetBits), offset), 4), jumpCache.base));
+}
+
+/** Everything after a control transfer to `exits.target`: budget, jump cache; falls out of its block to go on. */
+function emitTransfer(loop: Loop, exits: InlineExits): void {
+  const { e, code } = loop;
+  const leaveWith = (code_: number): void => {
+    code.set(loop.start, code.get(loop.rec));
+    e.storeState64(state.rip, code.get(exits.target));
+    code.set(exits.status, e.i32(code_));
+    code.branch(exits.leave);
+  };
+  const left = spend(loop, 1);
+  e.ifUnlikely(e.ltS(left, 0), () => leaveWith(status.budget));
+  const target = code.get(exits.target);
+  const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
+  const entry = jumpCacheEntry(e, linear);
+  const known = e.and(
+    e.eq(e.loadState64(entry, jumpCache.address), linear),
+    e.eq(e.loadState32(entry, jumpCache.key), e.loadState32(state.blockKey)),
+  );
+  e.ifUnlikely(e.isZero(known), () => leaveWith(status.lookup));
+  code.set(loop.rec, e.loadState32(entry, jumpCache.record));
+  code.set(loop.start, code.get(loop.rec));
+  e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
+}
+
+function emitLinked(loop: Loop, exits: InlineExits): void {
+  const { e, code } = loop;
+  const left = spend(loop, 1);
+  code.set(loop.rec, code.get(exits.link));
+  code.set(loop.start, code.get(exits.link));
+  e.ifUnlikely(e.ltS(left, 0), () => {
+    const offset = e.extendU(e.loadState16(code.get(exits.link), record.pageOffset));
+    e.storeState64(state.rip, e.add(e.loadState64(state.codeBase), offset));
+    code.set(exits.status, e.i32(status.budget));
+    code.branch(exits.leave);
+  });
+}
+
+function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler: number): void {
+  const { e, code } = loop;
+  const own = (): Value =>
+    e.add(e.loadState64(state.codeBase), e.extendU(e.loadState16(code.get(loop.rec), record.pageOffset)));
+  switch (handler) {
+    case pseudoHandler.stale:
+      // The jump cache may still point here: only a fresh lookup leads on.
+      e.storeState64(state.rip, own());
+      code.set(exits.status, e.i32(status.lookup));
+      code.branch(exits.leave);
+      break;
+    case pseudoHandler.continue:
+      // Not an instruction: take it out of the count.
+      code.set(exits.target, own());
+      e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
+      code.branch(exits.transfer);
+      break;
+    case pseudoHandler.goto:
+      code.set(exits.link, e.loadState32(code.get(loop.rec), record.link));
+      e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
+      code.branch(exits.linked);
+      break;
+    case pseudoHandler.undefined:
+      ops.raise(vector.ud);
+      break;
+    default:
+      ops.raise(vector.gp, e.i32(0));
+  }
+}
+
+type HotForms = ReturnType<typeof hotForms>;
+
+function emitSwitch(loop: Loop, ops: InterpreterOps, exits: InlineExits, hot: HotForms, semantics: Readonly<Record<string, Semantics>>): void {
+  const { code, e } = loop;
+  const cases = pseudoHandlers + hot.length;
+  const handler = code.local('i32');
+  code.set(handler, e.loadState16(code.get(loop.rec), record.handler));
+  const labels: Label[] = [];
+  const nest = (remaining: number): void => {
+    if (remaining === 0) {
+      code.branchTable(code.get(handler), labels.slice(1).reverse(), labels[0] as Label);
+      return;
+    }
+    code.block((label) => {
+      labels.push(label);
+      nest(remaining - 1);
+    });
+    const number = remaining - 1;
+    if (number === cases) return;
+    code.scope(() => {
+      const form = hot[number - pseudoHandlers];
+      if (form === undefined) emitPseudo(loop, ops, exits, number);
+      else emitHandler(ops, formOf(form.row, form.key), semantics);
+    });
+    code.branch(exits.next);
+  };
+  nest(cases + 1);
+  code.callIndirect(0, 0, [code.get(loop.rec)], code.get(handler));
+  code.setFromStack(exits.status);
+  code.branchIf(e.isZero(code.get(exits.status)), exits.next);
+  e.ifLikely(e.eq(code.get(exits.status), status.transfer), () => {
+    code.set(exits.target, e.loadState64(state.rip));
+    code.branch(exits.transfer);
+  });
+  code.branch(exits.leave);
+}
+
+function defineRun(module: ModuleBuilder, functions: SharedFunctions, hot: HotForms, semantics: Readonly<Record<string, Semantics>>): number {
+  const index = module.declare(handlerType);
+  const code = new CodeBuilder(handlerType.parameters);
+  const e = new Emitter(code);
+  const rec = code.parameter(0);
+  const loop: Loop = { code, e, rec, start: code.local('i32') };
+  const locals = { status: code.local('i32'), target: code.local('i64'), link: code.local('i32') };
+  code.set(loop.start, code.get(rec));
+  code.block((leave) => {
+    code.loop((again) => {
+      code.block((transfer) => {
+        code.block((linked) => {
+          code.loop((dispatch) => {
+            code.block((next) => {
+              const exits: InlineExits = { next, transfer, linked, leave, ...locals };
+              emitSwitch(loop, new InterpreterOps(code, rec, functions, exits), exits, hot, semantics);
+            });
+            code.set(rec, e.add(code.get(rec), record.size));
+            code.branch(dispatch);
+          });
+        });
+        emitLinked(loop, { next: leave, transfer, linked: leave, leave, ...locals });
+        code.branch(again);
+      });
+      emitTransfer(loop, { next: leave, transfer: leave, linked: leave, leave, ...locals });
+      code.branch(again);
+    });
+  });
+  spend(loop, 0);
+  e.storeState32(state.record, code.get(rec));
+  code.value(code.get(locals.status));
+  module.define(index, code);
+  return index;
+}
+
+/** The bytes of the main module. Exports `run` and the functions of `sharedTypes`. */
+export function buildMainModule(hot: HotForms, semantics: Readonly<Record<string, Semantics>>, guestPages: number): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.typeIndex(handlerType);
+  module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
+  module.importMemory('ram', { initial: guestPages, maximum: guestPages });
+  module.importTable('handlers', maxHandlers);
+  const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
+  const host = module.importFunction('host', hostTypes.host);
+  const functions: SharedFunctions = {
+    segmentLinear: defineSegmentLinear(module),
+    readSlow: defineSlow(module, accessSlow, slowAccess.read),
+    readForWriteSlow: defineSlow(module, accessSlow, slowAccess.readForWrite),
+    writeSlow: defineSlow(module, accessSlow, slowAccess.write),
+    host,
+  };
+  module.export('run', defineRun(module, functions, hot, semantics));
+  for (const [name, number] of Object.entries(functions)) module.export(name, number);
+  return module.finish();
+}

@@ -1,0 +1,153 @@
+/**
+ * Numbers handlers and brings them into being. The hot ones are cases of the dispatch loop, known from the start; the
+ * others become functions of small modules the first time a decoded instruction needs their family.
+ */
+import { CodeBuilder } from '../../wasm/code-builder.ts';
+import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { i32Constant } from '../../wasm/expression.ts';
+import { type WasmMemory, type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
+import { type FormKey, formOf } from '../emit/forms.ts';
+import type { Semantics } from '../emit/ops.ts';
+import type { TableRow } from '../isa/row.ts';
+import { instructionTable } from '../isa/table.ts';
+import { vcpuMemoryPages } from '../state/layout.ts';
+import { emitHandler } from './emit-handler.ts';
+import { InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { status } from './status.ts';
+
+/** Records that no instruction stands behind. They are cases 0… of the dispatch loop. */
+export const pseudoHandler = {
+  /** The code was overwritten: look it up again. */
+  stale: 0,
+  /** Go on at the record's own address (the block was cut there). */
+  continue: 1,
+  /** Go on at the linked record. */
+  goto: 2,
+  undefined: 3,
+  /** Instruction longer than 15 bytes. */
+  tooLong: 4,
+} as const;
+
+export const pseudoHandlers = 5;
+export const maxHandlers = 16384;
+
+export const handlerType = { parameters: ['i32'], results: ['i32'] } as const;
+
+export const sharedTypes = {
+  segmentLinear: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
+  readSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
+  readForWriteSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
+  writeSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
+  host: { parameters: ['i32', 'i32'], results: ['i32'] },
+} as const;
+
+export type SharedExports = Record<keyof typeof sharedTypes, unknown>;
+
+const sizes = [16, 32, 64] as const;
+
+/** A number that identifies row and form. */
+export function handlerKey(row: TableRow, key: FormKey): number {
+  const repeat = key.repeat === 0 ? 0 : key.repeat === 0xf3 ? 1 : 2;
+  const flags = (key.registerForm ? 1 : 0) + (key.long ? 2 : 0);
+  return ((((row.id * 3 + repeat) * 3 + (key.operandSize >> 5)) * 3 + (key.addressSize >> 5)) << 2) + flags;
+}
+
+/** Every form of `row` in code of this kind; an operand size that nothing in the row depends on costs nothing but space. */
+export function formKeys(row: TableRow, long: boolean): FormKey[] {
+  if (row.only === (long ? 'not64' : 'only64')) return [];
+  const keys: FormKey[] = [];
+  const repeats = row.rep === undefined ? ([0] as const) : ([0, 0xf3, 0xf2] as const);
+  for (const operandSize of sizes) {
+    if (operandSize === 64 && !long) continue;
+    for (const addressSize of sizes) {
+      if (long ? addressSize === 16 : addressSize === 64) continue;
+      for (const repeat of repeats) {
+        if (row.mod !== 'reg') keys.push({ operandSize, addressSize, registerForm: false, repeat, long });
+        if (row.mod !== 'mem') keys.push({ operandSize, addressSize, registerForm: true, repeat, long });
+      }
+    }
+  }
+  return keys;
+}
+
+export interface HandlerHost {
+  readonly vcpuMemory: WasmMemory;
+  readonly guestMemory: WasmMemory;
+  readonly guestPages: number;
+  readonly table: WasmTable;
+  readonly shared: SharedExports;
+}
+
+export class Handlers {
+  readonly #numbers = new Map<number, number>();
+  readonly #semantics: Readonly<Record<string, Semantics>>;
+  readonly #host: HandlerHost;
+  readonly #features: ReadonlySet<string>;
+  #count: number;
+
+  /** `inlined`: the keys of the dispatch loop's cases, in order. `features`: what CPUID offers; other rows are #UD. */
+  constructor(
+    host: HandlerHost,
+    semantics: Readonly<Record<string, Semantics>>,
+    features: ReadonlySet<string>,
+    inlined: readonly number[],
+  ) {
+    this.#host = host;
+    this.#semantics = semantics;
+    this.#features = features;
+    for (const [position, key] of inlined.entries()) this.#numbers.set(key, pseudoHandlers + position);
+    this.#count = pseudoHandlers + inlined.length;
+  }
+
+  /** The handler for an instruction of this row and form. */
+  numberOf(row: TableRow, key: FormKey): number {
+    const known = this.#numbers.get(handlerKey(row, key));
+    if (known !== undefined) return known;
+    if (row.feature !== undefined && !this.#features.has(row.feature)) return pseudoHandler.undefined;
+    this.#emitFamily(row, key.long);
+    const emitted = this.#numbers.get(handlerKey(row, key));
+    if (emitted === undefined) throw new Error(`no form of ${row.mnemonic} ${row.operands} for ${JSON.stringify(key)}`);
+    return emitted;
+  }
+
+  /** Emits all missing forms of the rows that share `row`'s semantics: they tend to be needed together. */
+  #emitFamily(row: TableRow, long: boolean): void {
+    const module = new ModuleBuilder();
+    module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
+    module.importMemory('ram', { initial: this.#host.guestPages, maximum: this.#host.guestPages });
+    module.importTable('handlers', maxHandlers);
+    const functions = Object.fromEntries(
+      Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
+    ) as unknown as SharedFunctions;
+    const emitted: number[] = [];
+    for (const sibling of instructionTable) {
+      if (sibling.semantics !== row.semantics) continue;
+      for (const key of formKeys(sibling, long)) {
+        const number = handlerKey(sibling, key);
+        if (this.#numbers.has(number)) continue;
+        emitted.push(this.#emitFunction(module, functions, sibling, key));
+        this.#numbers.set(number, this.#count + emitted.length - 1);
+      }
+    }
+    if (this.#count + emitted.length > maxHandlers) throw new Error('too many handlers');
+    module.fillTable(this.#count, emitted);
+    this.#count += emitted.length;
+    new webAssembly.Instance(new webAssembly.Module(module.finish()), {
+      env: {
+        vcpu: this.#host.vcpuMemory,
+        ram: this.#host.guestMemory,
+        handlers: this.#host.table,
+        ...this.#host.shared,
+      },
+    });
+  }
+
+  #emitFunction(module: ModuleBuilder, functions: SharedFunctions, row: TableRow, key: FormKey): number {
+    const index = module.declare(handlerType);
+    const code = new CodeBuilder(handlerType.parameters);
+    emitHandler(new InterpreterOps(code, code.parameter(0), functions), formOf(row, key), this.#semantics);
+    code.value(i32Constant(status.next));
+    module.define(index, code);
+    return index;
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * The interpreter's side of the semantics: operands come from the decoded record that `rec` points to. One emission
+ * serves every instruction of a form. Handlers are inlined into the dispatch loop or stand as functions of their own;
+ * `Exits` hides the difference.
+ */
+import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
+import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
+import { load, store } from '../../wasm/opcodes.ts';
+import type { Local, Value, ValueType } from '../../wasm/types.ts';
+import type { Operand } from '../emit/form.ts';
+import { type HostCall, hostCalls } from '../emit/host-calls.ts';
+import { type Access, Ops, rsp } from '../emit/ops.ts';
+import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { record } from './record.ts';
+import { status } from './status.ts';
+
+/** Functions that handlers call; all live in the interpreter's main module or the host. */
+export interface SharedFunctions {
+  /** (segment address, offset, last byte, wanted access bits) → linear i64; check state.fault. */
+  readonly segmentLinear: number;
+  /** (linear i64, bytes) → status; the value comes in state.scratch. */
+  readonly readSlow: number;
+  /** As readSlow, but demands write access. */
+  readonly readForWriteSlow: number;
+  /** (linear i64, bytes) → status; the value lies in state.scratch. */
+  readonly writeSlow: number;
+  /** (record, host call number) → status. */
+  readonly host: number;
+}
+
+export interface InlineExits {
+  readonly next: Label;
+  readonly transfer: Label;
+  readonly linked: Label;
+  readonly leave: Label;
+  readonly status: Local;
+  readonly target: Local;
+  readonly link: Local;
+}
+
+const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
+
+const guestLoad = new Map<number, number>([
+  [1, load.i32_8u],
+  [2, load.i32_16u],
+  [4, load.i32],
+  [8, load.i64],
+  [16, load.v128],
+]);
+
+const guestStore = new Map<number, number>([
+  [1, store.i32_8],
+  [2, store.i32_16],
+  [4, store.i32],
+  [8, store.i64],
+  [16, store.v128],
+]);
+
+const guestRam = 1;
+
+export class InterpreterOps extends Ops {
+  readonly #rec: Local;
+  readonly #exits: InlineExits | undefined;
+  readonly #functions: SharedFunctions;
+
+  constructor(code: CodeBuilder, rec: Local, functions: SharedFunctions, exits?: InlineExits) {
+    super(code);
+    this.#rec = rec;
+    this.#functions = functions;
+    this.#exits = exits;
+  }
+
+  get #record(): Value {
+    return this.get(this.#rec);
+  }
+
+  protected registerAddress(operand: Operand): Value {
+    if (operand.field === 'fixed') return this.i32(operand.address as number);
+    const field = operand.field === 'reg' ? record.reg : operand.field === 'vvvv' ? record.vvvv : record.rm;
+    return this.loadState16(this.#record, field);
+  }
+
+  immediate(operand: Operand, bits = operand.bits): Value {
+    if (operand.field === 'fixed') return this.constantOf(bits, operand.address as number);
+    if (bits === 64) return this.loadState64(this.#record, record.immediate);
+    if (bits === 8) return this.loadState8(this.#record, record.immediate);
+    if (bits === 16) return this.loadState16(this.#record, record.immediate);
+    return this.loadState32(this.#record, record.immediate);
+  }
+
+  immediate2(): Value {
+    return this.loadState32(this.#record, record.immediate2);
+  }
+
+  effectiveAddress(_operand: Operand, byteOffset = 0): Value {
+    const register = (field: number): Value => this.loadState64(this.loadState16(this.#record, field));
+    const index = this.shl(register(record.index), extendUnsigned(this.loadState8(this.#record, record.scale)));
+    const displacement = this.loadState64(this.#record, record.displacement);
+    const sum = this.add(this.add(this.add(register(record.base), index), displacement), byteOffset);
+    return this.zeroExtend(sum, this.form.addressSize);
+  }
+
+  basedOnStack(_operand: Operand): Value {
+    return this.eq(this.loadState16(this.#record, record.base), rsp);
+  }
+
+  #segmentAddress(): Value {
+    return this.shl(this.loadState8(this.#record, record.segment), 5);
+  }
+
+  linearOf(effective: Value, bytes: number, access: Access): Value {
+    if (this.long) {
+      return this.let(this.add(effective, this.loadState64(this.#segmentAddress(), state.segments + segmentField.base)));
+    }
+    return this.#checkedLinear(this.add(this.#segmentAddress(), state.segments), effective, bytes, access);
+  }
+
+  linearIn(segment: number, offset: Value, bytes: number, access: Access): Value {
+    if (!this.long) return this.#checkedLinear(this.i32(segmentAt(segment)), offset, bytes, access);
+    if (segment !== segmentIndex.fs && segment !== segmentIndex.gs) return this.let(offset);
+    return this.let(this.add(offset, this.loadState64(segmentAt(segment) + segmentField.base)));
+  }
+
+  #checkedLinear(segmentAddress: Value, offset: Value, bytes: number, access: Access): Value {
+    const wanted = access === 'read' ? 1 : access === 'write' ? 2 : 3;
+    const linear = this.let(
+      callFor('i64', this.#functions.segmentLinear, [
+        segmentAddress,
+        this.wrap(offset),
+        this.i32(bytes - 1),
+        this.i32(wanted),
+      ]),
+    );
+    this.ifUnlikely(this.loadState32(state.fault), () => this.leaveFault());
+    return linear;
+  }
+
+  /** The TLB entry (i32 address in memory 0) that `linear` maps to; `table` is the offset of the read or write table. */
+  #tlbEntry(linear: Value): Value {
+    const index = this.and(this.wrap(this.shrU(linear, 12)), tlb.entries - 1);
+    return this.let(this.add(this.loadState32(state.tlbBase), this.shl(index, 4)));
+  }
+
+  #tlbHit(entry: Value, linear: Value, bytes: number, table: number): Value {
+    const page = this.and(this.add(linear, bytes - 1), -4096n);
+    return this.eq(this.loadState64(entry, table + tlb.tag), page);
+  }
+
+  #ramAddress(entry: Value, linear: Value, table: number): Value {
+    return this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
+  }
+
+  #scratchValue(bytes: number): Value {
+    return loadFrom(guestLoad.get(bytes) as number, memoryType(bytes), this.i32(0), state.scratch, 0);
+  }
+
+  #callSlow(functionIndex: number, linear: Value, bytes: number): void {
+    const failed = callFor('i32', functionIndex, [linear, this.i32(bytes)]);
+    this.ifUnlikely(failed, () => this.leaveFault());
+  }
+
+  loadMemory(linear: Value, bytes: number): Value {
+    const type = memoryType(bytes);
+    const result = this.variable(type);
+    const entry = this.#tlbEntry(linear);
+    this.ifLikely(
+      this.#tlbHit(entry, linear, bytes, 0),
+      () => {
+        const address = this.#ramAddress(entry, linear, 0);
+        this.set(result, loadFrom(guestLoad.get(bytes) as number, type, address, 0, guestRam));
+      },
+      () => {
+        this.#callSlow(this.#functions.readSlow, linear, bytes);
+        this.set(result, this.#scratchValue(bytes));
+      },
+    );
+    return this.get(result);
+  }
+
+  storeMemory(linear: Value, bytes: number, value: Value): void {
+    const bound = this.let(value);
+    const entry = this.#tlbEntry(linear);
+    this.ifLikely(
+      this.#tlbHit(entry, linear, bytes, tlb.writeOffset),
+      () => this.#storeRam(this.#ramAddress(entry, linear, tlb.writeOffset), bytes, bound),
+      () => this.#storeSlow(linear, bytes, bound),
+    );
+  }
+
+  #storeRam(address: Value, bytes: number, value: Value): void {
+    this.code.store(guestStore.get(bytes) as number, address, value, 0, guestRam);
+  }
+
+  #storeSlow(linear: Value, bytes: number, value: Value): void {
+    this.code.store(guestStore.get(bytes) as number, this.i32(0), value, state.scratch, 0);
+    this.#callSlow(this.#functions.writeSlow, linear, bytes);
+  }
+
+  modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
+    const type = memoryType(bytes);
+    const old = this.variable(type);
+    const address = this.variable('i32');
+    const direct = this.variable('i32');
+    const entry = this.#tlbEntry(linear);
+    this.set(direct, this.#tlbHit(entry, linear, bytes, tlb.writeOffset));
+    this.ifLikely(
+      this.get(direct),
+      () => {
+        this.set(address, this.#ramAddress(entry, linear, tlb.writeOffset));
+        this.set(old, loadFrom(guestLoad.get(bytes) as number, type, this.get(address), 0, guestRam));
+      },
+      () => {
+        this.#callSlow(this.#functions.readForWriteSlow, linear, bytes);
+        this.set(old, this.#scratchValue(bytes));
+      },
+    );
+    const changed = this.let(change(this.get(old)));
+    this.ifLikely(
+      this.get(direct),
+      () => this.#storeRam(this.get(address), bytes, changed),
+      () => this.#storeSlow(linear, bytes, changed),
+    );
+    return this.get(old);
+  }
+
+  /** Instruction pointer of the running instruction. */
+  #currentIp(): Value {
+    return this.#cutIp(this.add(this.loadState64(state.codeBase), this.extendU(this.loadState16(this.#record, record.pageOffset))));
+  }
+
+  #cutIp(ip: Value): Value {
+    return this.long ? ip : this.and(ip, 0xffff_ffffn);
+  }
+
+  nextIp(): Value {
+    const offset = this.add(this.loadState16(this.#record, record.pageOffset), this.loadState8(this.#record, record.length));
+    return this.let(this.#cutIp(this.add(this.loadState64(state.codeBase), this.extendU(offset))));
+  }
+
+  jump(ip: Value): void {
+    if (this.#exits === undefined) {
+      this.storeState64(state.rip, ip);
+      this.code.return(this.i32(status.transfer));
+    } else {
+      this.set(this.#exits.target, ip);
+      this.branch(this.#exits.transfer);
+    }
+  }
+
+  jumpRelative(operand: Operand): void {
+    const exits = this.#exits;
+    if (exits !== undefined) {
+      this.set(exits.link, this.loadState32(this.#record, record.link));
+      this.branchIf(this.get(exits.link), exits.linked);
+    }
+    const distance = this.extendS(this.loadState32(this.#record, record.immediate));
+    const target = this.add(this.nextIp(), distance);
+    if (this.long) {
+      this.jump(target);
+      return;
+    }
+    const cut = this.let(this.and(target, this.form.operandSize === 16 ? 0xffffn : 0xffff_ffffn));
+    this.jump(this.checkedTarget(cut, operand.bits));
+  }
+
+  leave(code: Value): void {
+    if (this.#exits === undefined) {
+      this.code.return(code);
+    } else {
+      this.set(this.#exits.status, code);
+      this.branch(this.#exits.leave);
+    }
+  }
+
+  leaveFault(): void {
+    this.leave(this.i32(status.fault));
+  }
+
+  finish(): void {
+    if (this.#exits === undefined) this.code.return(this.i32(status.next));
+    else this.branch(this.#exits.next);
+  }
+
+  restart(): void {
+    this.jump(this.#currentIp());
+  }
+
+  host(name: HostCall, ...parameters: Value[]): void {
+    parameters.forEach((parameter, position) => {
+      this.storeState64(state.scratch + position * 8, this.extendU(parameter));
+    });
+    const number = hostCalls.indexOf(name);
+    const outcome = this.let(callFor('i32', this.#functions.host, [this.#record, this.i32(number)]));
+    this.ifUnlikely(outcome, () => this.leave(outcome));
+  }
+
+}

@@ -1,0 +1,46 @@
+/**
+ * A decoded record: what the interpreter runs, 32 bytes, in the vCPU's memory. Records of a block follow each other; a
+ * block ends with an instruction that never falls through or with a `continue` record.
+ */
+export const record = {
+  /** u16. Index of the handler. */
+  handler: 0,
+  /** u8. Instruction length in bytes. */
+  length: 2,
+  /** u8. `recordFlag` bits. */
+  flags: 3,
+  /** u16. Offset of the instruction in its page. */
+  pageOffset: 4,
+  /** u16. Address in the vCPU's memory of the register that modrm.reg names (or its number for CR, DR, Sreg). */
+  reg: 6,
+  /** u16. The same for modrm.rm in its register form, and for opcode-encoded registers. */
+  rm: 8,
+  /** u16. Address of base and index registers; `state.zero` for none, `state.codeBase` for RIP-relative. */
+  base: 10,
+  index: 12,
+  /** u8. log2 of the index scale. */
+  scale: 14,
+  /** u8. Segment number of the memory operand. */
+  segment: 15,
+  /** i64. Displacement; RIP-relative ones include the offset of the next instruction in its page. */
+  displacement: 16,
+  /** i64. Immediate; only i32 where one of the next two fields is in use. */
+  immediate: 24,
+  /** Branches: i32, the record of a target in the same page; 0: not known. */
+  link: 28,
+  /** i32. Second immediate. */
+  immediate2: 28,
+  /** u16. Address of the register that VEX.vvvv names (such rows have no immediate). */
+  vvvv: 24,
+  size: 32,
+} as const;
+
+export const recordFlag = {
+  /** The effective address is cut to 32 (in 64-bit mode) or, with `address16`, to 16 bits. */
+  address32: 1,
+  address16: 2,
+  /** F3 / F2 repeat prefix. */
+  repeat: 4,
+  repeatNotEqual: 8,
+  lock: 16,
+} as const;

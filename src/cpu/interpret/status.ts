@@ -1,0 +1,19 @@
+/** What a handler, and the interpreter as a whole, returns. */
+export const status = {
+  /** Handlers: go on with the next record. */
+  next: 0,
+  /** Handlers: go on at state.rip. */
+  transfer: 1,
+  /** An exception is recorded in state.fault. */
+  fault: 2,
+  /** The budget is used up; state.rip is exact. */
+  budget: 3,
+  /** No record is known for state.rip. */
+  lookup: 4,
+  /** A slow path completed the instruction and set state.rip; modes or pending events may have changed. */
+  changed: 5,
+  /** HLT: sleep until an interrupt. */
+  halt: 6,
+  /** Shutdown after a triple fault. */
+  shutdown: 7,
+} as const;

@@ -1,0 +1,245 @@
+/**
+ * Guest memory as the vCPU sees it outside emitted code: TLB misses, MMIO, accesses that straddle pages, and the slow
+ * paths' own accesses. SDM Vol. 3A chapter 4; 5.13.1 on canonical addresses; 6.15 on #AC.
+ */
+import type { MmioBus } from '../../device-model/mmio.ts';
+import { type GuestMemory, pageFlag } from '../../memory/guest-memory.ts';
+import { cr0, eflags } from '../../spec/x86/registers.ts';
+import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
+import { state, tlbContext } from '../state/layout.ts';
+import { Tlb } from './tlb.ts';
+import { Walker, type WalkAccess, type WalkRights } from './walk.ts';
+
+const pageFault = 14;
+const alignmentCheck = 17;
+const two32 = 0x1_0000_0000;
+
+/** Which data breakpoints an access hits; the debug unit provides it. */
+export type WatchAccess = (linear: number, bytes: number, write: boolean) => void;
+
+const contextRights: readonly WalkRights[] = [
+  { user: false, overrideSmap: true },
+  { user: false, overrideSmap: false },
+  { user: true, overrideSmap: false },
+];
+const implicitRights: WalkRights = { user: false, overrideSmap: false };
+const userRights: WalkRights = { user: true, overrideSmap: false };
+
+export class Mmu {
+  readonly walker: Walker;
+  readonly tlb: Tlb;
+  readonly #memory: GuestMemory;
+  readonly #mmio: MmioBus;
+  readonly #view: DataView;
+  readonly #ram: DataView;
+  /** The access context that the privilege level asks for; `state.tlbBase` may point to `checked` instead. */
+  #context: number = tlbContext.supervisor;
+  /** Every access must be seen: alignment checks or data breakpoints are on. */
+  #checked = false;
+  onWatch: WatchAccess | undefined;
+
+  constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
+    this.#memory = memory;
+    this.#mmio = mmio;
+    this.#view = new DataView(vcpuMemory);
+    this.#ram = new DataView(memory.bytes.buffer, 0, memory.size);
+    this.walker = new Walker(memory);
+    this.tlb = new Tlb(vcpuMemory);
+  }
+
+  /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
+  selectContext(): void {
+    const view = this.#view;
+    const user = view.getInt32(state.cpl, true) === 3;
+    const ac = (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
+    const alignment = user && ac && (view.getInt32(state.cr0, true) & cr0.am) !== 0;
+    this.#checked = alignment || this.onWatch !== undefined;
+    if (user) this.#context = tlbContext.user;
+    else this.#context = this.walker.paging.smap && !ac ? tlbContext.supervisorNoUser : tlbContext.supervisor;
+    view.setInt32(state.tlbBase, Tlb.baseOf(this.#checked ? tlbContext.checked : this.#context), true);
+  }
+
+  /** @returns the linear address in `state.accessLinear` as a signed number. @throws GuestFault if not canonical. */
+  #takeLinear(stack: boolean): number {
+    const low = this.#view.getUint32(state.accessLinear, true);
+    const high = this.#view.getInt32(state.accessLinear + 4, true);
+    if ((high << 16) >> 16 !== high) throw stack ? stackFault() : generalProtection();
+    return high * two32 + low;
+  }
+
+  /** Translates for one access and enters the page into the TLB. @throws GuestFault #PF with CR2 set. */
+  #translate(linear: number, access: WalkAccess, rights: WalkRights): number {
+    if (!this.walker.walk(linear, access, rights)) throw this.#pageFault(linear);
+    return this.walker.physical + (linear & 0xfff);
+  }
+
+  #pageFault(linear: number): GuestFault {
+    this.#view.setUint32(state.cr2, linear >>> 0, true);
+    this.#view.setInt32(state.cr2 + 4, Math.floor(linear / two32), true);
+    return new GuestFault(pageFault, this.walker.errorCode);
+  }
+
+  #translateAndFill(linear: number, access: WalkAccess): number {
+    const physical = this.#translate(linear, access, contextRights[this.#context] as WalkRights);
+    if (this.#checked) return physical;
+    const offset = this.#memory.ramOffset(physical);
+    if (offset < 0) return physical;
+    const page = offset - (offset & 0xfff);
+    const walker = this.walker;
+    this.tlb.fill(this.#context, false, linear, page, walker.global);
+    const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
+    if (access === 'write' && plain) this.tlb.fill(this.#context, true, linear, page, walker.global);
+    return physical;
+  }
+
+  #check(linear: number, bytes: number, write: boolean): void {
+    if (!this.#checked) return;
+    const user = this.#view.getInt32(state.cpl, true) === 3;
+    const flags = this.#view.getInt32(state.eflags, true) & eflags.ac;
+    const am = this.#view.getInt32(state.cr0, true) & cr0.am;
+    if (user && flags !== 0 && am !== 0 && bytes <= 8 && (linear & (bytes - 1)) !== 0) {
+      throw new GuestFault(alignmentCheck, 0);
+    }
+    this.onWatch?.(linear, bytes, write);
+  }
+
+  /** An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch. */
+  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean): void {
+    const linear = this.#takeLinear(stack);
+    this.#check(linear, bytes, kind !== 'read');
+    const within = linear & 0xfff;
+    const access = kind === 'read' ? 'read' : 'write';
+    const first = this.#translateAndFill(linear, access);
+    if (within + bytes > 4096) {
+      const split = 4096 - within;
+      const next = this.#nextPage(linear + split);
+      const second = this.#translateAndFill(next, access);
+      if (kind === 'write') {
+        this.#copyOut(first, state.scratch, split);
+        this.#copyOut(second, state.scratch + split, bytes - split);
+      } else {
+        this.#copyIn(first, state.scratch, split);
+        this.#copyIn(second, state.scratch + split, bytes - split);
+      }
+    } else if (kind === 'write') {
+      this.#copyOut(first, state.scratch, bytes);
+    } else {
+      this.#copyIn(first, state.scratch, bytes);
+    }
+  }
+
+  /** The page after the last of a 32-bit linear space is its first. */
+  #nextPage(linear: number): number {
+    return linear === two32 && this.walker.paging.mode !== '4-level' ? 0 : linear;
+  }
+
+  /** Guest-physical memory or MMIO → vCPU memory, within one page. */
+  #copyIn(physical: number, address: number, bytes: number): void {
+    const offset = this.#memory.ramOffset(physical);
+    const view = this.#view;
+    for (let done = 0; done < bytes; ) {
+      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
+      if (step === 4) {
+        view.setUint32(address + done, offset >= 0 ? this.#ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4), true);
+      } else if (step === 2) {
+        view.setUint16(address + done, offset >= 0 ? this.#ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2), true);
+      } else {
+        view.setUint8(address + done, offset >= 0 ? this.#ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1));
+      }
+      done += step;
+    }
+  }
+
+  /** vCPU memory → guest-physical memory or MMIO, within one page. */
+  #copyOut(physical: number, address: number, bytes: number): void {
+    const offset = this.#memory.ramOffset(physical);
+    const view = this.#view;
+    if (offset >= 0) this.#memory.markWritten(offset, bytes);
+    for (let done = 0; done < bytes; ) {
+      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
+      if (step === 4) {
+        const value = view.getUint32(address + done, true);
+        if (offset >= 0) this.#ram.setUint32(offset + done, value, true);
+        else this.#mmio.write(physical + done, 4, value);
+      } else if (step === 2) {
+        const value = view.getUint16(address + done, true);
+        if (offset >= 0) this.#ram.setUint16(offset + done, value, true);
+        else this.#mmio.write(physical + done, 2, value);
+      } else {
+        const value = view.getUint8(address + done);
+        if (offset >= 0) this.#ram.setUint8(offset + done, value);
+        else this.#mmio.write(physical + done, 1, value);
+      }
+      done += step;
+    }
+  }
+
+  /** Guest-physical address of an instruction byte. @throws GuestFault #PF. */
+  translateFetch(linear: number): number {
+    const user = this.#view.getInt32(state.cpl, true) === 3;
+    return this.#translate(linear, 'fetch', user ? userRights : implicitRights);
+  }
+
+  /** Whether a linear address translates at all for reading, without faulting: for reports. Physical address or -1. */
+  probe(linear: number): number {
+    const found = this.walker.walk(linear, 'read', contextRights[tlbContext.supervisor] as WalkRights);
+    return found ? this.walker.physical + (linear & 0xfff) : -1;
+  }
+
+  // The slow paths' own accesses: a value in, a value out, GuestFault thrown.
+
+  #access(linear: number, bytes: number, write: boolean, rights: WalkRights): void {
+    const within = linear & 0xfff;
+    const access = write ? 'write' : 'read';
+    const first = this.#translate(linear, access, rights);
+    if (within + bytes <= 4096) {
+      if (write) this.#copyOut(first, state.scratch + 16, bytes);
+      else this.#copyIn(first, state.scratch + 16, bytes);
+      return;
+    }
+    const split = 4096 - within;
+    const second = this.#translate(this.#nextPage(linear + split), access, rights);
+    if (write) {
+      this.#copyOut(first, state.scratch + 16, split);
+      this.#copyOut(second, state.scratch + 16 + split, bytes - split);
+    } else {
+      this.#copyIn(first, state.scratch + 16, split);
+      this.#copyIn(second, state.scratch + 16 + split, bytes - split);
+    }
+  }
+
+  /** The current privilege level's rights, or those of the processor itself. */
+  #rights(implicit: boolean): WalkRights {
+    return implicit ? implicitRights : (contextRights[this.#context] as WalkRights);
+  }
+
+  /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */
+  read(linear: number, bytes: 1 | 2 | 4, implicit = false): number {
+    this.#access(linear, bytes, false, this.#rights(implicit));
+    if (bytes === 1) return this.#view.getUint8(state.scratch + 16);
+    return bytes === 2 ? this.#view.getUint16(state.scratch + 16, true) : this.#view.getUint32(state.scratch + 16, true);
+  }
+
+  read64(linear: number, implicit = false): bigint {
+    this.#access(linear, 8, false, this.#rights(implicit));
+    return this.#view.getBigUint64(state.scratch + 16, true);
+  }
+
+  write(linear: number, bytes: 1 | 2 | 4, value: number, implicit = false): void {
+    this.#view.setUint32(state.scratch + 16, value >>> 0, true);
+    this.#access(linear, bytes, true, this.#rights(implicit));
+  }
+
+  write64(linear: number, value: bigint, implicit = false): void {
+    this.#view.setBigUint64(state.scratch + 16, BigInt.asUintN(64, value), true);
+    this.#access(linear, 8, true, this.#rights(implicit));
+  }
+
+  /** Demands that `bytes` at `linear` can be written, before a slow path writes several pieces. */
+  probeWrite(linear: number, bytes: number, implicit = false): void {
+    const rights = this.#rights(implicit);
+    this.#translate(linear, 'write', rights);
+    const last = linear + bytes - 1;
+    if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) this.#translate(this.#nextPage(last - (last & 0xfff)), 'write', rights);
+  }
+}

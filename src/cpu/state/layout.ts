@@ -1,0 +1,161 @@
+/**
+ * The vCPU's own memory (WebAssembly memory 0): the only table of offsets. Emitted code, slow paths and saved state
+ * all go by it. Integers are little-endian; `i64` fields are 8-byte aligned.
+ */
+
+/** Architectural and engine state, from address 0. */
+export const state = {
+  /** RAX…R15, i64 each, numbered as ModRM numbers them. */
+  gpr: 0x000,
+  /** Always 0: what a memory operand without base or index reads. */
+  zero: 0x080,
+  /** i64. Instruction pointer (offset in CS); exact only outside emitted code. */
+  rip: 0x088,
+  /** i64. Instruction pointer of byte 0 of the page that the running records were decoded from. */
+  codeBase: 0x090,
+  /** i64. Sign-extended result that ZF, SF and PF are read from; see `flags.ts`. */
+  flagResult: 0x098,
+  /** i32. CF, OF, AF and corrections of SF and PF; see `flags.ts`. */
+  flagAux: 0x0a0,
+  /** i32. EFLAGS without the six status flags; bit 1 set. */
+  eflags: 0x0a4,
+  /** i32. Set (atomically) by anyone who wants the vCPU out of emitted code; cleared by the run loop. */
+  request: 0x0a8,
+  /** i32. Non-zero after a faulting access or check: the vector + 1. */
+  fault: 0x0ac,
+  faultError: 0x0b0,
+  /** i32. 1 if the fault pushes an error code. */
+  faultHasError: 0x0b4,
+  /** i32. Address of the TLB set that the current privilege uses. */
+  tlbBase: 0x0b8,
+  /** i32. Mode bits that blocks are keyed by, never 0; see `vcpu.ts`. */
+  blockKey: 0x0bc,
+  /** i32. The record at which emitted code was left. */
+  record: 0x0c0,
+  /** i32. Instructions that may still run before emitted code returns. */
+  budget: 0x0c4,
+  /** i64. Mask of the stack pointer: 16, 32 or 64 bits by SS.B and mode. */
+  stackMask: 0x0c8,
+  /** i64. Instructions retired. */
+  instructions: 0x0d0,
+  /** i64. The operand of an access on its way through the slow path. */
+  accessLinear: 0x0d8,
+  /** 4 × i64. Arguments and results of slow paths; the first two also carry 128-bit accesses. */
+  scratch: 0x0e0,
+  /** 10 × 32 bytes, numbered by `segmentIndex`; see `segmentField`. */
+  segments: 0x100,
+  gdtr: 0x240,
+  idtr: 0x250,
+  cr0: 0x260,
+  cr2: 0x268,
+  cr3: 0x270,
+  cr4: 0x278,
+  efer: 0x280,
+  xcr0: 0x288,
+  /** i64 each: DR0–DR3, (4, 5 unused,) DR6, DR7. */
+  dr: 0x290,
+  /** i32. `shadowBit`s: what the previous instruction holds off. */
+  shadow: 0x2d0,
+  cpl: 0x2d4,
+  mxcsr: 0x2d8,
+  /** i32. 0, or the vector + 1 that any SSE instruction raises now (#UD, #NM by CR0.EM, CR0.TS, CR4.OSFXSR). */
+  sseFault: 0x2dc,
+  /** i32. The same for MMX (#UD, #NM). */
+  mmxFault: 0x2e0,
+  /** i32. The same for x87 (#NM by CR0.EM, CR0.TS). */
+  x87Fault: 0x2e4,
+  /** i64. CS base as instruction fetch sees it: 0 in 64-bit mode. */
+  codeSegmentBase: 0x2e8,
+  /** i64. What linear addresses are cut to: all ones in 64-bit mode, 32 bits elsewhere. */
+  linearMask: 0x2f0,
+  /** i64. IA32_KERNEL_GS_BASE, what SWAPGS swaps with. */
+  kernelGsBase: 0x2f8,
+  /** 16 × 16 bytes. */
+  xmm: 0x300,
+  /** 8 × 16 bytes, physical registers R0–R7: significand i64, sign and exponent u16. MMX registers alias these. */
+  fpr: 0x400,
+  fcw: 0x480,
+  fsw: 0x484,
+  /** i32. One bit per physical register: 1 = not empty. */
+  ftwValid: 0x488,
+  /** i32. Last x87 opcode; i64 instruction and data pointers. */
+  fop: 0x48c,
+  fip: 0x490,
+  fdp: 0x498,
+  fcs: 0x4a0,
+  fds: 0x4a4,
+  end: 0x500,
+} as const;
+
+/** Fields of a segment register of `state.segments`, 32 bytes apart. */
+export const segmentField = {
+  /** i64. */
+  base: 0,
+  /** i32, in bytes, already scaled by G. */
+  limit: 8,
+  /** i32. */
+  selector: 12,
+  /** i32. Descriptor bits 40–55 (type, S, DPL, P, AVL, L, D/B, G). */
+  attributes: 16,
+  /** i32. `segmentAccess` bits, what loads and stores check. */
+  access: 20,
+  size: 32,
+} as const;
+
+export const segmentAccess = { read: 1, write: 2, expandDown: 4, big: 8 } as const;
+
+/**
+ * `flat` and `flatStack` are what the bases of ES, CS, DS and SS count for in 64-bit mode: always 0. (The latter tells
+ * #SS from #GP.)
+ */
+export const segmentIndex = {
+  es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7, flat: 8, flatStack: 9,
+} as const;
+
+/** Bits of `state.shadow`: events held off for one instruction (SDM Vol. 3A 6.8.3), and NMIs until IRET (6.7.1). */
+export const shadowBit = { sti: 1, movSs: 2, nmi: 4 } as const;
+
+/** GDTR and IDTR: base i64, limit i32. */
+export const tableField = { base: 0, limit: 8 } as const;
+
+/** Addresses of one segment register's fields. */
+export const segmentAt = (index: number): number => state.segments + index * segmentField.size;
+
+/**
+ * The software TLB: for each access context (`tlbContext`) a read and a write table of `entries` × 16 bytes:
+ * i64 tag (linear page, compared with `(linear + size - 1) & ~0xfff`), i32 addend (RAM offset − linear, mod 2^32).
+ */
+export const tlb = {
+  base: 0x1000,
+  entries: 1024,
+  entrySize: 16,
+  writeOffset: 1024 * 16,
+  contextSize: 2 * 1024 * 16,
+  contexts: 4,
+  tag: 0,
+  addend: 8,
+} as const;
+
+/** `checked` never holds entries: alignment checks and data breakpoints send every access to the slow path. */
+export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked: 3 } as const;
+
+/**
+ * Jump cache: linear instruction address → record. 16 bytes an entry: i64 address, i32 block key, i32 record. The index
+ * is page bits above offset bits, so that one page's entries lie together and INVLPG clears them alone.
+ */
+export const jumpCache = {
+  base: 0x30000,
+  offsetBits: 6,
+  pageBits: 7,
+  entrySize: 16,
+  address: 0,
+  key: 8,
+  record: 12,
+  size: (1 << 13) * 16,
+} as const;
+
+/** Decoded records; see `interpret/record.ts`. */
+export const records = { base: 0x60000, end: 0x300_0000 } as const;
+
+/** Pages of memory 0. */
+export const vcpuMemoryPages = records.end >> 16;

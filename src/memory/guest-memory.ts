@@ -1,0 +1,131 @@
+/**
+ * Guest-physical RAM: one shared WebAssembly.Memory, seen as low RAM from 0 and, beyond `lowSize`, high RAM from 4 GiB.
+ * Everything that reads or writes guest RAM outside emitted code goes through here.
+ */
+import type { WasmMemory } from '../wasm/webassembly.ts';
+
+export const pageSize = 4096;
+const highBase = 0x1_0000_0000;
+/** RAM below this address; the rest of the first 4 GiB belongs to PCI, IOAPIC, HPET, local APIC and firmware. */
+export const maxLowRam = 0xc000_0000;
+
+/** Told before a write to a page that carries the `code` mark changes it. */
+export type CodeWriteListener = (ramOffset: number, length: number) => void;
+
+/** Bits of a page's flags byte. */
+export const pageFlag = { code: 1, dirty: 2 } as const;
+
+export class GuestMemory {
+  /** Size of RAM in bytes, a multiple of the page size. */
+  readonly size: number;
+  /** Bytes of RAM below 4 GiB. */
+  readonly lowSize: number;
+  readonly memory: WasmMemory;
+  readonly bytes: Uint8Array;
+  /** One flags byte per page of RAM, indexed by RAM offset / 4096. */
+  readonly pageFlags: Uint8Array;
+  readonly #view: DataView;
+  #codeWrite: CodeWriteListener = () => {};
+
+  constructor(memory: WasmMemory, size: number) {
+    this.size = size;
+    this.lowSize = Math.min(size, maxLowRam);
+    this.memory = memory;
+    this.bytes = new Uint8Array(memory.buffer, 0, size);
+    this.#view = new DataView(memory.buffer, 0, size);
+    this.pageFlags = new Uint8Array(size / pageSize);
+  }
+
+  onCodeWrite(listener: CodeWriteListener): void {
+    this.#codeWrite = listener;
+  }
+
+  /** The offset into RAM of guest-physical `address`, or -1 where there is no RAM. */
+  ramOffset(address: number): number {
+    if (address < this.lowSize) return address;
+    const offset = address - highBase + this.lowSize;
+    return address >= highBase && offset < this.size ? offset : -1;
+  }
+
+  /** Whether `[address, address + length)` is RAM throughout and contiguous in it. */
+  isRam(address: number, length: number): boolean {
+    const first = this.ramOffset(address);
+    return first >= 0 && length >= 0 && (length === 0 || this.ramOffset(address + length - 1) === first + length - 1);
+  }
+
+  #at(address: number, length: number): number {
+    const offset = this.ramOffset(address);
+    return offset >= 0 && offset + length <= this.size ? offset : -1;
+  }
+
+  #writable(address: number, length: number): number {
+    const offset = this.#at(address, length);
+    if (offset >= 0) this.markWritten(offset, length);
+    return offset;
+  }
+
+  /** Announces a write by offset into RAM: code translated from there is dropped, the pages become dirty. */
+  markWritten(offset: number, length: number): void {
+    for (let page = Math.floor(offset / pageSize); page * pageSize < offset + length; page++) {
+      const flags = this.pageFlags[page] as number;
+      if ((flags & pageFlag.code) !== 0) this.#codeWrite(offset, length);
+      this.pageFlags[page] = (this.pageFlags[page] as number) | pageFlag.dirty;
+    }
+  }
+
+  /** Reads outside RAM give ones, as an empty bus does; writes there are dropped. */
+  readU8(address: number): number {
+    const offset = this.#at(address, 1);
+    return offset < 0 ? 0xff : this.#view.getUint8(offset);
+  }
+
+  readU16(address: number): number {
+    const offset = this.#at(address, 2);
+    return offset < 0 ? 0xffff : this.#view.getUint16(offset, true);
+  }
+
+  readU32(address: number): number {
+    const offset = this.#at(address, 4);
+    return offset < 0 ? 0xffff_ffff : this.#view.getUint32(offset, true);
+  }
+
+  readU64(address: number): bigint {
+    const offset = this.#at(address, 8);
+    return offset < 0 ? 0xffff_ffff_ffff_ffffn : this.#view.getBigUint64(offset, true);
+  }
+
+  writeU8(address: number, value: number): void {
+    const offset = this.#writable(address, 1);
+    if (offset >= 0) this.#view.setUint8(offset, value);
+  }
+
+  writeU16(address: number, value: number): void {
+    const offset = this.#writable(address, 2);
+    if (offset >= 0) this.#view.setUint16(offset, value, true);
+  }
+
+  writeU32(address: number, value: number): void {
+    const offset = this.#writable(address, 4);
+    if (offset >= 0) this.#view.setUint32(offset, value, true);
+  }
+
+  writeU64(address: number, value: bigint): void {
+    const offset = this.#writable(address, 8);
+    if (offset >= 0) this.#view.setBigUint64(offset, value, true);
+  }
+
+  /** Copies out of RAM. @throws RangeError if the range is not RAM: callers check guest-given ranges with `isRam`. */
+  read(address: number, length: number): Uint8Array {
+    if (!this.isRam(address, length)) throw new RangeError(`0x${address.toString(16)}+${length} is not RAM`);
+    const offset = this.ramOffset(address);
+    return this.bytes.slice(offset, offset + length);
+  }
+
+  /** Copies into RAM. @throws RangeError if the range is not RAM: callers check guest-given ranges with `isRam`. */
+  write(address: number, data: Uint8Array): void {
+    if (data.length === 0) return;
+    if (!this.isRam(address, data.length)) throw new RangeError(`0x${address.toString(16)}+${data.length} is not RAM`);
+    const offset = this.#writable(address, data.length);
+    this.bytes.set(data, offset);
+  }
+}

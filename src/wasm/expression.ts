@@ -1,0 +1,96 @@
+/** Constructors of expression values; the operation's type follows from its operands. */
+import { constant, control, convert, f32, f64, i32, i64, load, scalarResults } from './opcodes.ts';
+import type { Local, Value, ValueType } from './types.ts';
+
+type IntegerOperation = keyof typeof i32 & keyof typeof i64;
+type FloatOperation = keyof typeof f32 & keyof typeof f64;
+
+const comparisons: ReadonlySet<string> = new Set([
+  'eqz', 'eq', 'ne', 'ltS', 'ltU', 'gtS', 'gtU', 'leS', 'leU', 'geS', 'geU', 'lt', 'gt', 'le', 'ge',
+]);
+
+export const i32Constant = (value: number): Value => ({
+  type: 'i32', opcode: constant.i32, operands: [], immediate: value | 0,
+});
+
+export const i64Constant = (value: bigint | number): Value => ({
+  type: 'i64', opcode: constant.i64, operands: [], immediate: BigInt.asIntN(64, BigInt(value)),
+});
+
+/** A constant of integer type `type`. */
+export const integerConstant = (type: ValueType, value: bigint | number): Value =>
+  type === 'i64' ? i64Constant(value) : i32Constant(Number(BigInt.asIntN(32, BigInt(value))));
+
+export const v128Constant = (bytes: readonly number[]): Value => ({
+  type: 'v128', opcode: constant.v128, operands: [], bytes,
+});
+
+export const isConstant = (value: Value): boolean => value.opcode === constant.i32 || value.opcode === constant.i64;
+
+/** Integer operation on one or two operands of the same type (i32 or i64). */
+export function integer(operation: IntegerOperation, a: Value, b?: Value): Value {
+  if (b !== undefined && a.type !== b.type) throw new Error(`${operation}: ${a.type} with ${b.type}`);
+  if (a.type !== 'i32' && a.type !== 'i64') throw new Error(`${operation} of ${a.type}`);
+  const opcode = (a.type === 'i32' ? i32 : i64)[operation];
+  return {
+    type: comparisons.has(operation) ? 'i32' : a.type,
+    opcode,
+    operands: b === undefined ? [a] : [a, b],
+  };
+}
+
+/** Floating-point operation on one or two operands of the same type (f32 or f64). */
+export function float(operation: FloatOperation, a: Value, b?: Value): Value {
+  if (b !== undefined && a.type !== b.type) throw new Error(`${operation}: ${a.type} with ${b.type}`);
+  if (a.type !== 'f32' && a.type !== 'f64') throw new Error(`${operation} of ${a.type}`);
+  const opcode = (a.type === 'f32' ? f32 : f64)[operation];
+  return {
+    type: comparisons.has(operation) ? 'i32' : a.type,
+    opcode,
+    operands: b === undefined ? [a] : [a, b],
+  };
+}
+
+/** A conversion of `convert`; `type` is the result's. */
+export const conversion = (opcode: number, type: ValueType, a: Value): Value => ({ type, opcode, operands: [a] });
+
+export const wrap = (a: Value): Value => (a.type === 'i32' ? a : conversion(convert.wrap, 'i32', a));
+export const extendUnsigned = (a: Value): Value =>
+  a.type === 'i64' ? a : conversion(convert.i64ExtendI32U, 'i64', a);
+export const extendSigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32S, 'i64', a));
+
+/** A SIMD operation of `v128`; lane operations take `lane`, shuffles `bytes`. */
+export function simd(opcode: number, operands: readonly Value[], lane?: number, bytes?: readonly number[]): Value {
+  return {
+    type: scalarResults.get(opcode) ?? 'v128',
+    opcode,
+    operands,
+    ...(lane === undefined ? {} : { immediate: lane }),
+    ...(bytes === undefined ? {} : { bytes }),
+  };
+}
+
+/** `condition ? a : b`, both evaluated. */
+export function select(condition: Value, a: Value, b: Value): Value {
+  if (a.type !== b.type) throw new Error(`select of ${a.type} and ${b.type}`);
+  if (a.type === 'v128') return { type: 'v128', opcode: control.select, operands: [a, b, condition] };
+  return { type: a.type, opcode: control.select, operands: [a, b, condition] };
+}
+
+export const loadFrom = (
+  opcode: number, type: ValueType, address: Value, offset: number, memory: number,
+): Value => ({ type, opcode, operands: [address], offset, memory });
+
+export const loadI32 = (address: Value, offset: number, memory = 0): Value =>
+  loadFrom(load.i32, 'i32', address, offset, memory);
+export const loadI64 = (address: Value, offset: number, memory = 0): Value =>
+  loadFrom(load.i64, 'i64', address, offset, memory);
+
+/** A call as an expression; evaluated where it is used, so bind it. */
+export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value => ({
+  type, opcode: control.call, operands: parameters, immediate: functionIndex,
+});
+
+export const localValue = (local: Local): Value => ({
+  type: local.type, opcode: control.localGet, operands: [], immediate: local.index,
+});
