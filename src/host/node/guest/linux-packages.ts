@@ -1,0 +1,124 @@
+/** The kernel and the busybox of the linux guest: from the cache, or from the host's distribution. */
+import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fail, ok, type Result } from '../../../support/result.ts';
+import { extractFile, PackageLists, type PackageRecord } from './apt.ts';
+import { cacheFolder, FileCache } from './cache.ts';
+
+export interface LinuxPackages {
+  readonly kernel: Uint8Array;
+  readonly busybox: Uint8Array;
+}
+
+/** Debian's first; the others are what Ubuntu has in its place. All are made for virtual machines or any machine. */
+const kernelPackages = ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-amd64', 'linux-image-generic'];
+const busyboxPackage = 'busybox-static';
+const cachedNames = ['vmlinuz', 'busybox'];
+const instead = 'give a kernel and a userland of your own with --kernel FILE and --initrd FILE';
+
+/** @param progress is told what takes long */
+export async function provideLinuxPackages(progress: (text: string) => void): Promise<Result<LinuxPackages>> {
+  const folder = cacheFolder();
+  const cache = new FileCache(join(folder, 'linux'));
+  const cached = await cache.load(cachedNames);
+  if (cached !== undefined) return ok(asPackages(cached));
+  if (!(await onPath('apt-get')) || !(await onPath('dpkg-deb'))) {
+    const packages = `${kernelPackages[0]} and ${busyboxPackage}`;
+    return fail('unavailable', `this host has no apt-get to fetch the linux guest (${packages}) with; ${instead}.`);
+  }
+  const workFolder = join(folder, `fetch-${process.pid}`);
+  try {
+    await removeAbandoned(folder);
+    await mkdir(workFolder, { recursive: true });
+    const fetched = await fetchPackages(workFolder, progress);
+    if (!fetched.ok) return fail('unavailable', `${fetched.error.message}; ${instead}.`);
+    const { kernel, busybox } = fetched.value;
+    await cache.store([
+      { name: 'vmlinuz', bytes: kernel },
+      { name: 'busybox', bytes: busybox },
+    ]);
+    return fetched;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fail('unavailable', `the linux guest could not be stored in ${folder} (${reason}); ${instead}.`);
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+function asPackages(files: readonly Uint8Array[]): LinuxPackages {
+  const [kernel, busybox] = files as [Uint8Array, Uint8Array];
+  return { kernel, busybox };
+}
+
+async function fetchPackages(folder: string, progress: (text: string) => void): Promise<Result<LinuxPackages>> {
+  progress("fetching the linux guest's packages (once)");
+  // The host's lists are of its own architecture, so another host goes straight to fresh ones.
+  if (process.arch === 'x64') {
+    const found = await downloadFrom(PackageLists.ofHost(folder), folder);
+    if (found.ok) return found;
+  }
+  progress('fetching current package lists');
+  const fresh = await PackageLists.fetch(folder);
+  if (!fresh.ok) return fail('unavailable', `the host's package lists could not be fetched (${fresh.error.message})`);
+  return downloadFrom(fresh.value, folder);
+}
+
+async function downloadFrom(lists: PackageLists, folder: string): Promise<Result<LinuxPackages>> {
+  const kernel = await findKernel(lists);
+  const busybox = await lists.find(busyboxPackage);
+  if (kernel === undefined || busybox === undefined) {
+    const missing = kernel === undefined ? kernelPackages[0] : busyboxPackage;
+    return fail('unavailable', `the host's package sources have no ${missing}`);
+  }
+  const kernelFile = await extracted(lists, kernel, './boot/vmlinuz-*', folder);
+  if (!kernelFile.ok) return kernelFile;
+  const busyboxFile = await extracted(lists, busybox, '*bin/busybox', folder);
+  if (!busyboxFile.ok) return busyboxFile;
+  return ok({ kernel: kernelFile.value, busybox: busyboxFile.value });
+}
+
+async function extracted(lists: PackageLists, record: PackageRecord, pattern: string, folder: string) {
+  const file = await lists.download(record);
+  return file.ok ? extractFile(file.value, pattern, folder) : file;
+}
+
+/** The package with the kernel itself: the well-known names only depend on it. */
+async function findKernel(lists: PackageLists): Promise<PackageRecord | undefined> {
+  for (const name of kernelPackages) {
+    const meta = await lists.find(name);
+    const image = /\blinux-image-[0-9][^ ,|(:]*/.exec(meta?.depends ?? '');
+    const record = image === null ? undefined : await lists.find(image[0]);
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+async function onPath(program: string): Promise<boolean> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const found = await access(join(folder, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
+}
+
+/** Removes the working folders of processes that were ended in the middle of a fetch. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const pid = Number(/^fetch-([0-9]+)$/.exec(name)?.[1]);
+    if (pid > 0 && !isRunning(pid)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

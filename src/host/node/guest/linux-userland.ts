@@ -1,0 +1,64 @@
+import { type CpioEntry, writeCpio } from './cpio.ts';
+import {
+  channelLibrary,
+  commandScript,
+  initScript,
+  interactiveScript,
+  linesScript,
+  shutdownScript,
+} from './scripts.ts';
+
+/** What the guest does once it is up. */
+export type Session =
+  | { readonly kind: 'interactive'; readonly terminal: string; readonly rows: number; readonly columns: number }
+  | { readonly kind: 'lines' }
+  | { readonly kind: 'command'; readonly command: string };
+
+const encoder = new TextEncoder();
+
+function script(path: string, text: string): CpioEntry {
+  return { kind: 'file', path, mode: 0o755, data: encoder.encode(text) };
+}
+
+function text(path: string, content: string): CpioEntry {
+  return { kind: 'file', path, mode: 0o644, data: encoder.encode(content) };
+}
+
+function directory(path: string): CpioEntry {
+  return { kind: 'directory', path, mode: 0o755 };
+}
+
+function sessionEntries(session: Session): CpioEntry[] {
+  switch (session.kind) {
+    case 'interactive': {
+      const size = `stty rows ${session.rows} cols ${session.columns}\n`;
+      const profile = `export TERM=${session.terminal} HOME=/root PATH=/bin PS1='\\w \\$ '\n`;
+      return [script('corbel/session', interactiveScript), text('etc/profile', profile + size)];
+    }
+    case 'lines':
+      return [script('corbel/session', linesScript)];
+    case 'command':
+      return [script('corbel/session', commandScript), text('corbel/command', session.command)];
+  }
+}
+
+/**
+ * The initramfs of the linux guest: busybox, the scripts, and what this session is for. Not compressed, because the
+ * guest would have to unpack it on an emulated processor.
+ */
+export function buildUserland(busybox: Uint8Array, session: Session): Uint8Array {
+  const inittab = 'ttyS0::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n';
+  return writeCpio([
+    ...['bin', 'dev', 'etc', 'root', 'corbel'].map(directory),
+    { kind: 'character', path: 'dev/console', mode: 0o600, device: [5, 1] },
+    { kind: 'file', path: 'bin/busybox', mode: 0o755, data: busybox },
+    { kind: 'link', path: 'bin/sh', target: 'busybox' },
+    script('init', initScript),
+    text('etc/inittab', inittab),
+    text('etc/passwd', 'root::0:0:root:/root:/bin/sh\n'),
+    text('etc/group', 'root::0:\n'),
+    text('corbel/channel', channelLibrary),
+    script('corbel/shutdown', shutdownScript),
+    ...sessionEntries(session),
+  ]);
+}

@@ -1,0 +1,194 @@
+/**
+ * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Failure } from '../../support/result.ts';
+import { encodeWindowSize } from './guest/guest-channel.ts';
+import { GuestSession } from './guest/guest-session.ts';
+import type { MachineConfig, Outcome, SerialPort, Statistics } from './machine-port.ts';
+import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
+import { PulledInput } from './standard-input.ts';
+import { RawTerminal } from './terminal.ts';
+import { Vm, type VmReport } from './vm.ts';
+
+/** `none`: a guest that does not speak the channel's protocol; its console is all there is. */
+export type SessionKind = 'none' | 'interactive' | 'lines' | 'command';
+
+export type SerialTarget =
+  | { readonly kind: 'stdio' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface GuestRequest {
+  readonly config: MachineConfig;
+  readonly machineModule: URL;
+  readonly session: SessionKind;
+  readonly serial: SerialTarget;
+  readonly timeoutMs?: number;
+}
+
+export type GuestEnd =
+  | { readonly kind: 'outcome'; readonly outcome: Outcome }
+  /** The guest took itself down for a reboot that somebody asked for. */
+  | { readonly kind: 'reboot' }
+  | { readonly kind: 'command'; readonly status: number }
+  | { readonly kind: 'left' }
+  | { readonly kind: 'timed-out' }
+  | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly kind: 'output-closed'; readonly message: string; readonly brokenPipe: boolean }
+  | { readonly kind: 'malformed'; readonly line: string }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  | { readonly kind: 'crashed'; readonly error: string };
+
+export interface GuestResult {
+  readonly end: GuestEnd;
+  readonly statistics: Statistics;
+  /** The last console lines, where the console itself was not shown. */
+  readonly console: readonly string[];
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const consolePort: SerialPort = 0;
+const channelPort: SerialPort = 1;
+const tailBytes = 16384;
+const tailLines = 20;
+const rawInputBytes = 4096;
+const settleMs = 3000;
+
+class GuestRun {
+  readonly #request: GuestRequest;
+  readonly #vm: Vm;
+  readonly #session: GuestSession | undefined;
+  readonly #stdout: Output;
+  readonly #stderr: Output;
+  readonly #console: Output;
+  readonly #tail = new Tail(tailBytes);
+  readonly #input = new PulledInput(() => process.stdin);
+  #terminal: RawTerminal | undefined;
+  readonly #keysBeforeReady: Uint8Array[] = [];
+  #ready: boolean;
+  #decide: (end: GuestEnd) => void = () => {};
+  /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
+  readonly #decided: Promise<GuestEnd>;
+
+  constructor(request: GuestRequest) {
+    this.#request = request;
+    this.#decided = new Promise((resolve) => {
+      this.#decide = resolve;
+    });
+    const onClosed = (error: NodeJS.ErrnoException): void =>
+      this.#decide({ kind: 'output-closed', message: error.message, brokenPipe: error.code === 'EPIPE' });
+    this.#stdout = streamOutput(process.stdout, onClosed);
+    this.#stderr = streamOutput(process.stderr, onClosed);
+    this.#console = this.#openConsole(onClosed);
+    this.#ready = request.session === 'none';
+    this.#session = request.session === 'none' ? undefined : this.#openSession();
+    this.#vm = new Vm(request.config, request.machineModule, (port, bytes) => this.#receive(port, bytes));
+  }
+
+  async run(): Promise<GuestResult> {
+    const onSignal = (signal: NodeJS.Signals): void => this.#decide({ kind: 'signal', signal });
+    for (const signal of signals) process.on(signal, onSignal);
+    const { timeoutMs } = this.#request;
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
+    this.#openInput();
+    let report: VmReport | undefined;
+    const reported = this.#vm.ended.then((value): GuestEnd => {
+      report = value;
+      return this.#endOf(value);
+    });
+    const end = await Promise.race([reported, this.#decided]);
+    clearTimeout(timer);
+    this.#terminal?.restore();
+    process.stdout.off('resize', this.#resized);
+    this.#vm.stop();
+    const settled = reported.then(() =>
+      Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#console.flush()]),
+    );
+    // A guest that ended is owed all of its output. Where something else ended the run, a reader that no longer
+    // reads must not keep it alive.
+    const owed = ['outcome', 'reboot', 'command', 'refused', 'crashed'].includes(end.kind);
+    await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
+    for (const signal of signals) process.off(signal, onSignal);
+    const statistics = report?.kind === 'ended' ? report.statistics : {};
+    return { end, statistics, console: this.#tail.lines(tailLines) };
+  }
+
+  #openConsole(onClosed: (error: Error) => void): Output {
+    const { serial, session } = this.#request;
+    if (serial.kind === 'file') return fileOutput(serial.path, onClosed);
+    if (session === 'command') return this.#tail;
+    return serial.kind === 'stdio' ? this.#stdout : nowhere;
+  }
+
+  #openSession(): GuestSession {
+    return new GuestSession({
+      output: (stream, bytes) => (stream === 'stdout' ? this.#stdout : this.#stderr).write(bytes),
+      // A command has no terminal: where standard input is one, its input is empty.
+      readInput: (maxBytes) =>
+        this.#request.session === 'command' && process.stdin.isTTY
+          ? Promise.resolve(new Uint8Array(0))
+          : this.#input.read(maxBytes),
+      sendToGuest: (bytes) => void this.#vm.send(channelPort, bytes),
+      ready: () => this.#becomeReady(),
+      status: (status) => this.#decide({ kind: 'command', status }),
+      malformed: (line) => this.#decide({ kind: 'malformed', line }),
+    });
+  }
+
+  #openInput(): void {
+    const { session, serial } = this.#request;
+    if (serial.kind !== 'stdio' || session === 'lines' || session === 'command') return;
+    if (!process.stdin.isTTY) {
+      void this.#pipeInput();
+      return;
+    }
+    this.#terminal = new RawTerminal(process.stdin, {
+      input: (bytes) => this.#key(bytes),
+      leave: () => this.#decide({ kind: 'left' }),
+    });
+    if (session === 'interactive') process.stdout.on('resize', this.#resized);
+  }
+
+  readonly #resized = (): void => {
+    const { rows, columns } = process.stdout;
+    if (this.#ready) void this.#vm.send(channelPort, encodeWindowSize(rows, columns));
+  };
+
+  /** What is typed before the guest's shell is there would be thrown away when its terminal is opened. */
+  #key(bytes: Uint8Array): void {
+    if (this.#ready) void this.#vm.send(consolePort, bytes);
+    else this.#keysBeforeReady.push(bytes);
+  }
+
+  #becomeReady(): void {
+    this.#ready = true;
+    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#vm.send(consolePort, bytes);
+    if (this.#terminal !== undefined && this.#session !== undefined) this.#resized();
+  }
+
+  async #pipeInput(): Promise<void> {
+    for (;;) {
+      const bytes = await this.#input.read(rawInputBytes);
+      if (bytes.length === 0) return;
+      await this.#vm.send(consolePort, bytes);
+    }
+  }
+
+  #receive(port: SerialPort, bytes: Uint8Array): Promise<void> {
+    if (port === consolePort) return this.#console.write(bytes);
+    return this.#session?.receive(bytes) ?? Promise.resolve();
+  }
+
+  #endOf(report: VmReport): GuestEnd {
+    if (report.kind !== 'ended') return report;
+    const { outcome } = report;
+    if (outcome.kind === 'reset' && this.#session?.goingDown === true) return { kind: 'reboot' };
+    return { kind: 'outcome', outcome };
+  }
+}
+
+export function runGuest(request: GuestRequest): Promise<GuestResult> {
+  return new GuestRun(request).run();
+}

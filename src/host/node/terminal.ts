@@ -1,0 +1,35 @@
+import type { ReadStream } from 'node:tty';
+
+/** Ctrl-] leaves, as it does in telnet. */
+const leaveKey = 0x1d;
+
+export interface TerminalEvents {
+  input(bytes: Uint8Array): void;
+  leave(): void;
+}
+
+/** The user's terminal, each key passed on as it is pressed. */
+export class RawTerminal {
+  readonly #stdin: ReadStream;
+  readonly #enter = (): void => void this.#stdin.setRawMode(true);
+
+  constructor(stdin: ReadStream, events: TerminalEvents) {
+    this.#stdin = stdin;
+    this.#enter();
+    // Another program may have changed the terminal while this one was stopped.
+    process.on('SIGCONT', this.#enter);
+    stdin.on('data', (chunk: Uint8Array) => {
+      const leave = chunk.indexOf(leaveKey);
+      const bytes = leave < 0 ? chunk : chunk.subarray(0, leave);
+      if (bytes.length > 0) events.input(bytes);
+      if (leave >= 0) events.leave();
+    });
+    stdin.on('end', () => events.leave());
+  }
+
+  restore(): void {
+    process.off('SIGCONT', this.#enter);
+    this.#stdin.setRawMode(false);
+    this.#stdin.pause();
+  }
+}

@@ -1,0 +1,113 @@
+/** One virtual machine on a worker thread, seen from the main thread. */
+import { Worker } from 'node:worker_threads';
+import type { Failure } from '../../support/result.ts';
+import type { MachineConfig, Outcome, SerialPort, Statistics } from './machine-port.ts';
+import { allocateLink, HostLink } from './vm-link.ts';
+
+/** The last word of a machine's thread. `crashed` is a defect of ours. */
+export type VmReport =
+  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly statistics: Statistics }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  | { readonly kind: 'crashed'; readonly error: string };
+
+export interface VmWorkerData {
+  readonly link: SharedArrayBuffer;
+  readonly config: MachineConfig;
+  readonly machineModule: string;
+}
+
+/** Takes what the guest sends; the next bytes come when the promise has resolved. */
+export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
+
+/** How long a machine may take to notice a stop request before its thread is ended by force. */
+const stopGraceMs = 2000;
+
+export class Vm {
+  /** Resolves when the machine has ended and all of its output has been taken. */
+  readonly ended: Promise<VmReport>;
+  readonly #link: HostLink;
+  readonly #worker: Worker;
+  readonly #sink: SerialSink;
+  /** Per port, bytes that wait for room, and who waits for them. */
+  readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
+
+  /** @param machineModule address of the module that exports `createMachine` */
+  constructor(config: MachineConfig, machineModule: URL, sink: SerialSink) {
+    const link = allocateLink();
+    this.#link = new HostLink(link);
+    this.#sink = sink;
+    const { kernel, initrd, modules } = config.boot;
+    const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
+    // Handed over, not copied; a file that was given twice is one buffer.
+    const transferList = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
+    const workerData: VmWorkerData = { link, config, machineModule: machineModule.href };
+    this.#worker = new Worker(workerFile(), { workerData, transferList });
+    this.ended = this.#pump(this.#report());
+  }
+
+  /** Resolves when the guest's side has taken all of `bytes`; never, when the machine ends before. */
+  send(port: SerialPort, bytes: Uint8Array): Promise<void> {
+    return new Promise((done) => {
+      this.#unsent[port]?.push({ bytes, done });
+      this.#sendWaiting();
+    });
+  }
+
+  /** Asks the machine to stop; `ended` tells when it has. */
+  stop(): void {
+    this.#link.requestStop();
+    setTimeout(() => void this.#worker.terminate(), stopGraceMs).unref();
+  }
+
+  #report(): Promise<VmReport> {
+    return new Promise((resolve) => {
+      this.#worker.once('message', (report: VmReport) => resolve(report));
+      this.#worker.once('error', (error) => {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        resolve({ kind: 'crashed', error: text });
+      });
+      this.#worker.once('exit', () => resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {} }));
+    });
+  }
+
+  async #pump(report: Promise<VmReport>): Promise<VmReport> {
+    let last: VmReport | undefined;
+    report.then((value) => {
+      last = value;
+    });
+    while (last === undefined) {
+      await Promise.race([this.#link.changed(), report]);
+      this.#sendWaiting();
+      await this.#takeOutput();
+    }
+    await this.#takeOutput();
+    return last;
+  }
+
+  async #takeOutput(): Promise<void> {
+    for (const port of [0, 1] as const) {
+      const bytes = this.#link.receive(port);
+      if (bytes.length > 0) await this.#sink(port, bytes);
+    }
+  }
+
+  #sendWaiting(): void {
+    for (const port of [0, 1] as const) {
+      const queue = this.#unsent[port] ?? [];
+      for (let next = queue[0]; next !== undefined; next = queue[0]) {
+        const sent = this.#link.send(port, next.bytes);
+        if (sent < next.bytes.length) {
+          next.bytes = next.bytes.subarray(sent);
+          break;
+        }
+        queue.shift();
+        next.done();
+      }
+    }
+  }
+}
+
+/** The sources run as they are, the build as JavaScript: the worker's file has this file's own ending. */
+function workerFile(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? './vm-worker.ts' : './vm-worker.js', import.meta.url);
+}
