@@ -244,6 +244,8 @@ test('register and memory forms of one opcode', () => {
   assert.equal(name('d9 d1'), 'undefined');
   assert.equal(instruction('0f 20 04').length, 3, 'mod is ignored with control registers');
   assert.equal(instruction('44 0f 20 c0').reg, 8, 'CR8');
+  for (const hex of ['0f 20 c8', '0f 22 e8', '44 0f 22 c8', '44 0f 21 c0']) assert.equal(name(hex), 'undefined', hex);
+  assert.equal(instruction('0f 23 e0').reg, 4, 'DR4 is DR6 or #UD, by CR4.DE');
 });
 
 test('15 bytes are the limit', () => {

@@ -215,6 +215,7 @@ export function decode(bytes: Uint8Array, offset: number, limit: number, mode: D
   const vex = index >= vexMap << 8;
   const candidate = selectRow(s, entry, vex);
   if (candidate === undefined) return undefinedOpcode;
+  if (((candidate.regMask >> s.reg) & 1) === 0) return undefinedOpcode;
   if (s.lock && (candidate.row.lock !== true || s.registerForm)) return undefinedOpcode;
   if (vex && !candidate.usesVvvv && s.vvvv !== 0) return undefinedOpcode;
   return build(s, mode, candidate, addressSize);

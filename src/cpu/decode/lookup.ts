@@ -36,6 +36,8 @@ export interface Candidate {
   /** 0 operand size as usual, 1 default 64, 2 forced 64 (in 64-bit mode). */
   readonly size64: 0 | 1 | 2;
   readonly usesVvvv: boolean;
+  /** Bit n: ModRM.reg (with REX.R) may be n. Control and debug registers have gaps, and the gaps are #UD at any CPL. */
+  readonly regMask: number;
 }
 
 /** An opcode: with ModRM, candidates by `mod == 3 ? 8 + reg : reg`; without, all in slot 0. */
@@ -84,6 +86,17 @@ export function hasModrm(row: TableRow): boolean {
   return row.operandSpecs.some(({ source }) => modrmSources.includes(source));
 }
 
+const anyReg = 0xffff;
+/** CR0, CR2, CR3, CR4, CR8 (SDM Vol. 3A 2.5). */
+const controlRegisters = 0b1_0001_1101;
+/** DR0-DR7 (SDM Vol. 3B 19.2); what DR4 and DR5 do depends on CR4.DE. */
+const debugRegisters = 0xff;
+
+function regMaskOf(operands: readonly OperandSpec[]): number {
+  if (operands.some(({ source }) => source === 'C')) return controlRegisters;
+  return operands.some(({ source }) => source === 'D') ? debugRegisters : anyReg;
+}
+
 function candidateOf(row: TableRow): Candidate {
   let mask = 0;
   let value = 0;
@@ -101,7 +114,8 @@ function candidateOf(row: TableRow): Candidate {
   }
   const size64 = row.size64 === undefined ? 0 : row.size64 === 'default' ? 1 : 2;
   const usesVvvv = row.operandSpecs.some(({ source }) => source === 'B');
-  return { row, mask, value, immediate: immediateOf(row.operandSpecs), size64, usesVvvv };
+  const immediate = immediateOf(row.operandSpecs);
+  return { row, mask, value, immediate, size64, usesVvvv, regMask: regMaskOf(row.operandSpecs) };
 }
 
 /** Candidates are tried most specific first; a prefix says more than W or rm (F3 90 is PAUSE whatever REX.B says). */

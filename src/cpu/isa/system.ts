@@ -33,7 +33,7 @@ export const systemRows: readonly Row[] = [
   { map: 1, opcode: 0x07, mnemonic: 'SYSRET', operands: '', semantics: 'sysret', only: 'only64', endsBlock: true, privileged: true, feature: 'syscall' },
   { map: 1, opcode: 0x08, mnemonic: 'INVD', operands: '', semantics: 'invd', privileged: true },
   { map: 1, opcode: 0x09, mnemonic: 'WBINVD', operands: '', semantics: 'wbinvd', privileged: true },
-  // 0F 20-23: ModRM.mod is ignored; which numbers exist is checked by the semantics (CR8 needs REX.R)
+  // 0F 20-23: ModRM.mod is ignored; CR8 needs REX.R; the decoder refuses numbers that do not exist
   { map: 1, opcode: 0x20, mod: 'ignored', mnemonic: 'MOV', operands: 'Rd,Cd', semantics: 'mov-from-control', only: 'not64', privileged: true },
   { map: 1, opcode: 0x20, mod: 'ignored', mnemonic: 'MOV', operands: 'Rq,Cq', semantics: 'mov-from-control', only: 'only64', size64: 'forced', privileged: true },
   { map: 1, opcode: 0x21, mod: 'ignored', mnemonic: 'MOV', operands: 'Rd,Dd', semantics: 'mov-from-debug', only: 'not64', privileged: true },

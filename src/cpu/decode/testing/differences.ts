@@ -93,6 +93,10 @@ export const differences: readonly Difference[] = [
     applies: (c) => c.result.kind === 'undefined' && (c.text.includes('?') || /^mov cs,/.test(c.text)),
   },
   {
+    reason: 'CR1, CR5-CR7, CR9-CR15 and DR8-DR15 do not exist: #UD (SDM Vol. 2B MOV), as an Intel processor showed',
+    applies: (c) => c.result.kind === 'undefined' && /\b(cr([1567]|9|1[0-5])|[cd]r([89]|1[0-5]))\b/.test(c.text),
+  },
+  {
     reason: 'exists in 64-bit mode only on Intel processors (SDM Vol. 2: "Compat/Leg Mode: invalid")',
     applies: (c) =>
       c.codeSize !== 64 && c.result.kind === 'undefined' && /^(syscall|sysret|swapgs|(rd|wr)[fg]sbase)/.test(c.text),
