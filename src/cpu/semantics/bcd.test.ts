@@ -27,7 +27,10 @@ function decimal(al: number, flags: number, sign: 1 | -1): { al: number; flags: 
   return { al: now, flags: cf | af | resultFlags(BigInt(now), 8) };
 }
 
-for (const [mnemonic, sign] of [['DAA', 1], ['DAS', -1]] as const) {
+for (const [mnemonic, sign] of [
+  ['DAA', 1],
+  ['DAS', -1],
+] as const) {
   test(`${mnemonic}: every AL, CF and AF`, () => {
     const run = program(mnemonic, '', legacy);
     for (let al = 0; al < 256; al++) {
@@ -41,7 +44,10 @@ for (const [mnemonic, sign] of [['DAA', 1], ['DAS', -1]] as const) {
   });
 }
 
-for (const [mnemonic, sign] of [['AAA', 1], ['AAS', -1]] as const) {
+for (const [mnemonic, sign] of [
+  ['AAA', 1],
+  ['AAS', -1],
+] as const) {
   test(`${mnemonic}: every AL and AF`, () => {
     const run = program(mnemonic, '', legacy);
     for (let al = 0; al < 256; al++) {

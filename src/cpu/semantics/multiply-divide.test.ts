@@ -38,8 +38,15 @@ test('IMUL of two and three operands cuts the product', () => {
     const two = program('IMUL', 'Gv,Ev', { operandSize: bits });
     const three = program('IMUL', 'Gv,Ev,Ibs', { operandSize: bits });
     for (let i = 0; i < 300; i++) {
-      const start = { rsi: operands.register(bits), rbx: operands.register(bits), immediate: signed(operands.bits(8), 8) };
-      for (const [end, factor] of [[two(start), signed(start.rsi, bits)], [three(start), start.immediate]] as const) {
+      const start = {
+        rsi: operands.register(bits),
+        rbx: operands.register(bits),
+        immediate: signed(operands.bits(8), 8),
+      };
+      for (const [end, factor] of [
+        [two(start), signed(start.rsi, bits)],
+        [three(start), start.immediate],
+      ] as const) {
         const product = signed(start.rbx, bits) * factor;
         assert.equal(end.rsi, merged(start.rsi, product, bits));
         const expected = signed(product, bits) === product ? 0 : flagBit.cf | flagBit.of;
@@ -87,7 +94,9 @@ for (const mnemonic of ['DIV', 'IDIV'] as const) {
 
 /** Half the time any operands, otherwise a dividend made so that the quotient fits, or nearly does. */
 function divisionOperands(
-  operands: Operands, bits: Width, number: (value: bigint, bits: number) => bigint,
+  operands: Operands,
+  bits: Width,
+  number: (value: bigint, bits: number) => bigint,
 ): { rax: bigint; rdx: bigint; rbx: bigint; flags: number } {
   const rbx = operands.register(bits);
   const flags = operands.flags();

@@ -91,7 +91,12 @@ for (const mnemonic of ['SHLD', 'SHRD'] as const) {
     for (const bits of [16, 32, 64] as const) {
       const run = program(mnemonic, 'Ev,Gv,CL', { operandSize: bits });
       for (let count = 0; count < 256; count++) {
-        const start = { rbx: operands.register(bits), rsi: operands.register(bits), rcx: BigInt(count), flags: operands.flags() };
+        const start = {
+          rbx: operands.register(bits),
+          rsi: operands.register(bits),
+          rcx: BigInt(count),
+          flags: operands.flags(),
+        };
         const masked = BigInt(count & (bits === 64 ? 63 : 31));
         const value = cut(start.rbx, bits);
         const source = cut(start.rsi, bits);
@@ -108,7 +113,11 @@ for (const mnemonic of ['SHLD', 'SHRD'] as const) {
         } else {
           const mask = flagBit.cf | flagBit.zf | flagBit.sf | flagBit.pf | (masked === 1n ? flagBit.of : 0);
           const overflow = sign(value, bits) === sign(expected, bits) ? 0 : flagBit.of;
-          assert.equal(end.flags & mask, (Number(cf) | resultFlags(expected, bits) | overflow) & mask, `${bits} by ${count}`);
+          assert.equal(
+            end.flags & mask,
+            (Number(cf) | resultFlags(expected, bits) | overflow) & mask,
+            `${bits} by ${count}`,
+          );
         }
       }
     }

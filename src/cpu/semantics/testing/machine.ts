@@ -10,7 +10,22 @@ import { semantics } from '../index.ts';
 import { outcome, TestOps, testState } from './test-ops.ts';
 
 export const registerNames = [
-  'rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15',
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
 ] as const;
 export type RegisterName = (typeof registerNames)[number];
 export type Registers = Record<RegisterName, bigint>;
@@ -77,7 +92,7 @@ export function program(mnemonic: string, operands: string, variant: Variant = {
   const instance = new webAssembly.Instance(new webAssembly.Module(builder.finish()), {
     env: { state: stateMemory, guest: guestMemory },
   });
-  const run = instance.exports['run'] as () => number;
+  const run = instance.exports.run as () => number;
   return (start) => {
     load(start);
     return result(run());
@@ -100,14 +115,19 @@ function load(start: Start): void {
   stateView.setUint32(segmentAt(segmentIndex.cs) + segmentField.limit, start.codeLimit ?? 0xffff_ffff, true);
 }
 
+const names = new Map<number, 'next' | 'jump' | 'restart'>([
+  [outcome.next, 'next'],
+  [outcome.jump, 'jump'],
+  [outcome.restart, 'restart'],
+]);
+
 function result(code: number): End {
   const registers = Object.fromEntries(
     registerNames.map((name, number) => [name, stateView.getBigUint64(state.gpr + number * 8, true)]),
   ) as Registers;
-  const names = { [outcome.next]: 'next', [outcome.jump]: 'jump', [outcome.restart]: 'restart' } as const;
   return {
     ...registers,
-    outcome: code === outcome.fault ? stateView.getUint32(state.fault, true) - 1 : (names[code] ?? 'next'),
+    outcome: code === outcome.fault ? stateView.getUint32(state.fault, true) - 1 : (names.get(code) ?? 'next'),
     flags: readStatusFlags(stateView),
     rip: stateView.getBigUint64(state.rip, true),
     hostCalls: stateView.getUint32(testState.hostCalls, true),

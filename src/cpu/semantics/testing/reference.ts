@@ -26,9 +26,7 @@ function evenParity(value: bigint): boolean {
 export function resultFlags(result: bigint, bits: number): number {
   const value = cut(result, bits);
   return (
-    (value === 0n ? flagBit.zf : 0) |
-    (sign(value, bits) === 1n ? flagBit.sf : 0) |
-    (evenParity(value) ? flagBit.pf : 0)
+    (value === 0n ? flagBit.zf : 0) | (sign(value, bits) === 1n ? flagBit.sf : 0) | (evenParity(value) ? flagBit.pf : 0)
   );
 }
 

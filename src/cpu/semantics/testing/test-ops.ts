@@ -5,7 +5,7 @@
 import { loadFrom } from '../../../wasm/expression.ts';
 import { load, store } from '../../../wasm/opcodes.ts';
 import type { Value, ValueType } from '../../../wasm/types.ts';
-import type { Operand } from '../../emit/form.ts';
+import type { Operand, OperandField } from '../../emit/form.ts';
 import type { HostCall } from '../../emit/host-calls.ts';
 import { type Access, Ops, vector } from '../../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout.ts';
@@ -13,7 +13,10 @@ import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout
 export const outcome = { next: 0, fault: 1, jump: 2, restart: 3 } as const;
 
 /** Where an operand of each field lies: RBX, RSI, R8; memory operands at [R9]. */
-export const registerOf: Readonly<Record<string, number>> = { rm: 3, reg: 6, vvvv: 8, memory: 9 };
+export const registerOf = { rm: 3, reg: 6, vvvv: 8, memory: 9, immediate: 0, fixed: 0 } as const satisfies Record<
+  OperandField,
+  number
+>;
 
 /** Words of the state block that the CPU does not use. */
 export const testState = { immediate: 0x4a8, immediate2: 0x4b0, basedOnStack: 0x4b8, hostCalls: 0x4c0 } as const;
@@ -25,14 +28,24 @@ export const guestMap = { readOnly: 0xe000, limit: 0xf000 } as const;
 export const fsBase = 0x40n;
 
 const memoryType = (bytes: number): ValueType => (bytes === 8 ? 'i64' : 'i32');
-const loads = new Map([[1, load.i32_8u], [2, load.i32_16u], [4, load.i32], [8, load.i64]]);
-const stores = new Map([[1, store.i32_8], [2, store.i32_16], [4, store.i32], [8, store.i64]]);
+const loads = new Map([
+  [1, load.i32_8u],
+  [2, load.i32_16u],
+  [4, load.i32],
+  [8, load.i64],
+]);
+const stores = new Map([
+  [1, store.i32_8],
+  [2, store.i32_16],
+  [4, store.i32],
+  [8, store.i64],
+]);
 
 export class TestOps extends Ops {
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     if (operand.kind === 'segment') return this.i32(segmentAt(segmentIndex.gs) + segmentField.selector);
-    return this.i32(state.gpr + (registerOf[operand.field] as number) * 8);
+    return this.i32(state.gpr + registerOf[operand.field] * 8);
   }
 
   immediate(operand: Operand, bits = operand.bits): Value {
@@ -46,7 +59,7 @@ export class TestOps extends Ops {
   }
 
   effectiveAddress(_operand: Operand, byteOffset = 0): Value {
-    const base = this.loadState64(state.gpr + (registerOf['memory'] as number) * 8);
+    const base = this.loadState64(state.gpr + registerOf.memory * 8);
     return this.zeroExtend(this.add(base, byteOffset), this.form.addressSize);
   }
 
