@@ -64,12 +64,15 @@ const otherInstructions = new Set(
   pavgusb pmulhrw`.split(/\s+/),
 );
 
+/** Whether objdump's (normalised) text names an instruction that the processor model lacks. */
+export function isOtherExtension(text: string): boolean {
+  return otherExtensions.test(text) || otherInstructions.has(text.split(' ')[0] ?? '') || /\btr\d/.test(text);
+}
+
 export const differences: readonly Difference[] = [
   {
     reason: 'the instruction belongs to an extension that the processor model does not have',
-    applies: (c) =>
-      c.result.kind === 'undefined' &&
-      (otherExtensions.test(c.text) || otherInstructions.has(c.text.split(' ')[0] ?? '') || /\btr\d/.test(c.text)),
+    applies: (c) => c.result.kind === 'undefined' && isOtherExtension(c.text),
   },
   {
     reason: 'SDM Vol. 2A 2.1.1: LOCK is #UD except with listed instructions and a memory destination',
