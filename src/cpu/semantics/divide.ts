@@ -133,7 +133,10 @@ function divideWide(o: Ops, high: Value, low: Value, divisor: Value): { quotient
   return { quotient: o.let(o.or(o.shl(q1, 32), q0)), remainder: o.let(o.shrU(rest, shift)) };
 }
 
-/** One 32-bit digit of the quotient (`partial` × 2^32 + `next`) / `divisor`: an estimate, corrected at most twice. */
+/**
+ * One 32-bit digit of the quotient (`partial` × 2^32 + `next`) / `divisor`: an estimate, corrected at most twice.
+ * `partial` < `divisor` bounds the estimate by 2^32 + 1, so that the product below cannot overflow.
+ */
 function quotientDigit(o: Ops, partial: Value, next: Value, divisor: Value): Value {
   const divisorHigh = o.let(o.shrU(divisor, 32));
   const divisorLow = o.let(o.and(divisor, 0xffff_ffffn));
@@ -142,8 +145,7 @@ function quotientDigit(o: Ops, partial: Value, next: Value, divisor: Value): Val
   o.block((done) => {
     o.loop((again) => {
       const tooLarge = o.gtU(o.mul(o.get(digit), divisorLow), o.or(o.shl(o.get(rest), 32), next));
-      const fits = o.isZero(o.shrU(o.get(digit), 32));
-      o.branchIf(o.and(fits, o.isZero(tooLarge)), done);
+      o.branchIf(o.isZero(tooLarge), done);
       o.set(digit, o.sub(o.get(digit), 1));
       o.set(rest, o.add(o.get(rest), divisorHigh));
       o.branchIf(o.isZero(o.shrU(o.get(rest), 32)), again);
