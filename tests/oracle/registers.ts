@@ -93,9 +93,11 @@ function segmentBases(b: CaseBuilder, e: Encoding, rng: Random): void {
   }
 }
 
-function randomGprs(b: CaseBuilder, e: Encoding, rng: Random): void {
-  for (let r = 0; r < 8; r++) writeInt64(b.view, stateField.gpr + 8 * r, rng);
-  for (const r of [e.reg, e.rm, e.vvvv]) if (r >= 8) writeInt64(b.view, stateField.gpr + 8 * r, rng);
+function randomGprs(b: CaseBuilder, e: Encoding, shape: Shape, rng: Random): void {
+  // Of the registers that an SSE or x87 instruction does not name, it sees at most the first three.
+  const count = shape.usesXmm || shape.usesX87 ? 3 : 8;
+  for (let r = 0; r < count; r++) writeInt64(b.view, stateField.gpr + 8 * r, rng);
+  for (const r of [e.reg, e.rm, e.vvvv]) if (r >= count) writeInt64(b.view, stateField.gpr + 8 * r, rng);
   if (e.rm >= 0 && rng.chance(10)) b.gpr[e.rm] = b.gpr[e.reg] ?? 0n;
   if (e.mode !== 64) clearUpper(b);
 }
@@ -171,7 +173,7 @@ export function randomRegisters(b: CaseBuilder, e: Encoding, shape: Shape, rng: 
   b.flags = randomFlags(shape, rng);
   randomSegments(b, e, rng);
   segmentBases(b, e, rng);
-  randomGprs(b, e, rng);
+  randomGprs(b, e, shape, rng);
   if (shape.usesXmm) randomXmm(b, e, shape, rng);
   if (shape.usesX87) randomX87(b, shape, rng);
 }
