@@ -1,5 +1,6 @@
 /** The three formats: limits, unpacking, packing. SDM Vol. 1, 4.2.2, 4.8 and 8.2.2. */
 
+import type { Precision } from './context.ts';
 import { finite, indefiniteSignificand, infinity, integerBit, kind, nan, type Unpacked, zero } from './unpacked.ts';
 import { bitLength } from './wide-integer.ts';
 
@@ -14,7 +15,7 @@ export interface F80 {
  */
 export interface Format<T> {
   /** Significand width in bits, leading bit included. */
-  readonly precision: number;
+  readonly precision: Precision;
   /** Exponents of the smallest and largest normal numbers. */
   readonly minExponent: number;
   readonly maxExponent: number;

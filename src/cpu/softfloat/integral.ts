@@ -21,7 +21,7 @@ export function roundToInteger(value: Unpacked, rounding: number): RoundedIntege
   if (drop <= 0) return { magnitude: value.significand << BigInt(-drop), isInexact: false, isUp: false };
   const rest = BigInt.asUintN(drop, value.significand);
   const kept = value.significand >> BigInt(drop);
-  const isUp = roundsUp(rounding, value.sign, (kept & 1n) !== 0n, rest, drop);
+  const isUp = roundsUp(rounding, value.sign, (kept & 1n) !== 0n, rest, 1n << BigInt(drop - 1));
   return { magnitude: isUp ? kept + 1n : kept, isInexact: rest !== 0n, isUp };
 }
 

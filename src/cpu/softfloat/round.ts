@@ -4,20 +4,21 @@
  */
 
 import { floatException, roundingControl } from '../../spec/x86/floating-point.ts';
-import { type FloatContext, raise } from './context.ts';
+import { type FloatContext, type Precision, raise } from './context.ts';
 import type { Wide } from './exact.ts';
 import { extended, type F80, type Format, packInfinity, packZero } from './format.ts';
 import { integerBit } from './unpacked.ts';
 import { shiftRightSticky } from './wide-integer.ts';
 
-/** Whether the discarded part makes the magnitude grow. `rest` is what lies below the kept bits, `drop` its width. */
-export function roundsUp(rounding: number, sign: number, isOdd: boolean, rest: bigint, drop: number): boolean {
+/**
+ * Whether the discarded part makes the magnitude grow. `rest` is what lies below the kept bits, `half` the value of the
+ * highest bit there, `isOdd` the lowest kept bit.
+ */
+export function roundsUp(rounding: number, sign: number, isOdd: boolean, rest: bigint, half: bigint): boolean {
   if (rest === 0n) return false;
   switch (rounding) {
-    case roundingControl.nearest: {
-      const half = 1n << BigInt(drop - 1);
+    case roundingControl.nearest:
       return rest > half || (rest === half && isOdd);
-    }
     case roundingControl.down:
       return sign === 1;
     case roundingControl.up:
@@ -27,26 +28,48 @@ export function roundsUp(rounding: number, sign: number, isOdd: boolean, rest: b
   }
 }
 
+/** Constants of rounding 128 bits to the upper `precision`, the result left-aligned in 64. */
+interface RoundingPlace {
+  readonly drop: number;
+  readonly half: bigint;
+  /** The last kept place, and the mask of all kept ones, in 64 bits. */
+  readonly unit: bigint;
+  readonly keep: bigint;
+}
+
+function placeOf(precision: Precision): RoundingPlace {
+  const unit = 1n << BigInt(64 - precision);
+  const drop = 128 - precision;
+  return { drop, half: 1n << BigInt(drop - 1), unit, keep: (1n << 64n) - unit };
+}
+
+const places: Readonly<Record<Precision, RoundingPlace>> = { 24: placeOf(24), 53: placeOf(53), 64: placeOf(64) };
+
 interface RoundedSignificand {
-  /** The kept bits; may have carried into bit `precision`. */
+  /** Left-aligned in 64 bits; 2^64 after a carry. */
   readonly kept: bigint;
   readonly isInexact: boolean;
   readonly isUp: boolean;
 }
 
 /** Rounds a 128-bit significand to its upper `precision` bits. */
-function roundSignificand(significand: bigint, precision: number, rounding: number, sign: number): RoundedSignificand {
-  const drop = 128 - precision;
+function roundSignificand(
+  significand: bigint,
+  precision: Precision,
+  rounding: number,
+  sign: number,
+): RoundedSignificand {
+  const { drop, half, unit, keep } = places[precision];
   const rest = BigInt.asUintN(drop, significand);
-  const kept = significand >> BigInt(drop);
+  const kept = (significand >> 64n) & keep;
   if (rest === 0n) return { kept, isInexact: false, isUp: false };
-  const isUp = roundsUp(rounding, sign, (kept & 1n) !== 0n, rest, drop);
-  return { kept: isUp ? kept + 1n : kept, isInexact: true, isUp };
+  const isUp = roundsUp(rounding, sign, (kept & unit) !== 0n, rest, half);
+  return { kept: isUp ? kept + unit : kept, isInexact: true, isUp };
 }
 
 /** What separates the x87 from the SSE response. */
 interface Target {
-  readonly precision: number;
+  readonly precision: Precision;
   /**
    * The response to an unmasked overflow or underflow. `wrap`: x87 registers receive the result with its exponent wrapped.
    * `discard`: x87 memory receives nothing, and inexactness goes unreported. `report`: SSE destinations receive nothing,
@@ -55,6 +78,8 @@ interface Target {
   readonly unmasked: 'wrap' | 'discard' | 'report';
   readonly flushes: boolean;
 }
+
+const maxSignificand = 0xffff_ffff_ffff_ffffn;
 
 function overflow<T>(context: FloatContext, format: Format<T>, target: Target, sign: number): T {
   raise(context, floatException.overflow | floatException.precision);
@@ -65,20 +90,7 @@ function overflow<T>(context: FloatContext, format: Format<T>, target: Target, s
     (rounding === roundingControl.down && sign === 1);
   context.roundedUp = toInfinity;
   if (toInfinity) return packInfinity(format, sign);
-  const largest = ((1n << BigInt(target.precision)) - 1n) << BigInt(64 - target.precision);
-  return format.pack(sign, format.maxExponent, largest);
-}
-
-/** Rounds as if the exponent range were unbounded: `significand` is left-aligned in 64 bits. */
-function roundUnbounded(context: FloatContext, precision: number, sign: number, value: Wide) {
-  const rounded = roundSignificand(value.significand, precision, context.rounding, sign);
-  const carried = rounded.kept >> BigInt(precision) !== 0n;
-  return {
-    exponent: carried ? value.exponent + 1 : value.exponent,
-    significand: carried ? integerBit : rounded.kept << BigInt(64 - precision),
-    isInexact: rounded.isInexact,
-    isUp: rounded.isUp,
-  };
+  return format.pack(sign, format.maxExponent, places[target.precision].keep);
 }
 
 function finishTiny<T>(context: FloatContext, format: Format<T>, target: Target, sign: number, value: Wide): T {
@@ -90,7 +102,7 @@ function finishTiny<T>(context: FloatContext, format: Format<T>, target: Target,
   const rounded = roundSignificand(significand, target.precision, context.rounding, sign);
   if (rounded.isInexact) raise(context, floatException.underflow | floatException.precision);
   context.roundedUp = rounded.isUp;
-  return format.pack(sign, format.minExponent, rounded.kept << BigInt(64 - target.precision));
+  return format.pack(sign, format.minExponent, rounded.kept);
 }
 
 /** The exponent wrapped by an unmasked overflow or underflow still does not fit (FSCALE): infinity or zero. */
@@ -102,8 +114,10 @@ function finishMassive<T>(context: FloatContext, format: Format<T>, sign: number
 
 function deliver<T>(context: FloatContext, format: Format<T>, target: Target, sign: number, value: Wide): T {
   if (value.significand === 0n) return packZero(format, sign);
-  const rounded = roundUnbounded(context, target.precision, sign, value);
-  let { exponent } = rounded;
+  // As if the exponent range were unbounded.
+  const rounded = roundSignificand(value.significand, target.precision, context.rounding, sign);
+  const hasCarried = rounded.kept > maxSignificand;
+  let exponent = hasCarried ? value.exponent + 1 : value.exponent;
   const isOverflow = exponent > format.maxExponent;
   if (isOverflow || exponent < format.minExponent) {
     const exception = isOverflow ? floatException.overflow : floatException.underflow;
@@ -123,7 +137,7 @@ function deliver<T>(context: FloatContext, format: Format<T>, target: Target, si
   }
   if (rounded.isInexact) raise(context, floatException.precision);
   context.roundedUp = rounded.isUp;
-  return format.pack(sign, exponent, rounded.significand);
+  return format.pack(sign, exponent, hasCarried ? integerBit : rounded.kept);
 }
 
 /** Rounds an SSE result. An unmasked overflow or underflow delivers no result: the returned value is then meaningless. */
@@ -143,7 +157,7 @@ const fullWidth: Target = { precision: 64, unmasked: 'wrap', flushes: false };
  * Rounds an x87 result into a register. `precision` is `context.precision` for the operations FCW.PC governs (add,
  * subtract, multiply, divide, square root), otherwise 64.
  */
-export function roundX87(context: FloatContext, sign: number, value: Wide, precision = 64): F80 {
+export function roundX87(context: FloatContext, sign: number, value: Wide, precision: Precision = 64): F80 {
   const target: Target = precision === 64 ? fullWidth : { precision, unmasked: 'wrap', flushes: false };
   return deliver(context, extended, target, sign, value);
 }

@@ -23,8 +23,8 @@ const rangeExponent = 63;
  */
 const identityExponent = -68;
 
-/** Below 2^this atan x differs from x by less than 2^-140 of it. */
-const tinyExponent = -70;
+/** Where |y| / |x| is below 2^this Intel's parts return the rounded quotient, marked inexact, as FPATAN of x > 0. */
+const quotientExponent = -40;
 
 const one = extended.pack(0, 0, integerBit);
 
@@ -174,11 +174,10 @@ function arcTangentOf(context: FloatContext, x: Unpacked, y: Unpacked): F80 {
     return roundFixed(context, y.sign, x.sign === 0 ? halfPi - complement : halfPi + complement);
   }
   if (x.sign === 1) return roundFixed(context, y.sign, fixedPi - fixedArcTangent(fixedQuotient(y, x)));
-  if (y.exponent - x.exponent >= tinyExponent) {
+  if (y.exponent - x.exponent >= quotientExponent) {
     return roundFixed(context, y.sign, fixedArcTangent(fixedQuotient(y, x)));
   }
   const quotient = divideMagnitudes(y, x);
-  // A hair less than the quotient, which is what remains visible where the division is exact.
-  const below = wideFromInteger((quotient.significand << 8n) - 1n, quotient.exponent - 127 - 8);
-  return roundX87(context, y.sign, below);
+  const isExact = BigInt.asUintN(64, quotient.significand) === 0n;
+  return isExact ? deliverAsInexact(context, y.sign, quotient) : roundX87(context, y.sign, quotient);
 }

@@ -21,8 +21,13 @@ export class Oracle {
   constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'corbel-softfloat-'));
     const source = join(import.meta.dirname, 'harness.c');
-    run('gcc', ['-O1', '-Wall', '-Wextra', '-o', this.#binary(), source]);
-    this.#operations = run(this.#binary(), ['--list']).toString().trim().split('\n');
+    try {
+      run('gcc', ['-O1', '-Wall', '-Wextra', '-o', this.#binary(), source]);
+      this.#operations = run(this.#binary(), ['--list']).toString().trim().split('\n');
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   #binary(): string {
