@@ -4,7 +4,7 @@ import { bitLength } from './wide-integer.ts';
 
 /** Kinds from `quietNaN` up never take part in arithmetic. */
 export const kind = { zero: 0, finite: 1, infinity: 2, quietNaN: 3, signalingNaN: 4, unsupported: 5 } as const;
-export type Kind = (typeof kind)[keyof typeof kind];
+type Kind = (typeof kind)[keyof typeof kind];
 
 export interface Unpacked {
   readonly kind: Kind;
@@ -50,12 +50,6 @@ export function unpackInteger(value: bigint): Unpacked {
   const magnitude = value < 0n ? -value : value;
   const length = bitLength(magnitude);
   return finite(value < 0n ? 1 : 0, length - 1, magnitude << BigInt(64 - length));
-}
-
-/** The same value with the other sign. */
-export function negated(value: Unpacked): Unpacked {
-  const { kind: sameKind, sign, exponent, significand, denormal } = value;
-  return { kind: sameKind, sign: sign ^ 1, exponent, significand, denormal };
 }
 
 export function isNaNKind(value: Unpacked): boolean {

@@ -121,7 +121,7 @@ export function randomF80(random: Random): F80 {
 }
 
 /** A number an operand of this one is likely to meet on a tie, in cancellation, or one unit away. */
-export function neighbourF80(random: Random, value: F80): F80 {
+function neighbourF80(random: Random, value: F80): F80 {
   const significand = BigInt.asUintN(64, value.significand + BigInt(random.below(5) - 2));
   const signExponent = value.signExponent ^ (random.below(2) << 15);
   const moved = (signExponent & 0x8000) | Math.min(0x7fff, Math.max(0, (signExponent & 0x7fff) + pickGap(random)));

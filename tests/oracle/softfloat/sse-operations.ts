@@ -9,7 +9,7 @@ import { partnerF32, partnerF64, type Random, randomF32, randomF64, randomIntege
 import type { Image } from './records.ts';
 
 /** The destination an operation writes; the rest of a reply is not compared. */
-export interface SsePrediction {
+interface SsePrediction {
   readonly r0?: Image;
   readonly memory?: Image;
 }

@@ -25,7 +25,7 @@ export interface Vector {
 }
 
 /** One operation's cases; the replies as the harness wrote them. */
-export interface Recording {
+interface Recording {
   readonly operation: string;
   readonly requests: readonly OracleRequest[];
   readonly replies: Uint8Array;

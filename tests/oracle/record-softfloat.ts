@@ -1,12 +1,12 @@
 /**
- * Records the vectors that `vectors.test.ts` replays: `node tests/oracle/softfloat/record.ts` on an Intel x86-64 Linux host.
+ * Records the vectors that `vectors.test.ts` replays: `node tests/oracle/record-softfloat.ts` on an Intel x86-64 Linux host.
  */
 
-import { Oracle } from './host.ts';
-import { Random } from './operands.ts';
-import { seed } from './settings.ts';
-import { suites } from './suites.ts';
-import { writeVectors } from './vectors.ts';
+import { Oracle } from './softfloat/host.ts';
+import { Random } from './softfloat/operands.ts';
+import { seed } from './softfloat/settings.ts';
+import { suites } from './softfloat/suites.ts';
+import { writeVectors } from './softfloat/vectors.ts';
 
 const casesPerOperation = 100;
 
