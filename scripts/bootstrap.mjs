@@ -145,10 +145,10 @@ async function perform(node, script, args) {
   switch (script) {
     case 'start': {
       build(node);
-      // Without an option of its own, `npm start` means the default guest.
-      const isCommand = args.length > 0 && !(/** @type {string} */ (args[0]).startsWith('-'));
-      const isQuestion = ['--help', '-h', '--version'].includes(args[0] ?? '');
-      return run(node, ['build/cli/corbel.js', ...(isCommand || isQuestion ? args : ['run', 'linux', ...args])]);
+      // `npm start` alone is the default guest; its options need no "run" before them.
+      const known = ['run', 'host', 'help', '--help', '-h', '--version'].includes(args[0] ?? '');
+      const program = ['--disable-warning=ExperimentalWarning', 'build/cli/corbel.js'];
+      return run(node, [...program, ...(known ? args : ['run', ...args])]);
     }
     case 'build':
       build(node);

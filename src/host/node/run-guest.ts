@@ -7,7 +7,7 @@ import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from './machine-port.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
-import { PulledInput } from './standard-input.ts';
+import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
 import { Vm, type VmReport } from './vm.ts';
 
@@ -24,7 +24,9 @@ export interface GuestRequest {
   readonly machineModule: URL;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
+  /** Standard input, read only as far as the guest asks; it outlives a reboot. */
+  readonly input: PulledInput;
 }
 
 export type GuestEnd =
@@ -32,6 +34,8 @@ export type GuestEnd =
   /** The guest took itself down for a reboot that somebody asked for. */
   | { readonly kind: 'reboot' }
   | { readonly kind: 'command'; readonly status: number }
+  /** The guest powered off of its own accord before it had told the command's status. */
+  | { readonly kind: 'cut-short' }
   | { readonly kind: 'left' }
   | { readonly kind: 'timed-out' }
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
@@ -63,7 +67,6 @@ class GuestRun {
   readonly #stderr: Output;
   readonly #console: Output;
   readonly #tail = new Tail(tailBytes);
-  readonly #input = new PulledInput(() => process.stdin);
   #terminal: RawTerminal | undefined;
   readonly #keysBeforeReady: Uint8Array[] = [];
   #ready: boolean;
@@ -108,7 +111,7 @@ class GuestRun {
     );
     // A guest that ended is owed all of its output. Where something else ended the run, a reader that no longer
     // reads must not keep it alive.
-    const owed = ['outcome', 'reboot', 'command', 'refused', 'crashed'].includes(end.kind);
+    const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of signals) process.off(signal, onSignal);
     const statistics = report?.kind === 'ended' ? report.statistics : {};
@@ -129,7 +132,7 @@ class GuestRun {
       readInput: (maxBytes) =>
         this.#request.session === 'command' && process.stdin.isTTY
           ? Promise.resolve(new Uint8Array(0))
-          : this.#input.read(maxBytes),
+          : this.#request.input.read(maxBytes),
       sendToGuest: (bytes) => void this.#vm.send(channelPort, bytes),
       ready: () => this.#becomeReady(),
       status: (status) => this.#decide({ kind: 'command', status }),
@@ -170,7 +173,7 @@ class GuestRun {
 
   async #pipeInput(): Promise<void> {
     for (;;) {
-      const bytes = await this.#input.read(rawInputBytes);
+      const bytes = await this.#request.input.read(rawInputBytes);
       if (bytes.length === 0) return;
       await this.#vm.send(consolePort, bytes);
     }
@@ -184,7 +187,9 @@ class GuestRun {
   #endOf(report: VmReport): GuestEnd {
     if (report.kind !== 'ended') return report;
     const { outcome } = report;
-    if (outcome.kind === 'reset' && this.#session?.goingDown === true) return { kind: 'reboot' };
+    const asked = this.#session?.goingDown === true;
+    if (outcome.kind === 'reset' && asked) return { kind: 'reboot' };
+    if (outcome.kind === 'power-off' && this.#request.session === 'command' && !asked) return { kind: 'cut-short' };
     return { kind: 'outcome', outcome };
   }
 }

@@ -9,9 +9,16 @@ export interface CommandResult {
 }
 
 /** Runs a program of the host to its end. `input` is the command whose output it reads. */
-export async function runCommand(command: readonly string[], cwd: string, input?: readonly string[]): Promise<CommandResult> {
+export async function runCommand(
+  command: readonly string[],
+  cwd: string,
+  input?: readonly string[],
+): Promise<CommandResult> {
   const env = { ...process.env, LC_ALL: 'C' };
-  const source = input === undefined ? undefined : spawn(input[0] ?? '', input.slice(1), { cwd, env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const source =
+    input === undefined
+      ? undefined
+      : spawn(input[0] ?? '', input.slice(1), { cwd, env, stdio: ['ignore', 'pipe', 'ignore'] });
   const child = spawn(command[0] ?? '', command.slice(1), { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   const failure = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));

@@ -42,7 +42,7 @@ export async function provideLinuxPackages(progress: (text: string) => void): Pr
     const reason = error instanceof Error ? error.message : String(error);
     return fail('unavailable', `the linux guest could not be stored in ${folder} (${reason}); ${instead}.`);
   } finally {
-    await rm(workFolder, { recursive: true, force: true });
+    await rm(workFolder, { recursive: true, force: true }).catch(() => {});
   }
 }
 

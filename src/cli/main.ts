@@ -1,0 +1,91 @@
+/** The command line: finds the command, and makes every end a status and at most a sentence. */
+import { readFileSync } from 'node:fs';
+import { hostCheckCommand } from './commands/host-check.ts';
+import { runCommand } from './commands/run.ts';
+import { exitStatus } from './exit-status.ts';
+import { say } from './messages.ts';
+
+const help = `Usage: corbel COMMAND [options]
+
+Corbel is a hypervisor: it runs x86 virtual machines.
+
+Commands:
+  run          run a virtual machine on this terminal
+  host check   tell what this host can do for virtual machines
+
+Options:
+  --help       print this; after a command, print that command's options
+  --version    print the version
+  --json       with --version: print it as JSON
+
+"corbel run" alone starts a Linux with a shell.
+`;
+
+/** @param machineModule address of the module that exports `createMachine` */
+export async function main(args: readonly string[], machineModule: URL): Promise<number> {
+  const [first, ...rest] = args;
+  switch (first) {
+    case 'run':
+      return runCommand(rest, machineModule);
+    case 'host':
+      if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
+      say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));
+      return exitStatus.usage;
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(help);
+      return exitStatus.ok;
+    case '--version':
+      return printVersion(rest);
+    case undefined:
+      process.stderr.write(help);
+      return exitStatus.usage;
+    default:
+      say(unknown(first));
+      return exitStatus.usage;
+  }
+}
+
+function unknown(name: string): string {
+  const kind = name.startsWith('-') ? 'option' : 'command';
+  return `there is no ${kind} ${name}; "corbel --help" lists the commands.`;
+}
+
+function printVersion(args: readonly string[]): number {
+  const wrong = args.find((arg) => arg !== '--json');
+  if (wrong !== undefined) {
+    say(unknown(wrong));
+    return exitStatus.usage;
+  }
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  const facts = { name: 'corbel', version, node: process.versions.node };
+  process.stdout.write(args.length > 0 ? `${JSON.stringify(facts)}\n` : `corbel ${version}\n`);
+  return exitStatus.ok;
+}
+
+/** Runs `main` as the process: its status is the process's, once everything written has left. */
+export async function runProcess(machineModule: URL): Promise<never> {
+  const [major] = process.versions.node.split('.');
+  let status: number = exitStatus.internal;
+  if (Number(major) < 26) {
+    say(`this is Node ${process.versions.node}, but corbel needs 26 or newer; "npm start" brings it along.`);
+  } else {
+    try {
+      status = await main(process.argv.slice(2), machineModule);
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      say(`something went wrong that should not; this is a defect in corbel.\n${what}`);
+    }
+  }
+  await Promise.all([process.stdout, process.stderr].map(drained));
+  process.exit(status);
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('error', () => resolve());
+    stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,22 @@
+import { fail, ok, type Result } from '../support/result.ts';
+
+const units: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const granule = 64 * 2 ** 10;
+const minimum = 2 ** 20;
+/** What one WebAssembly memory holds. */
+const maximum = 4 * 2 ** 30;
+
+/** Reads a size like 512M. @returns bytes; the message of a failure names the option */
+export function parseMemorySize(text: string): Result<number> {
+  const match = /^([0-9]+(?:\.[0-9]+)?)([KMGT])i?B?$/i.exec(text);
+  if (match === null) {
+    const hint = /^[0-9]+$/.test(text) ? `; did you mean ${text}M?` : '.';
+    return fail('usage', `--memory takes a number with a unit, like 512M or 2G, not "${text}"${hint}`);
+  }
+  const bytes = Number(match[1]) * (units[(match[2] as string).toUpperCase()] as number);
+  if (bytes < minimum || bytes > maximum) {
+    return fail('usage', `--memory ${text} does not fit: a guest can have from 1M to 4G of memory.`);
+  }
+  if (bytes % granule !== 0) return fail('usage', `--memory ${text} is not a multiple of 64K.`);
+  return ok(bytes);
+}

@@ -1,0 +1,144 @@
+import type { Accelerator } from '../host/node/machine-port.ts';
+import type { SerialTarget } from '../host/node/run-guest.ts';
+import { fail, ok, type Result } from '../support/result.ts';
+import { parseMemorySize } from './memory-size.ts';
+import { describeOptions, type OptionRow, parseOptions } from './options.ts';
+
+export interface RunOptions {
+  /** Whether the linux guest's parts stand in for a kernel and a userland that were not given. */
+  readonly linux: boolean;
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly append: string;
+  readonly modules: readonly string[];
+  readonly memoryBytes: number;
+  readonly accel: Accelerator;
+  readonly cpuModel: string;
+  readonly serial: SerialTarget;
+  readonly command: string | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly debugExit: boolean;
+  readonly stats: boolean;
+  readonly json: boolean;
+}
+
+const rows: readonly OptionRow[] = [
+  { name: 'kernel', value: 'FILE', help: 'boot FILE: a Linux bzImage, an ELF with a PVH note, or a multiboot 1 image' },
+  { name: 'initrd', value: 'FILE', help: 'hand FILE to the kernel as its initial RAM disk' },
+  { name: 'append', value: 'STR', help: "add STR to the kernel's command line" },
+  {
+    name: 'module',
+    value: 'FILE',
+    help: "hand FILE to a multiboot kernel; may be given several times, and as\n'FILE ARGUMENTS'",
+  },
+  { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G (default 512M, at most 4G)" },
+  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret or translate (default auto)' },
+  { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
+  {
+    name: 'serial',
+    value: 'WHERE',
+    help: 'the console: stdio, none or file:PATH (default stdio)',
+  },
+  {
+    name: 'exec',
+    value: 'CMD',
+    help: 'run CMD in the linux guest without a terminal; its output and status are\nthose of this command, its input is the standard input unless that is a terminal',
+  },
+  { name: 'timeout', value: 'SECONDS', help: 'end the run after that time, with status 124' },
+  { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status (v << 1) | 1' },
+  { name: 'stats', help: 'print what the machine counted, on standard error' },
+  { name: 'json', help: 'print those counts as JSON' },
+  { name: 'help', help: 'print this' },
+];
+
+export const runHelp = `Usage: corbel run [linux] [options]
+
+Runs a virtual machine. Without --kernel, and with the word linux, it is the
+linux guest: the distribution's own kernel with a busybox shell. Its packages
+are fetched once, through this host's package configuration.
+
+On a terminal, keys go to the guest and Ctrl-] leaves. Where standard input is
+not a terminal, its lines go to the guest's shell, and at their end the guest
+powers off.
+
+${describeOptions(rows)}
+
+Exit status:
+  0    the guest powered off, or the user left with Ctrl-]
+  64   the command line is wrong
+  65   a file is missing, unreadable or malformed
+  70   a defect in corbel
+  75   the guest died: a triple fault, or a reset as after a kernel's panic
+  124  the time given with --timeout passed
+  With --exec it is the command's own status.
+
+Examples:
+  corbel run
+  corbel run --exec 'uname -a; cat /proc/cpuinfo'
+  corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
+  corbel run --kernel bzImage --initrd initrd.img --append console=ttyS0
+`;
+
+const accelerators: readonly string[] = ['auto', 'interpret', 'translate'];
+const longestTimeoutSeconds = 2_000_000;
+
+/** @returns the options, or `help` when that was asked for */
+export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'help'> {
+  const parsed = parseOptions(rows, args, 'corbel run');
+  if (!parsed.ok) return parsed;
+  const { values, operands } = parsed.value;
+  const last = (name: string): string | undefined => values.get(name)?.at(-1);
+  if (values.has('help')) return ok('help');
+  const wrongOperand = operands.find((operand, i) => operand !== 'linux' || i > 0);
+  if (wrongOperand !== undefined) {
+    return fail('usage', `there is no guest "${wrongOperand}"; it is linux, or a file given with --kernel.`);
+  }
+  const memory = parseMemorySize(last('memory') ?? '512M');
+  if (!memory.ok) return memory;
+  const serial = parseSerial(last('serial') ?? 'stdio');
+  if (!serial.ok) return serial;
+  const timeoutMs = parseTimeout(last('timeout'));
+  if (!timeoutMs.ok) return timeoutMs;
+  const accel = last('accel') ?? 'auto';
+  if (!accelerators.includes(accel)) {
+    return fail('usage', `--accel takes auto, interpret or translate, not "${accel}".`);
+  }
+  const command = last('exec');
+  if (command !== undefined && values.has('initrd')) {
+    return fail('usage', "--exec runs a command in the linux guest's own userland; leave --initrd out.");
+  }
+  if (command?.includes('\0') === true) return fail('usage', '--exec takes a command without NUL bytes.');
+  if (values.has('initrd') && !values.has('kernel') && operands.length === 0) {
+    return fail('usage', '--initrd needs a kernel: give --kernel FILE, or the word linux for its kernel.');
+  }
+  return ok({
+    linux: operands.length > 0 || !values.has('kernel') || command !== undefined,
+    kernel: last('kernel'),
+    initrd: last('initrd'),
+    append: (values.get('append') ?? []).join(' '),
+    modules: values.get('module') ?? [],
+    memoryBytes: memory.value,
+    accel: accel as Accelerator,
+    cpuModel: last('cpu') ?? 'max',
+    serial: serial.value,
+    command,
+    timeoutMs: timeoutMs.value,
+    debugExit: values.has('debug-exit'),
+    stats: values.has('stats'),
+    json: values.has('json'),
+  });
+}
+
+function parseSerial(text: string): Result<SerialTarget> {
+  if (text === 'stdio' || text === 'none') return ok({ kind: text });
+  const path = /^file:(.+)$/s.exec(text)?.[1];
+  if (path !== undefined) return ok({ kind: 'file', path });
+  return fail('usage', `--serial takes stdio, none or file:PATH, not "${text}".`);
+}
+
+function parseTimeout(text: string | undefined): Result<number | undefined> {
+  if (text === undefined) return ok(undefined);
+  const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= longestTimeoutSeconds) return ok(seconds * 1000);
+  return fail('usage', `--timeout takes a number of seconds from above 0 to ${longestTimeoutSeconds}, not "${text}".`);
+}
