@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PortBus } from '../../device-model/port-io.ts';
+import { TestBoard, TestLine } from '../testing/test-board.ts';
 import { Pic } from './pic.ts';
 import { PicChip } from './pic-chip.ts';
+import { Pit } from './pit.ts';
 
 /** A board with a PIC pair, initialized as Linux does: vectors 30h and 38h, nothing masked. */
 function board(masterIcw4 = 0x01, slaveIcw4 = 0x01) {
@@ -282,6 +284,35 @@ test('ICW1 clears mask and service, and a line that is high needs a new edge', (
   lower(6);
   raise(6);
   assert.equal(pic.acknowledge(), 0x76, 'the low three bits of ICW2 do not count');
+});
+
+test('every tick of a PIT arrives, however late within its period the guest takes it', () => {
+  const base = new TestBoard();
+  const intr = new TestLine();
+  const pic = new Pic(intr);
+  pic.attach(base.ports);
+  new Pit(base.timers, pic.irq(0)).attach(base.ports);
+  for (const [port, value] of [
+    [0x20, 0x13],
+    [0x21, 0x30],
+    [0x21, 0x01],
+    [0x43, 0x34],
+    [0x40, 0xa9],
+    [0x40, 0x04],
+  ] as const) {
+    base.out(port, value);
+  }
+  let ticks = 0;
+  for (let ns = 0; ns < 1_000_000_000; ns += 130_000) {
+    base.run(130_000);
+    if (!intr.level) continue;
+    assert.equal(pic.acknowledge(), 0x30);
+    base.run(40_000);
+    base.out(0x20, 0x20);
+    ns += 40_000;
+    ticks++;
+  }
+  assert.ok(ticks >= 1000 && ticks <= 1002, `${ticks} ticks of 1193/1193182 s in a second, and OUT high at the start`);
 });
 
 test('any byte at any port is survived, and the pair can be initialized afterwards', () => {

@@ -1,39 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PortBus } from '../../device-model/port-io.ts';
-import { ManualClock, TimerQueue } from '../../device-model/time.ts';
+import { rubbish, TestBoard, TestLine } from '../testing/test-board.ts';
 import { Pit } from './pit.ts';
 import { nsOfTick, ticksAt } from './tick-rate.ts';
 
 const hz = 1_193_182;
 
 function board() {
-  const clock = new ManualClock();
-  const timers = new TimerQueue(clock);
-  const ports = new PortBus();
-  let level = false;
-  let edges = 0;
-  const pit = new Pit(timers, {
-    set: (next) => {
-      if (next && !level) edges++;
-      level = next;
-    },
-  });
-  pit.attach(ports);
-  const now = () => ticksAt(clock.nowNs(), hz);
+  const base = new TestBoard();
+  const { clock, timers } = base;
+  const irq0 = new TestLine();
+  const pit = new Pit(timers, irq0);
+  pit.attach(base.ports);
+  const ahead = (count: number) => nsOfTick(ticksAt(clock.nowNs(), hz) + count, hz) - clock.nowNs();
   /** Moves the clock to the beginning of the tick `count` ticks ahead, without running timers. */
-  const skip = (count: number) => clock.advance(nsOfTick(now() + count, hz) - clock.nowNs());
+  const skip = (count: number) => clock.advance(ahead(count));
   /** The same, with the timers run at each deadline on the way. */
-  const run = (count: number) => {
-    const end = nsOfTick(now() + count, hz);
-    while (timers.nextDeadlineNs() <= end) {
-      clock.advance(Math.max(0, timers.nextDeadlineNs() - clock.nowNs()));
-      timers.runExpired();
-    }
-    clock.advance(end - clock.nowNs());
-  };
-  const out = (port: number, value: number) => ports.write(port, 1, value);
-  const inb = (port: number) => ports.read(port, 1);
+  const run = (count: number) => base.run(ahead(count));
+  const out = (port: number, value: number) => base.out(port, value);
+  const inb = (port: number) => base.inb(port);
   const count = (channel: number) => inb(0x40 + channel) | (inb(0x40 + channel) << 8);
   const load = (channel: number, control: number, value: number) => {
     out(0x43, (channel << 6) | control);
@@ -41,7 +26,7 @@ function board() {
     out(0x40 + channel, value >> 8);
   };
   const out2 = () => (inb(0x61) & 0x20) !== 0;
-  return { clock, timers, ports, pit, skip, run, out, inb, count, load, out2, irq: () => level, edges: () => edges };
+  return { clock, timers, pit, skip, run, out, inb, count, load, out2, irq: () => irq0.level, edges: () => irq0.edges };
 }
 
 test('mode 2 ticks at 100 Hz, one edge a period, counting down between', () => {
@@ -367,13 +352,11 @@ test('port 61h: refresh toggles every 15 µs, the control port does not read', (
 
 test('hostile programming keeps the timer quiet and bounded', () => {
   const b = board();
-  let seed = 7;
-  for (let i = 0; i < 20_000; i++) {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-    const port = [0x40, 0x41, 0x42, 0x43, 0x61][(seed >>> 8) % 5] as number;
-    b.out(port, seed >>> 24);
+  for (const value of rubbish(7, 20_000)) {
+    const port = [0x40, 0x41, 0x42, 0x43, 0x61][(value >>> 8) % 5] as number;
+    b.out(port, value >>> 24);
     assert.ok(b.inb(port) <= 0xff);
-    b.skip((seed >>> 3) & 63);
+    b.skip((value >>> 3) & 63);
     b.timers.runExpired();
     assert.ok(b.timers.nextDeadlineNs() > b.clock.nowNs());
   }
