@@ -1,7 +1,11 @@
 /** What slow paths work on: one vCPU's state, memory, and the lines to the rest of the machine. */
 import type { PortBus } from '../device-model/port-io.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { DebugUnit } from './events/debug.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import type { CpuState } from './state/cpu-state.ts';
+import type { CpuModel } from './system/cpu-model.ts';
+import type { MsrFile } from './system/msrs.ts';
 
 /** The interrupt controller as its CPU sees it (the local APIC, with the PIC behind it). */
 export interface InterruptSource {
@@ -24,13 +28,29 @@ export interface MsrSpace {
 export interface Processor {
   readonly state: CpuState;
   readonly mmu: Mmu;
+  readonly memory: GuestMemory;
   readonly ports: PortBus;
   readonly interrupts: InterruptSource;
+  readonly model: CpuModel;
+  readonly msrs: MsrFile;
+  readonly externalMsrs: MsrSpace;
+  readonly debug: DebugUnit;
+  readonly apicId: number;
+  /** IA32_TSC_ADJUST: what the guest added to the time-stamp counter. */
+  tscAdjust: bigint;
   /** Time-stamp counter as the guest reads it. */
   readTsc(): bigint;
+  /** A 64-bit number for RDRAND. */
+  random(): bigint;
+  /** Instruction pointers of the running instruction and the one after it. */
+  currentRip(): bigint;
+  nextRip(): bigint;
+  /** Ends the running instruction and leaves emitted code, because modes or pending events may have changed. */
+  leave(): number;
   /** Paging, privilege, CS or execution modes changed: recompute everything derived from them. */
   modeChanged(): void;
-  /** TLBs and jump cache. `page`: a linear address as `canonical` gives it. */
+  /** TLBs and jump cache. */
   flushTlb(scope: 'all' | 'non-global'): void;
+  /** `linear` as `canonical` gives it. */
   flushPage(linear: number): void;
 }

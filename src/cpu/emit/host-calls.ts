@@ -7,7 +7,7 @@ export const hostCalls = [
   'stac', 'clac', 'lgdt', 'lidt', 'lldt', 'ltr', 'lar', 'lsl', 'verr', 'verw', 'rdfsbase', 'rdgsbase', 'wrfsbase',
   'wrgsbase', 'pause',
   // Segments and far transfers
-  'mov-to-sreg', 'pop-sreg', 'jmp-far', 'call-far', 'ret-far', 'iret', 'int', 'int3', 'into', 'syscall', 'sysret',
+  'mov-to-sreg', 'pop-sreg', 'load-far-segment', 'jmp-far', 'call-far', 'ret-far', 'iret', 'int', 'int3', 'int1', 'into', 'syscall', 'sysret',
   'sysenter', 'sysexit',
   // Port I/O
   'check-io', 'in', 'out',

@@ -32,6 +32,7 @@ export class Mmu {
   readonly #mmio: MmioBus;
   readonly #view: DataView;
   readonly #ram: DataView;
+  readonly #vcpuBytes: Uint8Array;
   /** The access context that the privilege level asks for; `state.tlbBase` may point to `checked` instead. */
   #context: number = tlbContext.supervisor;
   /** Every access must be seen: alignment checks or data breakpoints are on. */
@@ -43,6 +44,7 @@ export class Mmu {
     this.#mmio = mmio;
     this.#view = new DataView(vcpuMemory);
     this.#ram = new DataView(memory.bytes.buffer, 0, memory.size);
+    this.#vcpuBytes = new Uint8Array(vcpuMemory);
     this.walker = new Walker(memory);
     this.tlb = new Tlb(vcpuMemory);
   }
@@ -241,5 +243,58 @@ export class Mmu {
     this.#translate(linear, 'write', rights);
     const last = linear + bytes - 1;
     if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) this.#translate(this.#nextPage(last - (last & 0xfff)), 'write', rights);
+  }
+
+  // Ranges of up to a page: state images, operands wider than 8 bytes. They go by the TLB that emitted code uses.
+
+  /** Guest-physical address of `linear`, or -1 - (offset into RAM) where there is RAM. */
+  #locate(linear: number, access: 'read' | 'write'): number {
+    const known = this.#checked ? -1 : this.tlb.find(this.#context, access === 'write', linear);
+    if (known >= 0) return -1 - known;
+    const physical = this.#translateAndFill(linear, access);
+    const offset = this.#memory.ramOffset(physical);
+    return offset >= 0 ? -1 - offset : physical;
+  }
+
+  #moveIn(place: number, address: number, bytes: number): void {
+    if (place >= 0) this.#copyIn(place, address, bytes);
+    else this.#vcpuBytes.set(this.#memory.bytes.subarray(-1 - place, -1 - place + bytes), address);
+  }
+
+  #moveOut(place: number, address: number, bytes: number): void {
+    if (place >= 0) {
+      this.#copyOut(place, address, bytes);
+      return;
+    }
+    this.#memory.markWritten(-1 - place, bytes);
+    this.#memory.bytes.set(this.#vcpuBytes.subarray(address, address + bytes), -1 - place);
+  }
+
+  /** Copies `bytes` (up to a page) at `linear` to `address` in the vCPU's memory; nothing if any of it faults. */
+  readRange(linear: number, address: number, bytes: number): void {
+    this.#check(linear, bytes, false);
+    const split = 4096 - (linear & 0xfff);
+    const first = this.#locate(linear, 'read');
+    if (bytes <= split) {
+      this.#moveIn(first, address, bytes);
+      return;
+    }
+    const second = this.#locate(this.#nextPage(linear + split), 'read');
+    this.#moveIn(first, address, split);
+    this.#moveIn(second, address + split, bytes - split);
+  }
+
+  /** Copies `bytes` (up to a page) at `address` in the vCPU's memory to `linear`; nothing if any of it faults. */
+  writeRange(linear: number, address: number, bytes: number): void {
+    this.#check(linear, bytes, true);
+    const split = 4096 - (linear & 0xfff);
+    const first = this.#locate(linear, 'write');
+    if (bytes <= split) {
+      this.#moveOut(first, address, bytes);
+      return;
+    }
+    const second = this.#locate(this.#nextPage(linear + split), 'write');
+    this.#moveOut(first, address, split);
+    this.#moveOut(second, address + split, bytes - split);
   }
 }

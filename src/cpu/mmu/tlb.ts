@@ -45,6 +45,15 @@ export class Tlb {
     }
   }
 
+  /** The offset into RAM of `linear` if its page is entered for such an access, otherwise -1. */
+  find(context: number, write: boolean, linear: number): number {
+    const page = Math.floor(linear / 4096) * 4096;
+    const word = this.#entryWord(context, write, page);
+    const table = this.#words;
+    if (table[word] !== (page | 0) || table[word + 1] !== Math.floor(page / two32)) return -1;
+    return ((table[word + 2] as number) + (linear | 0)) >>> 0;
+  }
+
   flushAll(): void {
     this.#words.fill(-1, firstWord, firstWord + wordCount);
     this.#localCount = 0;

@@ -1,7 +1,8 @@
 /** IN, OUT, INS, OUTS. The slow paths check IOPL and the I/O permission bitmap. SDM Vol. 1 19.5. */
-import { type Form, bitsOf, type Operand } from '../emit/form.ts';
-import { type Ops, rdx, type Semantics } from '../emit/ops.ts';
+
 import type { Value } from '../../wasm/types.ts';
+import { bitsOf, type Form, type Operand } from '../emit/form.ts';
+import { type Ops, rdx, type Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 import { destination, elementOf, repeat, source } from './string.ts';

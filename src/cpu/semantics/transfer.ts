@@ -1,7 +1,8 @@
 /** Segment loads, far transfers, interrupts and fast system calls: operands here, the rest in `cpu/events`. */
-import type { Form, Operand } from '../emit/form.ts';
-import { type Ops, type Semantics, vector } from '../emit/ops.ts';
+
 import type { Value } from '../../wasm/types.ts';
+import type { Form, Operand } from '../emit/form.ts';
+import type { Ops, Semantics } from '../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 
@@ -19,7 +20,7 @@ const loadFarPointer =
     const source = operandAt(x, 1);
     const offset = o.read(o.part(source, 0, target.bits));
     const selector = o.read(o.part(source, target.bits / 8, 16));
-    o.host('mov-to-sreg', o.i32(segment), selector);
+    o.host('load-far-segment', o.i32(segment), selector);
     o.write(target, offset);
   };
 
@@ -66,7 +67,7 @@ export const transfer = {
   iret: (o, x) => o.host('iret', o.i32(x.operandSize)),
   int,
   int3: (o) => o.host('int3'),
-  int1: (o) => o.raise(vector.db),
+  int1: (o) => o.host('int1'),
   into,
   syscall: (o) => o.host('syscall'),
   sysret: (o, x) => o.host('sysret', o.i32(x.operandSize)),

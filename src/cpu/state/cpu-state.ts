@@ -195,6 +195,14 @@ export class CpuState {
     }
   }
 
+  get kernelGsBase(): bigint {
+    return this.view.getBigUint64(state.kernelGsBase, true);
+  }
+
+  set kernelGsBase(value: bigint) {
+    this.view.setBigUint64(state.kernelGsBase, BigInt.asUintN(64, value), true);
+  }
+
   /** GDTR or IDTR. */
   table(name: 'gdtr' | 'idtr'): { base: bigint; limit: number } {
     return {

@@ -87,6 +87,9 @@ export const state = {
   end: 0x500,
 } as const;
 
+/** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
+export const fpuImage = { base: 0x600, size: 0x240 } as const;
+
 /** Fields of a segment register of `state.segments`, 32 bytes apart. */
 export const segmentField = {
   /** i64. */

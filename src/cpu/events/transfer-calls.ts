@@ -1,0 +1,73 @@
+/** The slow paths of segment loads, far branches and software interrupts: arguments in, events out. */
+import { eflags } from '../../spec/x86/registers.ts';
+import { generalProtection } from '../guest-fault.ts';
+import { status } from '../interpret/status.ts';
+import type { Processor } from '../processor.ts';
+import { segmentIndex, shadowBit } from '../state/layout.ts';
+import { loadSegment } from './descriptors.ts';
+import { farReturn, farTransfer } from './far-transfer.ts';
+import { deliver } from './interrupt.ts';
+import { iret } from './iret.ts';
+
+type Size = 16 | 32 | 64;
+
+/** LDS, LES, LFS, LGS, LSS. */
+export function loadFarSegment(cpu: Processor): number {
+  const { state } = cpu;
+  const index = state.scratch32(0);
+  loadSegment(cpu, index, state.scratch32(1));
+  if (index === segmentIndex.ss) cpu.modeChanged();
+  return status.next;
+}
+
+/** MOV and POP to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
+export function movToSreg(cpu: Processor): number {
+  const { state } = cpu;
+  const index = state.scratch32(0);
+  loadSegment(cpu, index, state.scratch32(1));
+  if (index === segmentIndex.ss) {
+    state.shadow |= shadowBit.movSs;
+    cpu.modeChanged();
+  }
+  return status.next;
+}
+
+export function farBranch(cpu: Processor, call: boolean): number {
+  const { state } = cpu;
+  const offset = state.scratch(0);
+  const selector = state.scratch32(1) & 0xffff;
+  farTransfer(cpu, { offset, selector, size: state.scratch32(2) as Size }, call, cpu.nextRip());
+  return status.changed;
+}
+
+export function retFar(cpu: Processor): number {
+  farReturn(cpu, cpu.state.scratch32(0) as Size, cpu.state.scratch32(1) & 0xffff);
+  return status.changed;
+}
+
+export function iretCall(cpu: Processor): number {
+  iret(cpu, cpu.state.scratch32(0) as Size, cpu.nextRip());
+  return status.changed;
+}
+
+/** INT3, INTO, INT n: software interrupts, whose frames point behind the instruction. */
+export function softwareInterrupt(cpu: Processor, vector: number): number {
+  deliver(cpu, { vector, source: 'software', returnRip: cpu.nextRip() });
+  cpu.debug.handlerEntered = true;
+  return status.changed;
+}
+
+/** INT1: a #DB trap without DR6 bits and without a check of the gate's DPL. */
+export function int1(cpu: Processor): number {
+  deliver(cpu, { vector: 1, source: 'trap', returnRip: cpu.nextRip() });
+  cpu.debug.handlerEntered = true;
+  return status.changed;
+}
+
+/** INT n in virtual-8086 mode needs IOPL 3 (CR4.VME does not exist). */
+export function interruptCall(cpu: Processor): number {
+  const { state } = cpu;
+  const vector = state.scratch32(0) & 0xff;
+  if (state.flag(eflags.vm) && state.iopl < 3) throw generalProtection();
+  return softwareInterrupt(cpu, vector);
+}

@@ -1,0 +1,64 @@
+/** Puts the interpreter together: main module, handler table, record cache, jump cache. */
+import type { GuestMemory } from '../../memory/guest-memory.ts';
+import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
+import type { Semantics } from '../emit/ops.ts';
+import { vcpuMemoryPages } from '../state/layout.ts';
+import { CodeCache } from './code-cache.ts';
+import { buildMainModule } from './dispatch-loop.ts';
+import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
+import { hotForms } from './hot.ts';
+import { JumpCache } from './jump-cache.ts';
+
+export interface InterpreterImports {
+  /** (kind, bytes) → status; see `slowAccess`. */
+  readonly accessSlow: (kind: number, bytes: number) => number;
+  /** (record, host call) → status. */
+  readonly host: (record: number, call: number) => number;
+}
+
+export interface Interpreter {
+  /** Runs from a record until the budget ends or something needs the vCPU. @returns a `status`. */
+  readonly run: (record: number) => number;
+  readonly code: CodeCache;
+  readonly jumps: JumpCache;
+}
+
+export const createVcpuMemory = (): WasmMemory =>
+  new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
+
+export const guestPagesOf = (memory: GuestMemory): number => memory.memory.buffer.byteLength >> 16;
+
+export interface InterpreterOptions {
+  readonly vcpuMemory: WasmMemory;
+  readonly memory: GuestMemory;
+  readonly semantics: Readonly<Record<string, Semantics>>;
+  readonly features: ReadonlySet<string>;
+  readonly imports: InterpreterImports;
+  /** A page of RAM received its first code: writes to it must go the slow way. */
+  readonly onNewCodePage: (ramOffset: number) => void;
+}
+
+export function createInterpreter(options: InterpreterOptions): Interpreter {
+  const { vcpuMemory, memory, semantics } = options;
+  const guestPages = guestPagesOf(memory);
+  const hot = hotForms();
+  const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
+  const module: WasmModule = new webAssembly.Module(buildMainModule(hot, semantics, guestPages));
+  const instance = new webAssembly.Instance(module, {
+    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, ...options.imports },
+  });
+  const exported = instance.exports;
+  const shared = exported as unknown as SharedExports;
+  const handlers = new Handlers(
+    { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared },
+    semantics,
+    options.features,
+    hot.map(({ row, key }) => handlerKey(row, key)),
+  );
+  const jumps = new JumpCache(vcpuMemory.buffer);
+  const code = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
+    newCodePage: options.onNewCodePage,
+    full: () => jumps.flushAll(),
+  });
+  return { run: exported['run'] as (record: number) => number, code, jumps };
+}

@@ -1,0 +1,106 @@
+/** Everything that is derived from control registers, CS, SS, EFLAGS and CPL; recomputed whenever one of them changes. */
+import { cr0, cr4, efer, eflags } from '../spec/x86/registers.ts';
+import type { FetchMode } from './fetch.ts';
+import type { PagingMode } from './mmu/walk.ts';
+import type { Processor } from './processor.ts';
+import { attribute } from './state/cpu-state.ts';
+import { segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
+
+const undefinedOpcodeFault = 6 + 1;
+const deviceNotAvailableFault = 7 + 1;
+const addressMask = 0x000f_ffff;
+
+const codeSizes = [16, 32, 64] as const;
+
+/** All fetch modes, built once: index = size | real << 2 | user << 3 | step << 4. */
+function fetchModes(): readonly FetchMode[] {
+  return Array.from({ length: 32 }, (_, index) => ({
+    decode: { codeSize: codeSizes[Math.min(index & 3, 2)] as 16 | 32 | 64, real: (index & 4) !== 0 },
+    index: index & 7,
+    key: 1 + index,
+    user: (index & 8) !== 0,
+    step: (index & 16) !== 0,
+  }));
+}
+
+export class ModeTracker {
+  current: FetchMode;
+  readonly #cpu: Processor;
+  readonly #modes = fetchModes();
+
+  constructor(cpu: Processor) {
+    this.#cpu = cpu;
+    this.current = this.#modes[0] as FetchMode;
+  }
+
+  update(): void {
+    const view = this.#cpu.state.view;
+    const control0 = view.getUint32(state.cr0, true);
+    const control4 = view.getUint32(state.cr4, true);
+    const extended = view.getUint32(state.efer, true);
+    const flags = view.getUint32(state.eflags, true);
+    const protectedMode = (control0 & cr0.pe) !== 0;
+    const real = !protectedMode || (flags & eflags.vm) !== 0;
+    const long = (extended & efer.lma) !== 0;
+    const codeAttributes = view.getUint32(segmentAt(segmentIndex.cs) + segmentField.attributes, true);
+    const code64 = long && (codeAttributes & attribute.long) !== 0;
+    const size = code64 ? 2 : (codeAttributes & attribute.big) !== 0 && (flags & eflags.vm) === 0 ? 1 : 0;
+    const user = view.getUint32(state.cpl, true) === 3;
+    const held = view.getUint32(state.shadow, true) & (shadowBit.sti | shadowBit.movSs);
+    const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watchesInstructions;
+    this.current = this.#modes[size | (real ? 4 : 0) | (user ? 8 : 0) | (step ? 16 : 0)] as FetchMode;
+    view.setInt32(state.blockKey, this.current.key, true);
+    this.#stack(code64);
+    this.#fetchBase(code64);
+    this.#units(control0, control4);
+    this.#paging(control0, control4, extended);
+    this.#cpu.mmu.selectContext();
+  }
+
+  #stack(code64: boolean): void {
+    const view = this.#cpu.state.view;
+    const big = (view.getUint32(segmentAt(segmentIndex.ss) + segmentField.attributes, true) & attribute.big) !== 0;
+    view.setUint32(state.stackMask, code64 || big ? 0xffff_ffff : 0xffff, true);
+    view.setUint32(state.stackMask + 4, code64 ? 0xffff_ffff : 0, true);
+  }
+
+  #fetchBase(code64: boolean): void {
+    const view = this.#cpu.state.view;
+    const base = code64 ? 0 : view.getUint32(segmentAt(segmentIndex.cs) + segmentField.base, true);
+    view.setUint32(state.codeSegmentBase, base, true);
+    view.setUint32(state.codeSegmentBase + 4, 0, true);
+    view.setUint32(state.linearMask, 0xffff_ffff, true);
+    view.setUint32(state.linearMask + 4, code64 ? 0xffff_ffff : 0, true);
+  }
+
+  /** What x87, MMX and SSE instructions raise. SDM Vol. 3A table 2-2, 13.1. */
+  #units(control0: number, control4: number): void {
+    const view = this.#cpu.state.view;
+    const emulate = (control0 & cr0.em) !== 0;
+    const switched = (control0 & cr0.ts) !== 0;
+    const notAvailable = switched ? deviceNotAvailableFault : 0;
+    view.setInt32(state.x87Fault, emulate ? deviceNotAvailableFault : notAvailable, true);
+    view.setInt32(state.mmxFault, emulate ? undefinedOpcodeFault : notAvailable, true);
+    const noSse = emulate || (control4 & cr4.osfxsr) === 0;
+    view.setInt32(state.sseFault, noSse ? undefinedOpcodeFault : notAvailable, true);
+  }
+
+  #paging(control0: number, control4: number, extended: number): void {
+    const { state: cpu, mmu } = this.#cpu;
+    const { paging } = mmu.walker;
+    let mode: PagingMode = 'off';
+    if ((control0 & cr0.pg) !== 0) {
+      if ((control4 & cr4.pae) === 0) mode = '32-bit';
+      else mode = (extended & efer.lma) !== 0 ? '4-level' : 'pae';
+    }
+    const low = cpu.view.getUint32(state.cr3, true);
+    const high = cpu.view.getUint32(state.cr3 + 4, true);
+    paging.mode = mode;
+    paging.base = ((low & 0xffff_f000) >>> 0) + (mode === '4-level' ? (high & addressMask) * 0x1_0000_0000 : 0);
+    paging.writeProtect = (control0 & cr0.wp) !== 0;
+    paging.pageSizeExtensions = (control4 & cr4.pse) !== 0;
+    paging.noExecute = (extended & efer.nxe) !== 0 && mode !== '32-bit';
+    paging.smep = (control4 & cr4.smep) !== 0;
+    paging.smap = (control4 & cr4.smap) !== 0;
+  }
+}

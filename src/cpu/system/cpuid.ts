@@ -1,0 +1,142 @@
+/** CPUID. SDM Vol. 2A "CPUID"; hypervisor leaves: Linux Documentation/virt/kvm/x86/cpuid.rst. */
+import { type CpuFeature, type CpuidRegister, cpuidFeatures } from '../../spec/x86/cpuid.ts';
+import { physicalAddressBits } from '../../spec/x86/paging.ts';
+import { cr4 } from '../../spec/x86/registers.ts';
+import type { Processor } from '../processor.ts';
+import { status } from '../interpret/status.ts';
+import { fpuStateSize } from './xsave-layout.ts';
+
+type Leaf = [eax: number, ebx: number, ecx: number, edx: number];
+
+const maxBasic = 0x16;
+const maxHypervisor = 0x4000_0010;
+const maxExtended = 0x8000_0008;
+
+const brand = 'Corbel virtual x86-64 processor';
+
+/** ASCII → little-endian words. */
+function words(text: string, count: number): number[] {
+  return Array.from({ length: count }, (_, word) =>
+    [0, 1, 2, 3].reduce((value, byte) => value | ((text.charCodeAt(word * 4 + byte) || 0) << (byte * 8)), 0),
+  );
+}
+
+const registerPosition: Readonly<Record<CpuidRegister, number>> = { eax: 0, ebx: 1, ecx: 2, edx: 3 };
+
+/** Feature bits of one leaf. */
+function featureWords(features: ReadonlySet<CpuFeature>, leaf: number, subleaf: number): Leaf {
+  const result: Leaf = [0, 0, 0, 0];
+  for (const name of features) {
+    const bit = cpuidFeatures[name];
+    if (bit.leaf === leaf && bit.subleaf === subleaf) result[registerPosition[bit.register]]! |= 1 << bit.bit;
+  }
+  return result;
+}
+
+/** TSC and local-APIC timer both count nanoseconds. */
+const tscKhz = 1_000_000;
+
+/** kvmclock (new MSRs), no delays on port I/O, a clock that is stable across vCPUs. */
+const kvmFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
+
+/** Family 6, model 0x3a, stepping 9: old enough that no guest expects features from it beyond those reported. */
+const signature = 0x0003_06a9;
+
+const archCapabilities = 1 << 29;
+const speculationControl = 1 << 26;
+
+function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
+  const { features } = cpu.model;
+  const bits = featureWords(features, leaf, subleaf);
+  switch (leaf) {
+    case 0:
+      // GenuineIntel
+      return [maxBasic, 0x756e_6547, 0x6c65_746e, 0x4965_6e69];
+    case 1: {
+      const osxsave = features.has('xsave') && (cpu.state.low('cr4') & cr4.osxsave) !== 0 ? 1 << 27 : 0;
+      const clflushLine = 8 << 8;
+      return [signature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits[2] | osxsave, bits[3]];
+    }
+    case 4:
+      return cacheLeaf(subleaf);
+    case 6:
+      // ARAT: the APIC timer never stops.
+      return [4, 0, 0, 0];
+    case 7:
+      // The engine does not speculate: ARCH_CAPABILITIES and SPEC_CTRL say so, and guests drop their mitigations.
+      return subleaf === 0 ? [0, bits[1], bits[2], archCapabilities | speculationControl] : [0, 0, 0, 0];
+    case 0xb:
+      return subleaf < 2 ? [0, 1, ((subleaf + 1) << 8) | subleaf, cpu.apicId] : [0, 0, subleaf, cpu.apicId];
+    case 0xd:
+      return xsaveLeaf(cpu, subleaf, bits);
+    case 0x15:
+      return [1, 1, tscKhz * 1000, 0];
+    case 0x16:
+      return [tscKhz / 1000, tscKhz / 1000, 100, 0];
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+/** L1 data, L1 instruction, L2; 64-byte lines. */
+function cacheLeaf(subleaf: number): Leaf {
+  const line = 63;
+  if (subleaf === 0) return [0x121, (7 << 22) | line, 63, 0];
+  if (subleaf === 1) return [0x122, (7 << 22) | line, 63, 0];
+  if (subleaf === 2) return [0x143, (15 << 22) | line, 1023, 0];
+  return [0, 0, 0, 0];
+}
+
+function xsaveLeaf(cpu: Processor, subleaf: number, bits: Leaf): Leaf {
+  if (!cpu.model.features.has('xsave')) return [0, 0, 0, 0];
+  if (subleaf === 0) return [3, fpuStateSize, fpuStateSize, 0];
+  return subleaf === 1 ? bits : [0, 0, 0, 0];
+}
+
+function extendedLeaf(cpu: Processor, leaf: number): Leaf {
+  const { features } = cpu.model;
+  const bits = featureWords(features, leaf, 0);
+  switch (leaf) {
+    case 0x8000_0000:
+      return [maxExtended, 0, 0, 0];
+    case 0x8000_0001:
+      // SYSCALL is reported in 64-bit code alone, as Intel's processors do.
+      return [0, 0, bits[2], cpu.state.code64 ? bits[3] : bits[3] & ~(1 << 11)];
+    case 0x8000_0002:
+    case 0x8000_0003:
+    case 0x8000_0004:
+      return words(brand, 12).slice((leaf - 0x8000_0002) * 4, (leaf - 0x8000_0002) * 4 + 4) as Leaf;
+    case 0x8000_0006:
+      return [0, 0, (1024 << 16) | 0x8040, 0];
+    case 0x8000_0007:
+      return bits;
+    case 0x8000_0008:
+      return [physicalAddressBits | (48 << 8), 0, 0, 0];
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+function hypervisorLeaf(leaf: number): Leaf {
+  if (leaf === 0x4000_0000) return [maxHypervisor, ...(words('KVMKVMKVM', 3) as [number, number, number])];
+  if (leaf === 0x4000_0001) return [kvmFeatures, 0, 0, 0];
+  if (leaf === 0x4000_0010) return [tscKhz, tscKhz, 0, 0];
+  return [0, 0, 0, 0];
+}
+
+/** The four registers of a leaf; a leaf beyond the maximum reads as the highest basic one, as on Intel's processors. */
+export function cpuidLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
+  if (leaf >>> 0 >= 0x8000_0000 && leaf >>> 0 <= maxExtended) return extendedLeaf(cpu, leaf >>> 0);
+  if (leaf >= 0x4000_0000 && leaf <= maxHypervisor) return hypervisorLeaf(leaf);
+  return basicLeaf(cpu, leaf >>> 0 <= maxBasic ? leaf >>> 0 : maxBasic, subleaf);
+}
+
+export function cpuid(cpu: Processor): number {
+  const { state } = cpu;
+  const [eax, ebx, ecx, edx] = cpuidLeaf(cpu, state.gpr32(0), state.gpr32(1));
+  state.setGpr32(0, eax);
+  state.setGpr32(3, ebx);
+  state.setGpr32(1, ecx);
+  state.setGpr32(2, edx);
+  return status.next;
+}

@@ -1,0 +1,326 @@
+/** One virtual CPU: state, slow paths and the run loop around the interpreter. */
+import type { MmioBus } from '../device-model/mmio.ts';
+import type { PortBus } from '../device-model/port-io.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import { eflags } from '../spec/x86/registers.ts';
+import { hostCalls } from './emit/host-calls.ts';
+import { DebugUnit, setDr6 } from './events/debug.ts';
+import { deliverEvent } from './events/pending.ts';
+import { Fetcher } from './fetch.ts';
+import { GuestFault } from './guest-fault.ts';
+import { createInterpreter, createVcpuMemory, type Interpreter } from './interpret/interpreter.ts';
+import { record } from './interpret/record.ts';
+import { status } from './interpret/status.ts';
+import { ModeTracker } from './mode.ts';
+import { Mmu } from './mmu/mmu.ts';
+import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
+import { resetState } from './reset.ts';
+import { semantics } from './semantics/index.ts';
+import { CpuState } from './state/cpu-state.ts';
+import { segmentIndex, shadowBit, state } from './state/layout.ts';
+import type { CpuModel } from './system/cpu-model.ts';
+import { hostCallTable } from './system/host-calls.ts';
+import { MsrFile } from './system/msrs.ts';
+
+export interface VcpuOptions {
+  readonly memory: GuestMemory;
+  readonly mmio: MmioBus;
+  readonly ports: PortBus;
+  readonly interrupts: InterruptSource;
+  readonly externalMsrs: MsrSpace;
+  readonly model: CpuModel;
+  readonly apicId: number;
+  /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
+  readonly nowNs: () => number;
+  /** 64 random bits. */
+  readonly random: () => bigint;
+}
+
+/** Why `run` came back. */
+export type VcpuExit = 'budget' | 'halt' | 'shutdown';
+
+const debugVector = 1;
+const nmiVector = 2;
+const accessKinds = ['read', 'readForWrite', 'write'] as const;
+
+export class Vcpu implements Processor {
+  readonly state: CpuState;
+  readonly mmu: Mmu;
+  readonly memory: GuestMemory;
+  readonly ports: PortBus;
+  readonly interrupts: InterruptSource;
+  readonly externalMsrs: MsrSpace;
+  readonly model: CpuModel;
+  readonly msrs = new MsrFile();
+  readonly debug = new DebugUnit();
+  readonly apicId: number;
+  tscAdjust = 0n;
+  /** HLT was executed and no event has ended it yet. */
+  halted = false;
+  /** Instructions retired since creation. */
+  instructions = 0;
+  readonly #view: DataView;
+  readonly #nowNs: () => number;
+  readonly #random: () => bigint;
+  readonly #interpreter: Interpreter;
+  readonly #fetcher: Fetcher;
+  readonly #mode: ModeTracker;
+  readonly #calls = hostCalls.map((name) => hostCallTable[name]);
+  #granted = 0;
+  #nmiPending = false;
+  /** The record whose slow path runs. */
+  #record = 0;
+
+  constructor(options: VcpuOptions) {
+    const vcpuMemory = createVcpuMemory();
+    const { buffer } = vcpuMemory;
+    this.memory = options.memory;
+    this.ports = options.ports;
+    this.interrupts = options.interrupts;
+    this.externalMsrs = options.externalMsrs;
+    this.model = options.model;
+    this.apicId = options.apicId;
+    this.#nowNs = options.nowNs;
+    this.#random = options.random;
+    this.#view = new DataView(buffer);
+    this.state = new CpuState(buffer);
+    this.mmu = new Mmu(buffer, options.memory, options.mmio);
+    this.#mode = new ModeTracker(this);
+    this.#interpreter = createInterpreter({
+      vcpuMemory,
+      memory: options.memory,
+      semantics,
+      features: options.model.features,
+      imports: {
+        accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
+        host: (at, call) => this.#hostCall(at, call),
+      },
+      onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
+    });
+    this.#fetcher = new Fetcher(this.#view, options.memory, options.mmio, this.mmu, this.#interpreter);
+    this.reset();
+  }
+
+  /** Power-on state. SDM Vol. 3A table 9-1. */
+  reset(): void {
+    this.tscAdjust = 0n;
+    this.halted = false;
+    this.#nmiPending = false;
+    this.msrs.reset();
+    resetState(this.state);
+    this.debug.refresh(this);
+    this.flushTlb('all');
+    this.modeChanged();
+  }
+
+  readTsc(): bigint {
+    return BigInt.asUintN(64, BigInt(this.#nowNs()) + this.tscAdjust);
+  }
+
+  random(): bigint {
+    return this.#random();
+  }
+
+  #ipAfter(bytes: number): bigint {
+    const base = this.#view.getBigInt64(state.codeBase, true);
+    const ip = base + BigInt(this.#view.getUint16(this.#record + record.pageOffset, true) + bytes);
+    return BigInt.asUintN(this.state.code64 ? 64 : 32, ip);
+  }
+
+  currentRip(): bigint {
+    return this.#ipAfter(0);
+  }
+
+  nextRip(): bigint {
+    return this.#ipAfter(this.#view.getUint8(this.#record + record.length));
+  }
+
+  leave(): number {
+    // CS may just have changed size (CR0.PE, CR0.PG): the instruction that did it was decoded in the old mode.
+    this.state.rip = this.nextRip();
+    return status.changed;
+  }
+
+  modeChanged(): void {
+    this.#mode.update();
+  }
+
+  flushTlb(scope: 'all' | 'non-global'): void {
+    if (scope === 'all') {
+      this.mmu.tlb.flushAll();
+      this.#interpreter.jumps.flushAll();
+    } else {
+      this.mmu.tlb.flushNonGlobal();
+      this.#interpreter.jumps.flushNonGlobal();
+    }
+    this.#fetcher.flush();
+  }
+
+  flushPage(linear: number): void {
+    this.mmu.tlb.flushPage(linear);
+    this.#interpreter.jumps.flushPage(linear);
+    this.#fetcher.flush();
+  }
+
+  /** Opens or shuts the A20 gate. */
+  setA20(open: boolean): void {
+    this.mmu.walker.paging.a20Mask = open ? -1 : ~0x10_0000;
+    this.flushTlb('all');
+  }
+
+  /** A non-maskable interrupt. */
+  signalNmi(): void {
+    this.#nmiPending = true;
+    this.kick();
+  }
+
+  /** Ends the running slice at the next control transfer: an interrupt may have become deliverable. */
+  kick(): void {
+    const left = this.#view.getInt32(state.budget, true);
+    if (left <= 0) return;
+    this.#granted -= left;
+    this.#view.setInt32(state.budget, 0, true);
+  }
+
+  #recordFault(fault: unknown): number {
+    if (!(fault instanceof GuestFault)) throw fault;
+    this.#view.setInt32(state.fault, fault.vector + 1, true);
+    this.#view.setInt32(state.faultHasError, fault.errorCode === undefined ? 0 : 1, true);
+    this.#view.setInt32(state.faultError, fault.errorCode ?? 0, true);
+    return status.fault;
+  }
+
+  #accessSlow(kind: number, bytes: number): number {
+    try {
+      this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes, false);
+      return status.next;
+    } catch (fault) {
+      return this.#recordFault(fault);
+    }
+  }
+
+  #hostCall(at: number, call: number): number {
+    this.#record = at;
+    try {
+      return (this.#calls[call] as (cpu: Processor) => number)(this);
+    } catch (fault) {
+      return this.#recordFault(fault);
+    }
+  }
+
+  /** Runs up to about `budget` instructions. */
+  run(budget: number): VcpuExit {
+    this.#granted = budget;
+    this.#view.setInt32(state.budget, budget, true);
+    const exit = this.#loop();
+    this.instructions += this.#granted - this.#view.getInt32(state.budget, true);
+    return exit;
+  }
+
+  #loop(): VcpuExit {
+    for (;;) {
+      if (!this.#deliverPending()) return 'shutdown';
+      if (this.halted) return 'halt';
+      const step = this.#mode.current.step;
+      const result = step ? this.#step() : this.#dispatch();
+      switch (result) {
+        case status.budget:
+          return 'budget';
+        case status.halt:
+          this.halted = true;
+          break;
+        case status.fault:
+          if (!this.#raiseRecorded()) return 'shutdown';
+          break;
+        case status.shutdown:
+          return 'shutdown';
+        default:
+          break;
+      }
+      if (this.#view.getInt32(state.budget, true) < 0) return 'budget';
+    }
+  }
+
+  /** Looks up state.rip and runs from there. */
+  #dispatch(): number {
+    let at: number;
+    try {
+      at = this.#fetcher.lookup(this.#mode.current);
+    } catch (fault) {
+      this.#recordFault(fault);
+      this.#fetchFaulted = true;
+      return status.fault;
+    }
+    return this.#interpreter.run(at);
+  }
+
+  /** A fault of the fetch itself: state.rip is the faulting address. */
+  #fetchFaulted = false;
+
+  #raiseRecorded(): boolean {
+    const view = this.#view;
+    const vector = view.getInt32(state.fault, true) - 1;
+    const errorCode = view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
+    view.setInt32(state.fault, 0, true);
+    if (!this.#fetchFaulted) {
+      this.#record = view.getInt32(state.record, true);
+      this.state.rip = this.currentRip();
+    }
+    this.#fetchFaulted = false;
+    this.debug.pending = 0;
+    const rip = this.state.rip;
+    return deliverEvent(this, { vector, errorCode, source: 'fault', returnRip: rip }, rip);
+  }
+
+  /** One instruction, with what surrounds it: breakpoints before, shadows and traps after. */
+  #step(): number {
+    const cpu = this.state;
+    const shadow = cpu.shadow & (shadowBit.sti | shadowBit.movSs);
+    const traps = cpu.flag(eflags.tf);
+    if (this.debug.watchesInstructions && (shadow & shadowBit.movSs) === 0) {
+      try {
+        const linear = BigInt.asUintN(cpu.code64 ? 64 : 32, cpu.rip + (cpu.code64 ? 0n : cpu.segmentBase(segmentIndex.cs)));
+        this.debug.checkInstruction(this, linear);
+      } catch (fault) {
+        this.#recordFault(fault);
+        this.#fetchFaulted = true;
+        return status.fault;
+      }
+    }
+    const result = this.#dispatch();
+    if (result === status.fault) return result;
+    if (cpu.flag(eflags.rf)) cpu.setFlag(eflags.rf, false);
+    cpu.shadow &= ~shadow;
+    this.#mode.update();
+    const trapped = traps && !this.debug.handlerEntered;
+    this.debug.handlerEntered = false;
+    if (trapped && (cpu.shadow & shadowBit.movSs) === 0) this.debug.pending |= 0x4000;
+    return result;
+  }
+
+  /** Traps, NMIs and interrupts that are due between two instructions. @returns false for shutdown. */
+  #deliverPending(): boolean {
+    const cpu = this.state;
+    const rip = cpu.rip;
+    const shadow = cpu.shadow;
+    if (this.debug.pending !== 0 && (shadow & shadowBit.movSs) === 0) {
+      setDr6(this, this.debug.pending);
+      this.debug.pending = 0;
+      this.halted = false;
+      return deliverEvent(this, { vector: debugVector, source: 'trap', returnRip: rip }, rip);
+    }
+    if (this.#nmiPending && (shadow & (shadowBit.nmi | shadowBit.movSs)) === 0) {
+      this.#nmiPending = false;
+      this.halted = false;
+      const delivered = deliverEvent(this, { vector: nmiVector, source: 'external', returnRip: rip }, rip);
+      cpu.shadow |= shadowBit.nmi;
+      return delivered;
+    }
+    const blocked = (shadow & (shadowBit.sti | shadowBit.movSs)) !== 0 || !cpu.flag(eflags.if);
+    if (blocked || !this.interrupts.hasInterrupt()) return true;
+    const vector = this.interrupts.acknowledge();
+    if (vector < 0) return true;
+    this.halted = false;
+    return deliverEvent(this, { vector, source: 'external', returnRip: rip }, rip);
+  }
+}
