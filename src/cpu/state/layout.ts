@@ -84,6 +84,8 @@ export const state = {
   fdp: 0x498,
   fcs: 0x4a0,
   fds: 0x4a4,
+  /** 2 × 16 bytes. Operands and result of SSE slow paths. */
+  vectorScratch: 0x4d0,
   end: 0x500,
 } as const;
 
