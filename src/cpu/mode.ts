@@ -10,6 +10,9 @@ const undefinedOpcodeFault = 6 + 1;
 const deviceNotAvailableFault = 7 + 1;
 const addressMask = 0x000f_ffff;
 
+/** Rounds of a REP instruction between two looks for interrupts. */
+const roundsPerEntry = 4096;
+
 const codeSizes = [16, 32, 64] as const;
 
 /** All fetch modes, built once: index = size | real << 2 | user << 3 | step << 4. */
@@ -50,6 +53,7 @@ export class ModeTracker {
     const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watchesInstructions;
     this.current = this.#modes[size | (real ? 4 : 0) | (user ? 8 : 0) | (step ? 16 : 0)] as FetchMode;
     view.setInt32(state.blockKey, this.current.key, true);
+    view.setInt32(state.repeatLimit, step || this.#cpu.mmu.onWatch !== undefined ? 1 : roundsPerEntry, true);
     this.#stack(code64);
     this.#fetchBase(code64);
     this.#units(control0, control4);

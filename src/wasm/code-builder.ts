@@ -1,6 +1,6 @@
 /** Builds one function body: expressions, locals, structured control flow, branch hints. */
 import { ByteWriter } from './byte-writer.ts';
-import { constant, control } from './opcodes.ts';
+import { bulk, constant, control } from './opcodes.ts';
 import { type Local, type Value, type ValueType, valueTypeCode } from './types.ts';
 
 /** An open block, loop or if; the target of branches. */
@@ -130,6 +130,21 @@ export class CodeBuilder {
   drop(value: Value): void {
     this.value(value);
     this.#out.byte(control.drop);
+  }
+
+  /** memory.copy within one memory; overlapping ranges are copied as if at once. */
+  memoryCopy(memory: number, target: Value, source: Value, bytes: Value): void {
+    for (const value of [target, source, bytes]) this.value(value);
+    writeOpcode(this.#out, bulk.copy);
+    this.#out.unsigned(memory);
+    this.#out.unsigned(memory);
+  }
+
+  /** memory.fill with the low byte of `byte`. */
+  memoryFill(memory: number, target: Value, byte: Value, bytes: Value): void {
+    for (const value of [target, byte, bytes]) this.value(value);
+    writeOpcode(this.#out, bulk.fill);
+    this.#out.unsigned(memory);
   }
 
   #open(opcode: number): Label {

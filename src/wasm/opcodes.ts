@@ -24,6 +24,8 @@ export const store = {
   v128: simd(0x0b),
 } as const;
 
+export const bulk = { copy: 0xfc000a, fill: 0xfc000b } as const;
+
 /** i32 operations; `i64` has the same names. Comparisons and `eqz` yield i32. */
 export const i32 = {
   eqz: 0x45, eq: 0x46, ne: 0x47, ltS: 0x48, ltU: 0x49, gtS: 0x4a, gtU: 0x4b, leS: 0x4c, leU: 0x4d, geS: 0x4e, geU: 0x4f,

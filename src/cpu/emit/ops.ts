@@ -63,6 +63,13 @@ export abstract class Ops extends FlagEmitter {
   abstract storeMemory(linear: Value, bytes: number, value: Value): void;
   /** Reads, then writes what `change` makes of it; faults before anything is written. @returns the old value. */
   abstract modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value;
+  /**
+   * Copies `bytes` (i64) upwards between two ranges that each lie within a page, if both are RAM that may be accessed
+   * and an element-wise copy would do the same. @returns i32 1 if it did, 0 if nothing happened. No faults.
+   */
+  abstract copyInPage(source: Value, target: Value, bytes: Value): Value;
+  /** Fills `bytes` (i64) of one page with an element of `elementBytes`, likewise. */
+  abstract fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value;
   /** Instruction pointer of the next instruction: i64. */
   abstract nextIp(): Value;
   /** Continues at `ip` (i64, already cut to the operand size). Ends the instruction. */

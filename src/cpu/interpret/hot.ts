@@ -10,12 +10,18 @@ const hotSemantics: ReadonlySet<string> = new Set([
   'ror', 'imul', 'setcc', 'cmovcc', 'nop', 'bt', 'cdq', 'cwd', 'cbw', 'endbr',
 ]);
 
+/** The operand sizes that occur in ordinary 64-bit code; others (a 66 prefix, a needless REX.W) take the slower way. */
+function commonSizes(row: TableRow): readonly number[] {
+  if (row.size64 !== undefined) return [64];
+  return row.operandSpecs.every(({ width }) => width === 'b') ? [32] : [32, 64];
+}
+
 const isHot = (row: TableRow, key: FormKey): boolean =>
   hotSemantics.has(row.semantics) &&
   row.only !== 'not64' &&
   key.addressSize === 64 &&
   key.repeat === 0 &&
-  (key.operandSize !== 16 || row.operandSpecs.every(({ width }) => width === 'b')) &&
+  commonSizes(row).includes(key.operandSize) &&
   row.operandSpecs.every(({ source }) => source !== 'S') &&
   !/[ECSDFG]S/.test(row.operands);
 

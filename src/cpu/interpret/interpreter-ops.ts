@@ -223,6 +223,36 @@ export class InterpreterOps extends Ops {
     return this.get(old);
   }
 
+  copyInPage(source: Value, target: Value, bytes: Value): Value {
+    const done = this.variable('i32', this.i32(0));
+    const from = this.#tlbEntry(source);
+    const to = this.#tlbEntry(target);
+    this.if(this.and(this.#tlbHit(from, source, 1, 0), this.#tlbHit(to, target, 1, tlb.writeOffset)), () => {
+      const length = this.let(this.wrap(bytes));
+      const sourceRam = this.let(this.#ramAddress(from, source, 0));
+      const targetRam = this.let(this.#ramAddress(to, target, tlb.writeOffset));
+      // Overlapping with the target above the source, REP MOVS repeats a pattern; memory.copy would not.
+      this.if(this.geU(this.sub(targetRam, sourceRam), length), () => {
+        this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
+        this.set(done, this.i32(1));
+      });
+    });
+    return this.get(done);
+  }
+
+  fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value {
+    const done = this.variable('i32', this.i32(0));
+    const entry = this.#tlbEntry(target);
+    const byte = this.let(this.and(this.wrap(element), 0xff));
+    const pattern = 0x0101_0101_0101_0101n & ((1n << BigInt(elementBytes * 8)) - 1n);
+    const repeated = this.resizeU(this.mul(this.extendU(byte), pattern), 64, elementBytes * 8);
+    this.if(this.and(this.#tlbHit(entry, target, 1, tlb.writeOffset), this.eq(repeated, element)), () => {
+      this.code.memoryFill(guestRam, this.#ramAddress(entry, target, tlb.writeOffset), byte, this.wrap(bytes));
+      this.set(done, this.i32(1));
+    });
+    return this.get(done);
+  }
+
   /** Instruction pointer of the running instruction. */
   #currentIp(): Value {
     return this.#cutIp(this.add(this.loadState64(state.codeBase), this.extendU(this.loadState16(this.#record, record.pageOffset))));

@@ -7,12 +7,9 @@ import type { Value } from '../../wasm/types.ts';
 import type { Bits } from '../emit/emitter.ts';
 import { bitsOf, type Form } from '../emit/form.ts';
 import { type Ops, rax, rcx, rdi, rsi, type Semantics } from '../emit/ops.ts';
-import { segmentIndex } from '../state/layout.ts';
+import { segmentIndex, state } from '../state/layout.ts';
 import { directionFlagBit } from './flag.ts';
 import { operandAt } from './operands.ts';
-
-/** Rounds of a repeated instruction before it restarts itself to let interrupts in. */
-const roundsPerEntry = 4096;
 
 /** rSI or rDI of the address size, as an i64 that steps through memory. */
 interface Index {
@@ -20,6 +17,8 @@ interface Index {
   linear(): Value;
   /** Moves to the next element, in the register, too. */
   advance(): void;
+  /** Moves forward by `bytes` (i64), in the register, too; 64-bit addresses only. */
+  skip(bytes: Value): void;
 }
 
 interface Element {
@@ -40,6 +39,10 @@ function index(o: Ops, x: Form, register: number, element: Element, linearOf: (o
   const position = o.variable('i64', o.extendU(o.gpr(register, size)));
   return {
     linear: () => linearOf(o.get(position)),
+    skip: (bytes) => {
+      o.set(position, o.add(o.get(position), bytes));
+      o.setGpr(register, 64, o.get(position));
+    },
     advance: () => {
       o.set(position, o.zeroExtend(o.add(o.get(position), element.step), size));
       o.setGpr(register, size, size === 64 ? o.get(position) : o.wrap(o.get(position)));
@@ -65,9 +68,11 @@ interface Repetition {
   readonly round: () => Value | undefined;
   /** After the last round, if there was one. */
   readonly done?: () => void;
+  /** Does many rounds at once: of at most `count` (i64), @returns how many it did (i64), 0 if that was not possible. */
+  readonly bulk?: (count: Value) => Value;
 }
 
-export function repeat(o: Ops, x: Form, { cleared, round, done }: Repetition): void {
+export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetition): void {
   if (x.repeat === 0) {
     round();
     done?.();
@@ -80,6 +85,13 @@ export function repeat(o: Ops, x: Form, { cleared, round, done }: Repetition): v
     () => clearUpperHalves(o, x, cleared),
     () => {
       repeatCounted(o, () => {
+        if (bulk !== undefined && x.long && size === 64) {
+          const moved = o.let(bulk(o.get(count)));
+          const rest = o.let(o.sub(o.get(count), moved));
+          o.set(count, rest);
+          o.setGpr(rcx, size, rest);
+          o.if(o.isZero(rest), () => o.finish());
+        }
         const goOn = round();
         o.set(count, o.sub(o.get(count), 1));
         o.setGpr(rcx, size, o.get(count));
@@ -91,9 +103,9 @@ export function repeat(o: Ops, x: Form, { cleared, round, done }: Repetition): v
   );
 }
 
-/** Runs `round` while it says so, at most `roundsPerEntry` times; then restarts the instruction. */
+/** Runs `round` while it says so, at most state.repeatLimit times; then restarts the instruction. */
 function repeatCounted(o: Ops, round: () => Value): void {
-  const rounds = o.variable('i32', o.i32(roundsPerEntry));
+  const rounds = o.variable('i32', o.loadState32(state.repeatLimit));
   o.block((leave) => {
     o.loop((again) => {
       o.branchIf(o.isZero(round()), leave);
@@ -110,12 +122,35 @@ function clearUpperHalves(o: Ops, x: Form, registers: readonly number[]): void {
   for (const register of [rcx, ...registers]) o.setGpr(register, 32, o.gpr(register, 32));
 }
 
+/** How many of `count` elements lie in the page of `linear` and, if given, of `other`; 0 backwards. i64, bound. */
+function elementsInPage(o: Ops, element: Element, count: Value, linear: Value, other?: Value): Value {
+  const room = (address: Value): Value => o.sub(o.i64(4096), o.and(address, 0xfffn));
+  const shift = Math.log2(element.bytes);
+  let bytes = o.let(room(linear));
+  if (other !== undefined) {
+    const second = o.let(room(other));
+    bytes = o.let(o.select(o.ltU(bytes, second), bytes, second));
+  }
+  const fitting = o.let(o.shrU(bytes, shift));
+  const chosen = o.select(o.ltU(count, fitting), count, fitting);
+  return o.let(o.select(o.isZero(o.eflagsBit(directionFlagBit)), chosen, o.i64(0)));
+}
+
 function movs(o: Ops, x: Form): void {
   const element = elementOf(o, bitsOf(operandAt(x, 0)));
   const from = source(o, x, element);
   const to = destination(o, x, element, 'write');
   repeat(o, x, {
     cleared: [rsi, rdi],
+    bulk: (count) => {
+      const [source, target] = [from.linear(), to.linear()];
+      const elements = elementsInPage(o, element, count, source, target);
+      const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
+      const moved = o.let(o.select(o.copyInPage(source, target, bytes), bytes, o.i64(0)));
+      from.skip(moved);
+      to.skip(moved);
+      return o.shrU(moved, Math.log2(element.bytes));
+    },
     round: () => {
       const value = o.loadMemory(from.linear(), element.bytes);
       o.storeMemory(to.linear(), element.bytes, value);
@@ -132,6 +167,14 @@ function stos(o: Ops, x: Form): void {
   const value = o.gpr(rax, element.bits);
   repeat(o, x, {
     cleared: [rdi],
+    bulk: (count) => {
+      const target = to.linear();
+      const elements = elementsInPage(o, element, count, target);
+      const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
+      const filled = o.let(o.select(o.fillInPage(target, bytes, value, element.bytes), bytes, o.i64(0)));
+      to.skip(filled);
+      return o.shrU(filled, Math.log2(element.bytes));
+    },
     round: () => {
       o.storeMemory(to.linear(), element.bytes, value);
       to.advance();

@@ -70,6 +70,8 @@ export const state = {
   linearMask: 0x2f0,
   /** i64. IA32_KERNEL_GS_BASE, what SWAPGS swaps with. */
   kernelGsBase: 0x2f8,
+  /** i32. Rounds that a REP instruction may run before it restarts: 1 while every one can trap. */
+  repeatLimit: 0x500,
   /** 16 × 16 bytes. */
   xmm: 0x300,
   /** 8 × 16 bytes, physical registers R0–R7: significand i64, sign and exponent u16. MMX registers alias these. */
@@ -86,7 +88,7 @@ export const state = {
   fds: 0x4a4,
   /** 2 × 16 bytes. Operands and result of SSE slow paths. */
   vectorScratch: 0x4d0,
-  end: 0x500,
+  end: 0x540,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */

@@ -42,6 +42,15 @@ const stores = new Map([
 ]);
 
 export class TestOps extends Ops {
+  /** No bulk transfers: every element takes the plain way. */
+  copyInPage(): Value {
+    return this.i32(0);
+  }
+
+  fillInPage(): Value {
+    return this.i32(0);
+  }
+
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     if (operand.kind === 'segment') return this.i32(segmentAt(segmentIndex.gs) + segmentField.selector);
