@@ -21,7 +21,7 @@ export interface BootRequest {
   readonly rsdpAddress: number;
 }
 
-export type BootProtocol = 'linux-64' | 'linux-32' | 'pvh' | 'multiboot';
+type BootProtocol = 'linux-64' | 'linux-32' | 'pvh' | 'multiboot';
 
 export interface LoadedGuest {
   readonly protocol: BootProtocol;

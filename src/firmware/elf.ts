@@ -5,7 +5,7 @@ import type { BootResult } from './boot-request.ts';
 import { alignUp } from './free-space.ts';
 import { hasText, hex } from './text.ts';
 
-export interface ElfSegment {
+interface ElfSegment {
   readonly type: number;
   readonly offset: number;
   readonly virtualAddress: number;

@@ -1,7 +1,7 @@
 /** Text for guests and for messages. */
 
 /** Encodes as UTF-8. */
-export function encodeText(text: string): Uint8Array {
+function encodeText(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;

@@ -69,7 +69,7 @@ describe('message-signalled interrupts', () => {
   it('carry NMI, INIT and ExtINT past masks and priorities', () => {
     const bench = new ApicBench();
     writePage(bench.apic, reg.taskPriority, 0xff);
-    bench.bus.deliver(msiTo(0) >>> 0, 0x400);
+    bench.bus.deliver(msiTo(0, 8) >>> 0, 0x400);
     bench.bus.deliver(msiTo(0) >>> 0, 0x700);
     assert.equal(bench.apic.acknowledge(), 0x20);
     assert.equal(bench.apic.hasInterrupt(), false);

@@ -24,6 +24,7 @@ export function messageFromMsi(address: number, data: number): InterruptMessage 
   const destination = (address >>> msiFormat.destinationShift) & 0xff;
   const mode = (data >>> msiFormat.deliveryModeShift) & 7;
   const logical = (address & msiFormat.logical) !== 0;
+  const hinted = (address & msiFormat.redirectionHint) !== 0;
   return {
     deliveryMode: mode,
     vector: data & msiFormat.vectorMask,
@@ -32,6 +33,7 @@ export function messageFromMsi(address: number, data: number): InterruptMessage 
     broadcast: !logical && destination === broadcastId8,
     levelTriggered: (data & msiFormat.levelTriggered) !== 0,
     assert: (data & msiFormat.levelTriggered) === 0 || (data & msiFormat.levelAssert) !== 0,
-    lowestPriority: mode === deliveryMode.lowestPriority || (address & msiFormat.redirectionHint) !== 0,
+    // The hint concerns interrupts with a priority; NMI and the like go to everyone named.
+    lowestPriority: mode === deliveryMode.lowestPriority || (hinted && mode === deliveryMode.fixed),
   };
 }

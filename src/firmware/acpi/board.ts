@@ -27,7 +27,7 @@ export interface AcpiPci {
   readonly intxGsis: readonly number[];
 }
 
-export interface AcpiSerialPort {
+interface AcpiSerialPort {
   readonly port: number;
   readonly irq: number;
 }

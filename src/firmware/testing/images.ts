@@ -56,7 +56,7 @@ export interface ElfImage {
   readonly pvhEntry?: number;
 }
 
-export interface ElfImageSegment {
+interface ElfImageSegment {
   readonly paddr: number;
   readonly vaddr?: number;
   readonly memsz?: number;
