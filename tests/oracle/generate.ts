@@ -73,6 +73,7 @@ export class Generator {
   readonly shape: Shape;
   readonly #seed: number;
   readonly #template = new CaseBuilder();
+  readonly #builder = new CaseBuilder();
   readonly #scratch = new Uint8Array(16);
   readonly #scratchView = new DataView(this.#scratch.buffer);
 
@@ -84,14 +85,16 @@ export class Generator {
 
   /** Adds case number `index` to `batch`. */
   append(batch: CaseBatch, index: number): void {
-    this.build(index).appendTo(batch);
+    this.#build(index).appendTo(batch);
   }
 
-  build(index: number): CaseBuilder {
+  /** The case in the one builder that all of them share. */
+  #build(index: number): CaseBuilder {
     const { shape } = this;
     const rng = new Random(this.#seed, index, shape.id);
-    const b = new CaseBuilder();
+    const b = this.#builder;
     b.bytes.set(this.#template.bytes);
+    b.patches = [];
     const mode = modeOf(shape.row, rng);
     const e = randomEncoding(shape, mode, rng);
     randomRegisters(b, e, shape, rng);

@@ -3,7 +3,7 @@
  * cannot run native.c. Inside: a JSON header, then five streams (case states, code, patches, result states, changes), each
  * stored as the difference from what can be foreseen, which is mostly zeros.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { CaseBatch, fillWindow, type Patch, type Results, ResultWriter } from './case.ts';
@@ -180,6 +180,7 @@ export function writeRecordings(area: string, recordings: readonly Recording[], 
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
   };
   const compressed = brotliCompressSync(bytes, { params: parameters });
+  mkdirSync(folder, { recursive: true });
   writeFileSync(fileOf(area), compressed);
   return compressed.length;
 }
