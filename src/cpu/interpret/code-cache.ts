@@ -112,8 +112,12 @@ export class CodeCache {
       const ends = this.#assemble(address, result, offset, mode);
       this.#resolve(page, key, address);
       if (result.kind === 'ok' && isRelativeBranch(result.instruction)) links.push(address);
-      if (ends) break;
       offset += length;
+      if (ends) {
+        // Whatever falls through after all (STI, MOV SS …) looks up its successor.
+        this.#pseudo(offset, pseudoHandler.continue, 0);
+        break;
+      }
     }
     for (const address of links) this.#link(page as CodePage, address, mode, modeIndex);
     return first;
