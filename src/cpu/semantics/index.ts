@@ -9,6 +9,7 @@ import { crc } from './crc32.ts';
 import { division } from './divide.ts';
 import { exchange } from './exchange.ts';
 import { flag } from './flag.ts';
+import { fpuState } from './fpu-state.ts';
 import { logic } from './logic.ts';
 import { move } from './move.ts';
 import { multiplication } from './multiply.ts';
@@ -19,6 +20,7 @@ import { stack } from './stack.ts';
 import { strings } from './string.ts';
 import { system } from './system.ts';
 import { transfer } from './transfer.ts';
+import { x87 } from './x87.ts';
 
 /** One record per file; no name may occur in two. */
 export const families: readonly Readonly<Record<string, Semantics>>[] = [
@@ -41,6 +43,8 @@ export const families: readonly Readonly<Record<string, Semantics>>[] = [
   system,
   transfer,
   portIo,
+  x87,
+  fpuState,
 ];
 
 export const semantics: Readonly<Record<string, Semantics>> = Object.assign({}, ...families);

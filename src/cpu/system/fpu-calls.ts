@@ -1,6 +1,6 @@
-/** placeholder until x87 lands */
-import { undefinedOpcode } from '../guest-fault.ts';
-const ud = (): number => {
-  throw undefinedOpcode();
-};
-export const fpuCalls = { fxsave: ud, fxrstor: ud, xsave: ud, xsaveopt: ud, xrstor: ud, x87: ud, sse: ud, ldmxcsr: ud };
+/** The host calls of x87, SSE and their state images. */
+import { fpuStateCalls } from './fpu-state.ts';
+import { sseCalls } from './sse-calls.ts';
+import { x87Calls } from './x87/x87-calls.ts';
+
+export const fpuCalls = { ...sseCalls, ...x87Calls, ...fpuStateCalls } as const;

@@ -1,0 +1,199 @@
+/** FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR. SDM Vol. 1 10.5 and 13.7–13.9; Vol. 2 per instruction. */
+import { mxcsr as mxcsrBits } from '../../spec/x86/mxcsr.ts';
+import { cr4 } from '../../spec/x86/registers.ts';
+import { fxImage, x87Reset, xsaveHeader, xstate } from '../../spec/x86/x87.ts';
+import { generalProtection, undefinedOpcode } from '../guest-fault.ts';
+import { status } from '../interpret/status.ts';
+import type { Processor } from '../processor.ts';
+import { type CpuState, canonical } from '../state/cpu-state.ts';
+import { FpuRegisters, initializeX87, physicalRegister, summarized } from '../state/fpu-registers.ts';
+import { fpuImage, state } from '../state/layout.ts';
+
+const { base } = fpuImage;
+
+/** Argument 0 as the address of an area of `bytes`: aligned and canonical, or #GP(0). */
+function areaAddress(cpu: Processor, alignment: number, bytes: number): number {
+  const address = cpu.state.scratch(0);
+  const linear = canonical(address);
+  if (linear === undefined || canonical(address + BigInt(bytes - 1)) === undefined) throw generalProtection();
+  if ((Number(address & 63n) & (alignment - 1)) !== 0) throw generalProtection();
+  return linear;
+}
+
+function copyState(cpu: CpuState, from: number, to: number, bytes: number): void {
+  new Uint8Array(cpu.view.buffer).copyWithin(to, from, from + bytes);
+}
+
+/** The x87 part of an image into the staging area: bytes 0–23 and 32–159. */
+function gatherX87(cpu: CpuState, wide: boolean): void {
+  const { view } = cpu;
+  const fpu = new FpuRegisters(view);
+  view.setUint16(base + fxImage.fcw, fpu.fcw, true);
+  view.setUint16(base + fxImage.fsw, fpu.fsw, true);
+  view.setUint16(base + fxImage.ftw, fpu.valid, true);
+  view.setUint16(base + fxImage.fop, fpu.fop, true);
+  view.setBigUint64(base + fxImage.fip, wide ? fpu.fip : fpu.fip & 0xffff_ffffn, true);
+  view.setBigUint64(base + fxImage.fdp, wide ? fpu.fdp : fpu.fdp & 0xffff_ffffn, true);
+  const top = (fpu.fsw >> 11) & 7;
+  for (let number = 0; number < 8; number++) {
+    const from = physicalRegister(top + number);
+    const to = base + fxImage.st + number * 16;
+    view.setBigUint64(to, view.getBigUint64(from, true), true);
+    view.setUint32(to + 8, view.getUint16(from + 8, true), true);
+    view.setUint32(to + 12, 0, true);
+  }
+}
+
+function gatherMxcsr({ view }: CpuState): void {
+  view.setUint32(base + fxImage.mxcsr, view.getUint32(state.mxcsr, true), true);
+  view.setUint32(base + fxImage.mxcsrMask, mxcsrBits.validBits, true);
+}
+
+/** XMM registers that the mode has, in bytes: what an image transfers. */
+const xmmBytes = (cpu: CpuState): number => (cpu.code64 ? 256 : 128);
+
+function scatterX87(cpu: CpuState, wide: boolean): void {
+  const { view } = cpu;
+  const fpu = new FpuRegisters(view);
+  fpu.loadControl(view.getUint16(base + fxImage.fcw, true));
+  fpu.fsw = summarized(view.getUint16(base + fxImage.fsw, true), fpu.fcw);
+  fpu.valid = view.getUint8(base + fxImage.ftw);
+  fpu.fop = view.getUint16(base + fxImage.fop, true);
+  const fip = view.getBigUint64(base + fxImage.fip, true);
+  const fdp = view.getBigUint64(base + fxImage.fdp, true);
+  fpu.fip = wide ? fip : fip & 0xffff_ffffn;
+  fpu.fdp = wide ? fdp : fdp & 0xffff_ffffn;
+  const top = (fpu.fsw >> 11) & 7;
+  for (let number = 0; number < 8; number++) {
+    const from = base + fxImage.st + number * 16;
+    const to = physicalRegister(top + number);
+    view.setBigUint64(to, view.getBigUint64(from, true), true);
+    view.setUint16(to + 8, view.getUint16(from + 8, true), true);
+  }
+}
+
+function stagedMxcsr({ view }: CpuState): number {
+  const value = view.getUint32(base + fxImage.mxcsr, true);
+  if ((value & ~mxcsrBits.validBits) !== 0) throw generalProtection();
+  return value;
+}
+
+const savesSse = (cpu: CpuState): boolean => (cpu.low('cr4') & cr4.osfxsr) !== 0;
+
+/** Arguments: linear address, REX.W. Without CR4.OSFXSR the SSE part stays out of the image. */
+function fxsave(cpu: Processor): number {
+  const linear = areaAddress(cpu, 16, fxImage.size);
+  const wide = cpu.state.scratch32(1) !== 0;
+  gatherX87(cpu.state, wide);
+  gatherMxcsr(cpu.state);
+  const sse = savesSse(cpu.state) ? xmmBytes(cpu.state) : 0;
+  copyState(cpu.state, state.xmm, base + fxImage.xmm, sse);
+  cpu.mmu.writeRange(linear, base, fxImage.xmm + sse);
+  return status.next;
+}
+
+function fxrstor(cpu: Processor): number {
+  const linear = areaAddress(cpu, 16, fxImage.size);
+  const wide = cpu.state.scratch32(1) !== 0;
+  cpu.mmu.readRange(linear, base, fxImage.xmmEnd);
+  const mxcsr = stagedMxcsr(cpu.state);
+  if (savesSse(cpu.state)) {
+    cpu.state.view.setUint32(state.mxcsr, mxcsr, true);
+    copyState(cpu.state, base + fxImage.xmm, state.xmm, xmmBytes(cpu.state));
+  }
+  scatterX87(cpu.state, wide);
+  return status.next;
+}
+
+/** Components that EDX:EAX and XCR0 both name. #UD unless CR4.OSXSAVE. */
+function requestedComponents(cpu: CpuState): number {
+  if ((cpu.low('cr4') & cr4.osxsave) === 0) throw undefinedOpcode();
+  return cpu.low('xcr0') & cpu.gpr32(0) & 3;
+}
+
+function isZero(view: DataView, from: number, bytes: number): boolean {
+  for (let at = from; at < from + bytes; at += 8) if (view.getBigUint64(at, true) !== 0n) return false;
+  return true;
+}
+
+/** XINUSE: components that are not in their initial configuration. SDM Vol. 1 13.6. */
+function componentsInUse(cpu: CpuState): number {
+  const { view } = cpu;
+  const initialX87 =
+    view.getUint16(state.fcw, true) === x87Reset.fcwAfterInit &&
+    view.getUint16(state.fsw, true) === 0 &&
+    view.getUint8(state.ftwValid) === 0 &&
+    view.getUint16(state.fop, true) === 0 &&
+    isZero(view, state.fip, 16) &&
+    isZero(view, state.fpr, 128);
+  return (initialX87 ? 0 : xstate.x87) | (isZero(view, state.xmm, xmmBytes(cpu)) ? 0 : xstate.sse);
+}
+
+/** XSAVE and, with `optimized`, XSAVEOPT, which leaves out components in their initial configuration. */
+function saveExtended(cpu: Processor, optimized: boolean): number {
+  const requested = requestedComponents(cpu.state);
+  const linear = areaAddress(cpu, 64, xsaveHeader.end);
+  const wide = cpu.state.scratch32(1) !== 0;
+  const { mmu } = cpu;
+  const { view } = cpu.state;
+  mmu.readRange(linear + xsaveHeader.xstateBv, base + xsaveHeader.xstateBv, 8);
+  const inUse = componentsInUse(cpu.state);
+  const saved = optimized ? requested & inUse : requested;
+  const oldBv = view.getUint32(base + xsaveHeader.xstateBv, true);
+  view.setUint32(base + xsaveHeader.xstateBv, (oldBv & ~requested) | (requested & inUse), true);
+  mmu.probeWrite(linear, xsaveHeader.end);
+  if ((saved & xstate.x87) !== 0) {
+    gatherX87(cpu.state, wide);
+    mmu.writeRange(linear, base, fxImage.mxcsr);
+    mmu.writeRange(linear + fxImage.st, base + fxImage.st, 128);
+  }
+  if ((requested & xstate.sse) !== 0) {
+    gatherMxcsr(cpu.state);
+    mmu.writeRange(linear + fxImage.mxcsr, base + fxImage.mxcsr, 8);
+    if ((saved & xstate.sse) !== 0) mmu.writeRange(linear + fxImage.xmm, state.xmm, xmmBytes(cpu.state));
+  }
+  mmu.writeRange(linear + xsaveHeader.xstateBv, base + xsaveHeader.xstateBv, 8);
+  return status.next;
+}
+
+/** XSTATE_BV of the staged header, checked. SDM Vol. 1 13.8.1: compaction is not supported. */
+function checkedHeader(cpu: CpuState): number {
+  const { view } = cpu;
+  const xstateBv = view.getBigUint64(base + xsaveHeader.xstateBv, true);
+  if ((xstateBv & ~cpu.get64('xcr0')) !== 0n) throw generalProtection();
+  if (!isZero(view, base + xsaveHeader.xcompBv, xsaveHeader.checkedEnd - xsaveHeader.xcompBv)) throw generalProtection();
+  return Number(xstateBv);
+}
+
+function xrstor(cpu: Processor): number {
+  const requested = requestedComponents(cpu.state);
+  const linear = areaAddress(cpu, 64, xsaveHeader.end);
+  const wide = cpu.state.scratch32(1) !== 0;
+  const { view } = cpu.state;
+  cpu.mmu.readRange(linear, base, xsaveHeader.end);
+  const present = checkedHeader(cpu.state);
+  if ((requested & xstate.sse) !== 0) {
+    // MXCSR comes from the area whatever XSTATE_BV says.
+    view.setUint32(state.mxcsr, stagedMxcsr(cpu.state), true);
+    const bytes = xmmBytes(cpu.state);
+    if ((present & xstate.sse) !== 0) copyState(cpu.state, base + fxImage.xmm, state.xmm, bytes);
+    else new Uint8Array(view.buffer, state.xmm, bytes).fill(0);
+  }
+  if ((requested & xstate.x87) !== 0) {
+    if ((present & xstate.x87) !== 0) {
+      scatterX87(cpu.state, wide);
+    } else {
+      initializeX87(view);
+      new Uint8Array(view.buffer, state.fpr, 128).fill(0);
+    }
+  }
+  return status.next;
+}
+
+export const fpuStateCalls = {
+  fxsave,
+  fxrstor,
+  xsave: (cpu: Processor): number => saveExtended(cpu, false),
+  xsaveopt: (cpu: Processor): number => saveExtended(cpu, true),
+  xrstor,
+} as const;

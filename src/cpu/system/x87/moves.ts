@@ -1,0 +1,211 @@
+/** Loads, stores, and what only moves values or the top of the stack. SDM Vol. 1 8.3.3 and 8.3.4. */
+import { roundingControl } from '../../../spec/x86/floating-point.ts';
+import { x87Source, x87StoreResult } from '../../emit/x87-operations.ts';
+import { isAborted, suppressesStore } from '../../softfloat/context.ts';
+import { binary32, binary64, type F80, packIndefinite } from '../../softfloat/format.ts';
+import { x87Load, x87LoadBcd, x87LoadInteger, x87Store, x87StoreBcd, x87StoreInteger } from '../../softfloat/x87-convert.ts';
+import { type ConstantName, x87Constant } from '../../softfloat/x87-scale.ts';
+import { canonical } from '../../state/cpu-state.ts';
+import { physicalRegister } from '../../state/fpu-registers.ts';
+import { fpuImage } from '../../state/layout.ts';
+import { extendedSource, integerSource } from './source.ts';
+import { indefinite, type X87Unit } from './unit.ts';
+
+function loadedValue(u: X87Unit): F80 {
+  switch (u.source) {
+    case x87Source.register:
+      return u.get(u.number);
+    case x87Source.single:
+      return x87Load(u.context, binary32, Number(u.bits & 0xffff_ffffn));
+    case x87Source.double:
+      return x87Load(u.context, binary64, u.bits);
+    case x87Source.extended:
+      return extendedSource(u);
+    case x87Source.bcd:
+      return x87LoadBcd((BigInt(u.cpu.state.scratch32(3) & 0xffff) << 64n) | u.bits);
+    default:
+      return x87LoadInteger(integerSource(u));
+  }
+}
+
+/** FLD, FILD, FBLD. */
+function load(u: X87Unit): void {
+  if (u.source === x87Source.register && u.isEmpty(u.number)) {
+    if (u.underflow()) u.push(indefinite);
+    return;
+  }
+  if (!u.isEmpty(7)) {
+    if (u.overflow()) u.push(indefinite);
+    return;
+  }
+  const value = loadedValue(u);
+  if (!isAborted(u.context)) u.push(value);
+}
+
+const constant =
+  (name: ConstantName) =>
+  (u: X87Unit): void => {
+    if (u.isEmpty(7)) u.push(x87Constant(name, u.context.rounding));
+    else if (u.overflow()) u.push(indefinite);
+  };
+
+const integerWidth: Readonly<Record<number, number>> = {
+  [x87Source.int16]: 16, [x87Source.int32]: 32, [x87Source.int64]: 64,
+};
+
+function stage(u: X87Unit, significand: bigint, signExponent: number): number {
+  const { view } = u.registers;
+  view.setBigUint64(fpuImage.base, BigInt.asUintN(64, significand), true);
+  view.setUint16(fpuImage.base + 8, signExponent, true);
+  return fpuImage.base;
+}
+
+const storeBytes: Readonly<Record<number, number>> = {
+  [x87Source.single]: 4, [x87Source.double]: 8, [x87Source.int16]: 2, [x87Source.int32]: 4, [x87Source.int64]: 8,
+};
+
+/** What FST, FIST, FISTTP store. */
+function storedValue(u: X87Unit, truncates: boolean): bigint {
+  const width = integerWidth[u.source];
+  const isEmpty = u.isEmpty(0);
+  if (isEmpty) u.underflow();
+  if (width !== undefined) {
+    if (isEmpty) return -(1n << BigInt(width - 1));
+    return x87StoreInteger(u.context, u.get(0), width, truncates ? roundingControl.truncate : u.context.rounding);
+  }
+  if (u.source === x87Source.single) {
+    return BigInt(isEmpty ? packIndefinite(binary32) : x87Store(u.context, binary32, u.get(0)));
+  }
+  return isEmpty ? packIndefinite(binary64) : x87Store(u.context, binary64, u.get(0));
+}
+
+/** FST m32/m64, FIST, FISTTP: leaves the store itself to emitted code, see `x87StoreResult`. */
+const store =
+  (truncates: boolean) =>
+  (u: X87Unit): 'deferred' | undefined => {
+    const value = storedValue(u, truncates);
+    const { state } = u.cpu;
+    if (suppressesStore(u.context)) {
+      state.setScratch(1, 0n);
+      return undefined;
+    }
+    if (u.unmasked !== 0) {
+      // An unmasked #P alone: store, pop, and leave the exception pending.
+      const from = stage(u, value, 0);
+      u.cpu.mmu.writeRange(canonical(u.bits) as number, from, storeBytes[u.source] as number);
+      u.pop();
+      state.setScratch(1, 0n);
+      return undefined;
+    }
+    u.pop();
+    const pending = u.finalStatus() | (u.valid << x87StoreResult.validShift) | x87StoreResult.pending;
+    state.setScratch(0, value);
+    state.setScratch(1, BigInt(pending));
+    state.setScratch(2, u.cpu.currentRip());
+    return 'deferred';
+  };
+
+/** Writes 10 bytes of the vCPU's memory at the linear address in argument 1. @throws GuestFault */
+function storeTen(u: X87Unit, from: number): void {
+  u.cpu.mmu.writeRange(canonical(u.bits) as number, from, 10);
+}
+
+/** FSTP m80: the bits as they are. */
+function storeExtended(u: X87Unit): void {
+  if (!u.isEmpty(0)) {
+    storeTen(u, physicalRegister(u.physical(0)));
+  } else {
+    if (!u.underflow()) return;
+    storeTen(u, stage(u, indefinite.significand, indefinite.signExponent));
+  }
+  u.pop();
+}
+
+const bcdIndefinite = { significand: 0xc000_0000_0000_0000n, signExponent: 0xffff } as const;
+
+function storeBcd(u: X87Unit): void {
+  if (u.isEmpty(0)) {
+    if (!u.underflow()) return;
+    storeTen(u, stage(u, bcdIndefinite.significand, bcdIndefinite.signExponent));
+  } else {
+    const packed = x87StoreBcd(u.context, u.get(0));
+    if (suppressesStore(u.context)) return;
+    storeTen(u, stage(u, packed, Number(packed >> 64n)));
+  }
+  u.pop();
+}
+
+/** FST and FSTP to a register. */
+function storeRegister(u: X87Unit): void {
+  if (u.isEmpty(0)) {
+    if (!u.underflow()) return;
+    u.set(u.number, indefinite);
+  } else {
+    u.set(u.number, u.get(0));
+  }
+  u.pop();
+}
+
+/** FSTPNCE: FSTP that does not complain about an empty ST(0). */
+function storeRegisterEmpty(u: X87Unit): void {
+  const wasEmpty = u.isEmpty(0);
+  u.set(u.number, u.get(0));
+  if (wasEmpty) u.free(u.number);
+  u.pop();
+}
+
+function exchange(u: X87Unit): void {
+  const other = u.number;
+  if (u.isEmpty(0) || u.isEmpty(other)) {
+    if (!u.underflow()) return;
+    if (u.isEmpty(0)) u.set(0, indefinite);
+    if (u.isEmpty(other)) u.set(other, indefinite);
+  }
+  const value = u.get(0);
+  u.set(0, u.get(other));
+  u.set(other, value);
+}
+
+/** FCMOVcc. Argument 3: whether the condition holds. */
+function move(u: X87Unit): void {
+  if (u.isEmpty(0) || u.isEmpty(u.number)) {
+    if (u.underflow()) u.set(0, indefinite);
+  } else if (u.cpu.state.scratch32(3) !== 0) {
+    u.set(0, u.get(u.number));
+  }
+}
+
+/** FFREE and FFREEP. */
+function free(u: X87Unit): void {
+  u.free(u.number);
+  u.pop();
+}
+
+const turn =
+  (step: number) =>
+  (u: X87Unit): void => {
+    u.top = u.top + step;
+  };
+
+export const moves = {
+  load,
+  store: store(false),
+  'store-truncated': store(true),
+  'store-extended': storeExtended,
+  'store-bcd': storeBcd,
+  'store-register': storeRegister,
+  'store-register-empty': storeRegisterEmpty,
+  exchange,
+  move,
+  free,
+  'decrement-top': turn(-1),
+  'increment-top': turn(1),
+  'no-operation': (): void => {},
+  zero: constant('zero'),
+  one: constant('one'),
+  log2Of10: constant('log2Of10'),
+  log2OfE: constant('log2OfE'),
+  pi: constant('pi'),
+  log10Of2: constant('log10Of2'),
+  lnOf2: constant('lnOf2'),
+} as const;

@@ -1,0 +1,34 @@
+/** The host call 'x87': what its operation code says, on one `X87Unit`. */
+import { x87Code, type X87Operation, x87Operations } from '../../emit/x87-operations.ts';
+import { status } from '../../interpret/status.ts';
+import type { Processor } from '../../processor.ts';
+import { arithmetic } from './arithmetic.ts';
+import { comparisons } from './compare.ts';
+import { environments } from './environment.ts';
+import { moves } from './moves.ts';
+import { trigonometric } from './trigonometric.ts';
+import { X87Unit } from './unit.ts';
+
+/** @returns 'deferred' if emitted code will make FSW, tags and pointers visible. */
+type Numeric = (u: X87Unit) => 'deferred' | undefined | void;
+
+const numeric = { ...arithmetic, ...trigonometric, ...comparisons, ...moves } as const satisfies Record<string, Numeric>;
+
+/** Control operations leave the pointers alone and write what they change themselves. */
+const control: Readonly<Partial<Record<X87Operation, (u: X87Unit) => void>>> = environments;
+
+const numericOperations: readonly (Numeric | undefined)[] = x87Operations.map(
+  (name) => (numeric as Readonly<Partial<Record<X87Operation, Numeric>>>)[name],
+);
+const controlOperations = x87Operations.map((name) => control[name]);
+
+function x87(cpu: Processor): number {
+  const code = cpu.state.scratch32(0);
+  const u = new X87Unit(cpu, code);
+  const operation = numericOperations[code & x87Code.operationMask];
+  if (operation === undefined) controlOperations[code & x87Code.operationMask]?.(u);
+  else if (operation(u) !== 'deferred') u.commit();
+  return status.next;
+}
+
+export const x87Calls = { x87 } as const;
