@@ -10,6 +10,7 @@
  *     #! not-qemu SECTION | WHY       QEMU cannot run it (it would go astray where it is wrong); the manual's SECTION decides
  *     #! qemu-lacks NAME              QEMU may print the single line `absent: NAME` (no such feature in its CPU)
  *     #! qemu SECTION | TEXT          QEMU may print TEXT in place of the line above; the manual's SECTION decides against it
+ *                                     (`*` in TEXT stands for any characters)
  *     #! slow                         belongs to the slow lane
  */
 export interface Expected {
@@ -76,9 +77,15 @@ export function compareOutput(machine: Machine, expected: Expected, printed: str
     if (expected.qemuLacks.some((name) => actual[0] === `absent: ${name}`)) return undefined;
   }
   const matches = (want: ExpectedLine | undefined, got: string | undefined) =>
-    want !== undefined && (want.text === got || (machine === 'qemu' && want.qemu !== undefined && want.qemu === got));
+    want !== undefined && (want.text === got || (machine === 'qemu' && isAlternative(want.qemu, got)));
   const diff = differences(expected.lines, actual, matches);
   return diff.length === 0 ? undefined : diff.map((line) => `    ${line}`).join('\n');
+}
+
+function isAlternative(pattern: string | undefined, got: string | undefined): boolean {
+  if (pattern === undefined || got === undefined) return false;
+  const parts = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`).test(got);
 }
 
 type Matches = (want: ExpectedLine | undefined, got: string | undefined) => boolean;
