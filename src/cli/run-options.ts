@@ -1,5 +1,5 @@
-import type { Accelerator } from '../host/node/machine-port.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
+import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseMemorySize } from './memory-size.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';

@@ -71,7 +71,11 @@ test('MMIO handlers see offsets; values are unsigned and cut', () => {
   assert.equal(mmio.read(0xfee0_0021, 1), 0xff);
   mmio.write(0xfee0_00b0, 2, 0x12345);
   assert.equal(mmio.read(0xfee0_1000, 2), 0xffff);
-  assert.deepEqual(seen, [[0x20, 4], [0x21, 1], [0xb0, 2, 0x2345]]);
+  assert.deepEqual(seen, [
+    [0x20, 4],
+    [0x21, 1],
+    [0xb0, 2, 0x2345],
+  ]);
 });
 
 test('timers fire once, earliest first, and only when due', () => {

@@ -22,9 +22,9 @@ class QueuedTimer implements Timer {
   deadlineNs = Number.POSITIVE_INFINITY;
   readonly name: string;
   readonly expire: () => void;
-  readonly #changed: () => void;
+  readonly #changed: (deadlineNs: number) => void;
 
-  constructor(name: string, expire: () => void, changed: () => void) {
+  constructor(name: string, expire: () => void, changed: (deadlineNs: number) => void) {
     this.name = name;
     this.expire = expire;
     this.#changed = changed;
@@ -32,7 +32,7 @@ class QueuedTimer implements Timer {
 
   setDeadline(deadlineNs: number): void {
     this.deadlineNs = deadlineNs;
-    this.#changed();
+    this.#changed(deadlineNs);
   }
 
   cancel(): void {
@@ -46,9 +46,12 @@ export class TimerQueue implements TimerService {
   readonly #timers: QueuedTimer[] = [];
   #next = Number.POSITIVE_INFINITY;
   #stale = false;
+  readonly #armed: (deadlineNs: number) => void;
 
-  constructor(clock: Clock) {
+  /** @param armed told of every new deadline: it may come before the one that somebody waits for. */
+  constructor(clock: Clock, armed: (deadlineNs: number) => void = () => {}) {
     this.#clock = clock;
+    this.#armed = armed;
   }
 
   nowNs(): number {
@@ -56,8 +59,9 @@ export class TimerQueue implements TimerService {
   }
 
   createTimer(name: string, expire: () => void): Timer {
-    const timer = new QueuedTimer(name, expire, () => {
+    const timer = new QueuedTimer(name, expire, (deadlineNs) => {
       this.#stale = true;
+      this.#armed(deadlineNs);
     });
     this.#timers.push(timer);
     return timer;

@@ -2,10 +2,10 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from './machine-port.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';

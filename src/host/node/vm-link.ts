@@ -2,8 +2,9 @@
  * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, and the stop
  * flag. A bell is a counter that is raised and notified after something changed for that side.
  */
+import { randomBytes } from 'node:crypto';
+import type { MachineHost, SerialPort } from '../../machine/config.ts';
 import { ByteRing } from './byte-ring.ts';
-import type { MachineHost, SerialPort } from './machine-port.ts';
 
 const word = { machineBell: 0, hostBell: 1, stop: 2, words: 4 } as const;
 const inputCapacity = 1 << 14;
@@ -48,6 +49,7 @@ export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
   return {
     nowNs: () => Math.round(performance.now() * 1e6),
     wallClockMs: () => Date.now(),
+    random64: () => randomBytes(8).readBigUInt64LE(),
     sleep: (maxNs) => {
       Atomics.wait(words, word.machineBell, heard, maxNs / 1e6);
       heard = Atomics.load(words, word.machineBell);

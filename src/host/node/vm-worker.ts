@@ -1,6 +1,6 @@
 /** The machine's thread: builds the machine, runs it to its end, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { CreateMachine } from './machine-port.ts';
+import type { CreateMachine } from '../../machine/config.ts';
 import type { VmReport, VmWorkerData } from './vm.ts';
 import { createMachineHost } from './vm-link.ts';
 

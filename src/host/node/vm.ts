@@ -1,7 +1,7 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
 import { Worker } from 'node:worker_threads';
+import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { Failure } from '../../support/result.ts';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from './machine-port.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */

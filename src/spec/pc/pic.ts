@@ -11,7 +11,7 @@ export const picPort = {
 /** ICW1: written to the command port with bit 4 set. */
 export const icw1 = { needIcw4: 0x01, single: 0x02, init: 0x10 } as const;
 
-export const icw4 = { autoEoi: 0x02, specialFullyNested: 0x10 } as const;
+export const icw4 = { mode8086: 0x01, autoEoi: 0x02, specialFullyNested: 0x10 } as const;
 
 /** OCW2 commands, bits 7:5 (R, SL, EOI). */
 export const ocw2 = {

@@ -1,0 +1,84 @@
+/** What a machine is built from, what it needs from its host, and what becomes of it. */
+import type { Result } from '../support/result.ts';
+
+export interface BootModule {
+  readonly data: Uint8Array;
+  readonly commandLine: string;
+}
+
+/** The machine finds the boot protocol in the kernel's own headers. */
+export interface BootSource {
+  readonly kind: 'kernel';
+  readonly kernel: Uint8Array;
+  readonly initrd?: Uint8Array;
+  readonly commandLine: string;
+  readonly modules: readonly BootModule[];
+}
+
+export type Accelerator = 'auto' | 'interpret' | 'translate';
+
+export interface MachineConfig {
+  /** A multiple of 64 KiB, up to 4 GiB. */
+  readonly memoryBytes: number;
+  readonly boot: BootSource;
+  readonly accel: Accelerator;
+  /** A named processor model. */
+  readonly cpuModel: string;
+  /** Whether a write to port 0xf4 ends the run. */
+  readonly debugExit: boolean;
+}
+
+/** COM1 is 0, COM2 is 1. */
+export type SerialPort = 0 | 1;
+
+/** The machine's side of the operating system. All of it is called on the machine's thread, which it may block. */
+export interface MachineHost {
+  /** Nanoseconds of a clock that never goes back. */
+  nowNs(): number;
+  /** Milliseconds since 1970, as the real-time clock starts with. */
+  wallClockMs(): number;
+  /** 64 random bits that nobody can predict. */
+  random64(): bigint;
+  /** Returns after `maxNs` (`Infinity` is possible), or earlier when there is input or a stop request. */
+  sleep(maxNs: number): void;
+  /**
+   * Takes `bytes`, which the caller uses again afterwards. Blocks while the reader is slow, unless a stop is requested:
+   * then what does not fit is dropped.
+   */
+  serialOutput(port: SerialPort, bytes: Uint8Array): void;
+  /** The next byte for the guest, or -1. Never blocks. */
+  serialInput(port: SerialPort): number;
+  stopRequested(): boolean;
+}
+
+/** What the guest asks the board for; it happens when the running instructions have come to a boundary. */
+export type EndRequest =
+  /** ACPI S5. */
+  | { readonly kind: 'power-off' }
+  /** Reset control register, port 92h, keyboard controller, INIT of the boot processor. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'debug-exit'; readonly value: number };
+
+/**
+ * How a run ends. A reset ends it too: whether the machine is to be built again from its boot source (a reboot that
+ * somebody asked for) or has died (a kernel that resets after a panic) is for the one to tell who knows the guest.
+ */
+export type Outcome =
+  | EndRequest
+  /** Shutdown state of the processor (triple fault). `report` has lines for people. */
+  | { readonly kind: 'guest-died'; readonly reason: string; readonly report: string }
+  /** The host asked for it. */
+  | { readonly kind: 'stopped' };
+
+/** Named numbers, units in the names. */
+export type Statistics = Readonly<Record<string, number>>;
+
+export interface Machine {
+  run(): Outcome;
+  statistics(): Statistics;
+}
+
+/** `configuration`: a value that no machine can have. `input`: a file that is malformed or does not fit. */
+export type CreateError = 'configuration' | 'input';
+
+export type CreateMachine = (config: MachineConfig, host: MachineHost) => Result<Machine>;
