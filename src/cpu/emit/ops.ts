@@ -19,6 +19,10 @@ export const vector = {
 /** How a memory operand is about to be used: decides the checks. `modify` needs both rights at once. */
 export type Access = 'read' | 'write' | 'modify';
 
+/** Bits of the x87 status word: ES and TOP. SDM Vol. 1 figure 8-4. */
+const errorSummary = 0x80;
+const stackTop = 0x3800;
+
 export const rax = state.gpr;
 export const rcx = state.gpr + 8;
 export const rdx = state.gpr + 16;
@@ -100,9 +104,17 @@ export abstract class Ops extends FlagEmitter {
   write(operand: Operand, value: Value): void {
     if (operand.kind === 'memory') {
       this.storeMemory(this.linear(operand, 'write'), operand.bits / 8, value);
+    } else if (operand.kind === 'mmx') {
+      this.#writeMmx(this.let(this.registerAddress(operand)), value);
     } else {
       this.storeRegister(this.registerAddress(operand), operand.bits, value, operand.kind === 'register');
     }
+  }
+
+  /** An MMX register is a significand; writing it makes the rest of the x87 register ones. SDM Vol. 1 9.2.1. */
+  #writeMmx(address: Value, value: Value): void {
+    this.storeState(store.i64, address, 0, value);
+    this.storeState(store.i32_16, address, 8, this.i32(0xffff));
   }
 
   /** Reads and writes one operand; LOCK makes it atomic. @returns the old value. */
@@ -119,7 +131,12 @@ export abstract class Ops extends FlagEmitter {
   /** The linear address of a memory operand, checked for `access`; bound. */
   linear(operand: Operand, access: Access): Value {
     const bytes = Math.max(operand.bits / 8, 1);
-    return this.linearOf(this.effectiveAddress(operand, operand.byteOffset ?? 0), bytes, access);
+    const linear = this.linearOf(this.effectiveAddress(operand, operand.byteOffset ?? 0), bytes, access);
+    if (operand.bits === 128 && this.form.row.unaligned !== true) {
+      const misaligned = this.and(this.wrap(linear), 15);
+      this.ifUnlikely(misaligned, () => this.raise(vector.gp, this.i32(0)));
+    }
+    return linear;
   }
 
   /** A part of a memory operand: `bits` at `byteOffset` (far pointers, BOUND, LGDT). */
@@ -263,6 +280,19 @@ export abstract class Ops extends FlagEmitter {
       this.storeState32(state.fault, this.loadState32(faultWord));
       this.leaveFault();
     });
+  }
+
+  /** Raises what forbids MMX instructions now: CR0.EM, CR0.TS, or a pending x87 exception (FSW.ES). */
+  requireMmx(): void {
+    this.requireUnit(state.mmxFault);
+    const pending = this.and(this.loadState32(state.fsw), errorSummary);
+    this.ifUnlikely(pending, () => this.raise(vector.mf));
+  }
+
+  /** What every MMX instruction but EMMS does to the x87 unit: all registers valid, TOP = 0. SDM Vol. 1 9.5.1. */
+  enterMmx(): void {
+    this.storeState32(state.ftwValid, this.i32(0xff));
+    this.storeState32(state.fsw, this.and(this.loadState32(state.fsw), ~stackTop));
   }
 
   /** EFLAGS bit `bit` outside the status flags: i32 0 or 1. */

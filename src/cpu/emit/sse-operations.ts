@@ -5,7 +5,12 @@
  */
 export const sseOperations = [
   // a op b, lane by lane
-  'add', 'sub', 'mul', 'div', 'min', 'max',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'min',
+  'max',
   // Even lanes a - b, odd lanes a + b
   'addsub',
   // sqrt(b), lane by lane
@@ -17,10 +22,16 @@ export const sseOperations = [
   // DPPS, DPPD under `immediate`
   'dot',
   // COMISS and UCOMISS; the result is a `relation` in scratch 0
-  'comi', 'ucomi',
+  'comi',
+  'ucomi',
   // Conversions of b; `immediate`: 1 truncate, 0 round as MXCSR says. The shape's format is the floating-point source, or,
   // of an integer source, the destination
-  'to-single', 'to-double', 'to-int32', 'to-int64', 'from-int32', 'from-int64',
+  'to-single',
+  'to-double',
+  'to-int32',
+  'to-int64',
+  'from-int32',
+  'from-int64',
 ] as const;
 
 export type SseOperation = (typeof sseOperations)[number];

@@ -10,7 +10,7 @@ const isSse = (form: Form): boolean =>
 /** Row-level preconditions in the order in which a processor checks them: #UD, #NM, then #GP. */
 function emitChecks(ops: Ops, form: Form): void {
   if (isSse(form)) ops.requireUnit(state.sseFault);
-  if (isMmx(form) || form.row.operands.includes('Q')) ops.requireUnit(state.mmxFault);
+  if (isMmx(form)) ops.requireMmx();
   if (form.row.privileged === true) ops.requireSupervisor();
 }
 
@@ -20,4 +20,5 @@ export function emitHandler(ops: Ops, form: Form, semantics: Readonly<Record<str
   const run = semantics[form.row.semantics];
   if (run === undefined) ops.raise(vector.ud);
   else run(ops, form);
+  if (isMmx(form)) ops.enterMmx();
 }

@@ -16,6 +16,15 @@ import { multiplication } from './multiply.ts';
 import { portIo } from './port-io.ts';
 import { rotates } from './rotate.ts';
 import { shifts } from './shift.ts';
+import { sseCompare } from './sse-compare.ts';
+import { sseConvert } from './sse-convert.ts';
+import { sseFloat } from './sse-float.ts';
+import { sseInteger } from './sse-integer.ts';
+import { sseLane } from './sse-lane.ts';
+import { sseMove } from './sse-move.ts';
+import { sseShift } from './sse-shift.ts';
+import { sseShuffle } from './sse-shuffle.ts';
+import { sseString } from './sse-string.ts';
 import { stack } from './stack.ts';
 import { strings } from './string.ts';
 import { system } from './system.ts';
@@ -45,6 +54,15 @@ export const families: readonly Readonly<Record<string, Semantics>>[] = [
   portIo,
   x87,
   fpuState,
+  sseMove,
+  sseInteger,
+  sseShuffle,
+  sseLane,
+  sseShift,
+  sseFloat,
+  sseCompare,
+  sseConvert,
+  sseString,
 ];
 
 export const semantics: Readonly<Record<string, Semantics>> = Object.assign({}, ...families);

@@ -10,7 +10,13 @@ import { type SseOperation, sseOperations, sseShape } from '../emit/sse-operatio
 import { GuestFault } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
-import { clearOutcome, createContext, type FloatContext, mergePackedFlags, type Rounding } from '../softfloat/context.ts';
+import {
+  clearOutcome,
+  createContext,
+  type FloatContext,
+  mergePackedFlags,
+  type Rounding,
+} from '../softfloat/context.ts';
 import { binary32, binary64, type Format } from '../softfloat/format.ts';
 import * as sse from '../softfloat/sse.ts';
 import { sseConvert, sseFromInteger, sseRoundToIntegral, sseToInteger } from '../softfloat/sse-convert.ts';

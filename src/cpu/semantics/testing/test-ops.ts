@@ -12,7 +12,7 @@ import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout
 
 export const outcome = { next: 0, fault: 1, jump: 2, restart: 3 } as const;
 
-/** Where an operand of each field lies: RBX, RSI, R8; memory operands at [R9]. */
+/** Where an operand of each field lies: RBX, RSI, R8 (or vector registers 1 for reg, 2 for rm); memory operands at [R9]. */
 export const registerOf = { rm: 3, reg: 6, vvvv: 8, memory: 9, immediate: 0, fixed: 0 } as const satisfies Record<
   OperandField,
   number
@@ -27,18 +27,20 @@ export const guestMap = { readOnly: 0xe000, limit: 0xf000 } as const;
 /** Linear base of FS, the segment of memory operands in tests of 64-bit code. */
 export const fsBase = 0x40n;
 
-const memoryType = (bytes: number): ValueType => (bytes === 8 ? 'i64' : 'i32');
+const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
 const loads = new Map([
   [1, load.i32_8u],
   [2, load.i32_16u],
   [4, load.i32],
   [8, load.i64],
+  [16, load.v128],
 ]);
 const stores = new Map([
   [1, store.i32_8],
   [2, store.i32_16],
   [4, store.i32],
   [8, store.i64],
+  [16, store.v128],
 ]);
 
 export class TestOps extends Ops {
@@ -54,6 +56,8 @@ export class TestOps extends Ops {
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     if (operand.kind === 'segment') return this.i32(segmentAt(segmentIndex.gs) + segmentField.selector);
+    if (operand.kind === 'xmm') return this.i32(state.xmm + (operand.field === 'reg' ? 16 : 32));
+    if (operand.kind === 'mmx') return this.i32(state.fpr + (operand.field === 'reg' ? 16 : 32));
     return this.i32(state.gpr + registerOf[operand.field] * 8);
   }
 

@@ -1,0 +1,129 @@
+/**
+ * When WebAssembly's arithmetic is all an SSE operation needs. With rounding to nearest, every exception masked and PE
+ * already set, an operation on normal numbers and zeros whose result is normal or an exact zero changes nothing but the
+ * destination; DAZ and FTZ then make no difference. Everything else takes the slow path. SDM Vol. 1, 10.2.3 and 11.5.
+ */
+import { mxcsr } from '../../spec/x86/mxcsr.ts';
+import { loadFrom } from '../../wasm/expression.ts';
+import { load, store, v128 } from '../../wasm/opcodes.ts';
+import type { Value } from '../../wasm/types.ts';
+import type { Ops } from '../emit/ops.ts';
+import { type SseOperation, sseOperations, sseShape } from '../emit/sse-operations.ts';
+import { state } from '../state/layout.ts';
+import { extract, lanes, low64, op, zeroVector } from './vector.ts';
+
+/** The floating-point lanes that an instruction works on: from the lowest on. */
+export interface LaneShape {
+  readonly double: boolean;
+  readonly count: 1 | 2 | 4;
+}
+
+export const ss: LaneShape = { double: false, count: 1 };
+export const ps: LaneShape = { double: false, count: 4 };
+export const sd: LaneShape = { double: true, count: 1 };
+export const pd: LaneShape = { double: true, count: 2 };
+/** The low half of four: conversions to binary64, and from and to MMX. */
+export const lowSingles: LaneShape = { double: false, count: 2 };
+
+const sticky = { precision: 0x20, precisionMask: 0x1000, allMasks: 0x1f80, rounding: 0x6000 } as const;
+
+function mxcsrIs(o: Ops, mask: number, value: number): Value {
+  return o.eq(o.and(o.loadState32(state.mxcsr), mask), value);
+}
+
+/** Nothing that inexact arithmetic on ordinary numbers does can be seen in MXCSR; rounding is to nearest. */
+export const inexactIsSilent = (o: Ops): Value =>
+  mxcsrIs(o, sticky.rounding | sticky.allMasks | sticky.precision, sticky.allMasks | sticky.precision);
+
+/** #P alone is masked and already flagged; rounding is to nearest (`nearest`) or does not matter. */
+export function precisionIsSilent(o: Ops, nearest: boolean): Value {
+  const silent = sticky.precision | sticky.precisionMask;
+  return mxcsrIs(o, nearest ? silent | sticky.rounding : silent, silent);
+}
+
+/** MXCSR.RC: i32. */
+export const roundingControl = (o: Ops): Value => o.and(o.shrU(o.loadState32(state.mxcsr), mxcsr.roundingShift), 3);
+
+/** Does a lane mask (all ones or all zeros a lane) hold for all lanes of the shape? i32, non-zero or zero. */
+export function holds(o: Ops, { double, count }: LaneShape, mask: Value): Value {
+  if (count === 1) return extract(v128.i32x4ExtractLane, mask, 0);
+  if (count === (double ? 2 : 4)) return op(double ? v128.i64x2AllTrue : v128.i32x4AllTrue, mask);
+  return o.eq(low64(mask), -1n);
+}
+
+/** Lane masks by magnitude. A magnitude is a lane shifted left by one: exponent on top, sign gone. Bound values. */
+export interface Magnitude {
+  readonly double: boolean;
+  readonly value: Value;
+}
+
+export function magnitudeOf(o: Ops, { double }: LaneShape, lane: Value): Magnitude {
+  return { double, value: o.let(op(double ? v128.i64x2Shl : v128.i32x4Shl, lane, o.i32(1))) };
+}
+
+export const isZero = ({ double, value }: Magnitude): Value =>
+  op(double ? v128.i64x2Eq : v128.i32x4Eq, value, zeroVector);
+
+/**
+ * Lanes with `least` <= biased exponent < `end`; `infinity` adds the infinities where `end` is the exponent of infinity.
+ * Unsigned comparison by signed means: both sides moved down by half the range.
+ */
+export function exponentBetween(magnitude: Magnitude, least: number, end: number, infinity = false): Value {
+  const { double, value } = magnitude;
+  const bits = double ? 64 : 32;
+  const unit = double ? 1n << 53n : 1n << 24n;
+  const half = 1n << BigInt(bits - 1);
+  const low = BigInt(least) * unit;
+  const high = BigInt(end) * unit + (infinity ? 1n : 0n);
+  const moved = op(double ? v128.i64x2Add : v128.i32x4Add, value, lanes(bits, BigInt.asUintN(bits, half - low)));
+  return op(double ? v128.i64x2GtS : v128.i32x4GtS, lanes(bits, BigInt.asUintN(bits, high - low + half)), moved);
+}
+
+const infiniteExponent = (double: boolean): number => (double ? 0x7ff : 0xff);
+
+/** Normal numbers with a biased exponent of at least `least`. */
+export const isNormal = (m: Magnitude, least = 1): Value => exponentBetween(m, least, infiniteExponent(m.double));
+
+export const isNormalOrZero = (m: Magnitude): Value => op(v128.or, isNormal(m), isZero(m));
+
+/** Neither NaN nor denormal. */
+export const isOrdinary = (m: Magnitude): Value =>
+  op(v128.or, exponentBetween(m, 1, infiniteExponent(m.double), true), isZero(m));
+
+/** Both masks. */
+export const both = (a: Value, b: Value): Value => op(v128.and, a, b);
+export const either = (a: Value, b: Value): Value => op(v128.or, a, b);
+
+interface SlowCall {
+  readonly operation: SseOperation;
+  readonly shape: LaneShape;
+  /** v128, bound; absent where the operation has one operand. */
+  readonly a?: Value;
+  readonly b: Value;
+  readonly immediate?: Value;
+}
+
+/** Runs the slow path; its result is in `slowResult` or, for comparisons, in scratch 0. */
+export function callSlow(o: Ops, { operation, shape, a, b, immediate }: SlowCall): void {
+  const none = o.i32(0);
+  if (a !== undefined) o.storeState(store.v128, none, state.vectorScratch, a);
+  o.storeState(store.v128, none, state.vectorScratch + 16, b);
+  const code = o.i32(sseOperations.indexOf(operation));
+  o.host('sse', code, o.i32(shape.count | (shape.double ? sseShape.double : 0)), immediate ?? none);
+}
+
+export const slowResult = (o: Ops): Value => loadFrom(load.v128, 'v128', o.i32(0), state.vectorScratch, 0);
+
+/** The value of `fast` if `condition` (i32) holds, else what the slow path gives. */
+export function fastOrSlow(o: Ops, condition: Value, fast: Value, call: SlowCall): Value {
+  const result = o.variable('v128');
+  o.ifLikely(
+    condition,
+    () => o.set(result, fast),
+    () => {
+      callSlow(o, call);
+      o.set(result, slowResult(o));
+    },
+  );
+  return o.get(result);
+}

@@ -1,0 +1,123 @@
+/** Moves of MMX and SSE registers, sign masks, byte-masked stores, MXCSR. SDM Vol. 2. */
+
+import { mxcsr } from '../../spec/x86/mxcsr.ts';
+import { v128 } from '../../wasm/opcodes.ts';
+import type { Form } from '../emit/form.ts';
+import { type Ops, rdi, type Semantics, vector } from '../emit/ops.ts';
+import { state } from '../state/layout.ts';
+import { operandAt } from './operands.ts';
+import {
+  extract,
+  isMmx,
+  low64,
+  op,
+  readVector,
+  replace,
+  shuffle,
+  splat8,
+  splat64,
+  swizzle,
+  unary,
+  zeroVector,
+} from './vector.ts';
+
+/** Destination and source of the same width; an xmm destination keeps what lies above it. */
+function move(o: Ops, x: Form): void {
+  o.write(operandAt(x, 0), o.read(operandAt(x, 1)));
+}
+
+/** The source, zero-extended to the whole destination. */
+function movZeroExtend(o: Ops, x: Form): void {
+  const destination = operandAt(x, 0);
+  const value = o.extendU(o.read(operandAt(x, 1)));
+  o.write(destination, isMmx(destination) ? o.let(value) : replace(v128.i64x2ReplaceLane, zeroVector, 0, value));
+}
+
+/** MOVHPS, MOVHPD loads, MOVLHPS: to the high half, the low one stays. */
+function movToHigh(o: Ops, x: Form): void {
+  const destination = operandAt(x, 0);
+  const value = o.read(operandAt(x, 1));
+  o.write(destination, replace(v128.i64x2ReplaceLane, readVector(o, destination), 1, value));
+}
+
+/** MOVHPS, MOVHPD stores, MOVHLPS: from the high half. */
+function movFromHigh(o: Ops, x: Form): void {
+  const source = readVector(o, operandAt(x, 1));
+  o.write(operandAt(x, 0), o.let(extract(v128.i64x2ExtractLane, source, 1)));
+}
+
+const movddup: Semantics = (o, x) => o.write(operandAt(x, 0), splat64(low64(readVector(o, operandAt(x, 1)))));
+
+/** The sign bits of the source's lanes as a number. */
+function signMask(opcode: number): Semantics {
+  return (o, x) => {
+    const source = operandAt(x, 1);
+    const mask = o.let(op(opcode, readVector(o, source)));
+    o.write(operandAt(x, 0), o.let(isMmx(source) ? o.and(mask, 0xff) : mask));
+  };
+}
+
+/**
+ * MASKMOVQ, MASKMOVDQU: stores the bytes whose mask byte has its top bit set, at DS:rDI (the segment can be overridden).
+ * A fault comes from the first byte that cannot be written, after those below it.
+ */
+function maskedStore(o: Ops, x: Form): void {
+  const data = readVector(o, operandAt(x, 0));
+  const source = operandAt(x, 1);
+  const mask = op(v128.i8x16Bitmask, readVector(o, source));
+  const left = o.variable('i32', isMmx(source) ? o.and(mask, 0xff) : mask);
+  const base = o.gpr(rdi, 64);
+  o.block((done) => {
+    o.loop((again) => {
+      o.branchIf(o.isZero(o.get(left)), done);
+      const position = o.let(o.ctz(o.get(left)));
+      const offset = o.let(o.zeroExtend(o.add(base, o.extendU(position)), x.addressSize));
+      const byte = o.let(extract(v128.i8x16ExtractLaneU, swizzle(data, splat8(position)), 0));
+      o.storeMemory(o.linearOf(offset, 1, 'write'), 1, byte);
+      o.set(left, o.and(o.get(left), o.sub(o.get(left), 1)));
+      o.branch(again);
+    });
+  });
+}
+
+/** EMMS: all x87 registers empty. */
+function emms(o: Ops): void {
+  o.requireMmx();
+  o.storeState32(state.ftwValid, o.i32(0));
+}
+
+function ldmxcsr(o: Ops, x: Form): void {
+  o.requireUnit(state.sseFault);
+  const value = o.read(operandAt(x, 0));
+  o.ifUnlikely(o.and(value, ~mxcsr.validBits), () => o.raise(vector.gp, o.i32(0)));
+  o.storeState32(state.mxcsr, value);
+}
+
+function stmxcsr(o: Ops, x: Form): void {
+  o.requireUnit(state.sseFault);
+  o.write(operandAt(x, 0), o.let(o.loadState32(state.mxcsr)));
+}
+
+const lowDoubles = [0, 1, 2, 3, 0, 1, 2, 3, 8, 9, 10, 11, 8, 9, 10, 11];
+const highDoubles = [4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15];
+
+export const sseMove = {
+  'mov-aligned': move,
+  'mov-unaligned': move,
+  'mov-low': move,
+  movq: move,
+  'mov-zero-extend': movZeroExtend,
+  'mov-to-high': movToHigh,
+  'mov-from-high': movFromHigh,
+  movddup,
+  movsldup: unary((_o, a) => shuffle(a, a, lowDoubles)),
+  movshdup: unary((_o, a) => shuffle(a, a, highDoubles)),
+  movmskps: signMask(v128.i32x4Bitmask),
+  movmskpd: signMask(v128.i64x2Bitmask),
+  pmovmskb: signMask(v128.i8x16Bitmask),
+  maskmovq: maskedStore,
+  maskmovdqu: maskedStore,
+  emms,
+  ldmxcsr,
+  stmxcsr,
+} as const satisfies Record<string, Semantics>;
