@@ -178,6 +178,7 @@ __attribute__((used)) void handle_signal(int sig, siginfo_t *info, void *context
   case_out.vector = g[REG_TRAPNO];
   case_out.error = g[REG_ERR];
   case_out.cr2 = g[REG_TRAPNO] == 14 ? g[REG_CR2] : 0;
+  if (case_out.cr2 >= 0x7ffffffff000) case_out.error &= ~1u; /* beyond user space the kernel pretends that all is mapped */
   memcpy(case_out.fx, ((ucontext_t *)context)->uc_mcontext.fpregs, 416);
   if (sig == SIGALRM) {
     case_out.vector = HANG;
