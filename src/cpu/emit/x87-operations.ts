@@ -1,8 +1,8 @@
 /**
  * What the host call 'x87' does. Arguments in `state.scratch`:
- * 0 an operation code (`x87Code`), 1 the number i of ST(i) or the memory operand's value (of m80 the significand), or the
- * linear address where the operation accesses memory by itself, 2 the memory operand's effective address, 3 sign and
- * exponent of m80, or the format of an environment.
+ * 0 an operation code (`x87Code`), 1 the number i of ST(i) or the memory operand's value (of m80 the significand), 2 the
+ * memory operand's effective address, 3 sign and exponent of m80, or the condition of a move. Environments: 1 linear address
+ * of the first byte, 2 of the last, 3 operand size.
  */
 export const x87Operations = [
   // Destination op source, into the destination
@@ -10,7 +10,8 @@ export const x87Operations = [
   // ST(0) against the source: condition codes, or EFLAGS
   'compare', 'compare-quiet', 'compare-flags', 'compare-flags-quiet', 'test', 'examine',
   // Moves. `store` of numbers that fit registers: see `x87StoreResult`
-  'load', 'store', 'store-truncated', 'store-extended', 'store-bcd', 'store-register', 'store-register-empty', 'exchange',
+  'load', 'store', 'store-truncated', 'store-extended', 'store-bcd', 'store-register', 'store-register-empty',
+  'finish-store', 'exchange',
   'move', 'free', 'decrement-top', 'increment-top', 'no-operation',
   'zero', 'one', 'log2Of10', 'log2OfE', 'pi', 'log10Of2', 'lnOf2',
   // ST(0), and ST(1) where it takes part
@@ -29,8 +30,8 @@ export const x87Source = { register: 0, single: 1, double: 2, extended: 3, int16
 export const x87Code = { operationMask: 0xff, sourceShift: 8, sourceMask: 7, toRegister: 0x800, popShift: 12 } as const;
 
 /**
- * What 'store' and 'store-truncated' leave behind for emitted code to do: the value is in scratch 0. Scratch 1 is 0 when
- * nothing is left to do; otherwise FSW in the low half, tags above it, `pending` set: they and FIP (scratch 2) are to be
- * written once the value has been stored.
+ * What stores to memory leave for emitted code to do: scratch 0 holds the value (of m80 the significand, scratch 3 the
+ * rest). Scratch 1 is 0 when nothing is left to do; otherwise FSW in the low half, tags above it, `pending` set: they and
+ * FIP (scratch 2) are to be written once the value has been stored; with `reports` by 'finish-store'.
  */
-export const x87StoreResult = { fswMask: 0xffff, validShift: 16, validMask: 0xff, pending: 0x100_0000 } as const;
+export const x87StoreResult = { fswMask: 0xffff, validShift: 16, validMask: 0xff, pending: 0x100_0000, reports: 0x200_0000 } as const;

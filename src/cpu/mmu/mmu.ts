@@ -94,14 +94,16 @@ export class Mmu {
     return physical;
   }
 
-  #check(linear: number, bytes: number, write: boolean): void {
-    if (!this.#checked) return;
+  #checksAlignment(): boolean {
     const user = this.#view.getInt32(state.cpl, true) === 3;
     const flags = this.#view.getInt32(state.eflags, true) & eflags.ac;
     const am = this.#view.getInt32(state.cr0, true) & cr0.am;
-    if (user && flags !== 0 && am !== 0 && bytes <= 8 && (linear & (bytes - 1)) !== 0) {
-      throw new GuestFault(alignmentCheck, 0);
-    }
+    return user && flags !== 0 && am !== 0;
+  }
+
+  #check(linear: number, bytes: number, write: boolean): void {
+    if (!this.#checked) return;
+    if (bytes <= 8 && (linear & (bytes - 1)) !== 0 && this.#checksAlignment()) throw new GuestFault(alignmentCheck, 0);
     this.onWatch?.(linear, bytes, write);
   }
 
@@ -268,6 +270,19 @@ export class Mmu {
     }
     this.#memory.markWritten(-1 - place, bytes);
     this.#memory.bytes.set(this.#vcpuBytes.subarray(address, address + bytes), -1 - place);
+  }
+
+  /** Faults as a read or a write of `bytes` at `linear` would, within the vCPU's current rights. */
+  touch(linear: number, bytes: number, write: boolean): void {
+    const access = write ? 'write' : 'read';
+    this.#locate(linear, access);
+    const last = linear + bytes - 1;
+    if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) this.#locate(this.#nextPage(last - (last & 0xfff)), access);
+  }
+
+  /** #AC if alignment checks are on and `linear` is no multiple of `alignment`. */
+  checkAlignment(linear: number, alignment: number): void {
+    if ((linear & (alignment - 1)) !== 0 && this.#checksAlignment()) throw new GuestFault(alignmentCheck, 0);
   }
 
   /** Copies `bytes` (up to a page) at `linear` to `address` in the vCPU's memory; nothing if any of it faults. */

@@ -104,30 +104,33 @@ const withOperand =
 const load80 = (source: number): Readonly<Record<number, number>> => ({ 80: source });
 
 /** Writes what a deferred store left to do, now that the value is in memory. */
-function finishStore(o: Ops, pending: Value, fip: Value): void {
-  o.storeState32(state.fsw, o.and(pending, x87StoreResult.fswMask));
-  o.storeState32(state.ftwValid, o.and(o.shrU(pending, x87StoreResult.validShift), x87StoreResult.validMask));
-  o.storeState64(state.fip, fip);
+function finishStore(o: Ops, pending: Value, fip: Value, code: number, effective: Value): void {
+  o.ifLikely(
+    o.isZero(o.and(pending, x87StoreResult.reports)),
+    () => {
+      o.storeState32(state.fsw, o.and(pending, x87StoreResult.fswMask));
+      o.storeState32(state.ftwValid, o.and(o.shrU(pending, x87StoreResult.validShift), x87StoreResult.validMask));
+      o.storeState64(state.fip, fip);
+    },
+    () => o.host('x87', o.i32(code), pending, effective),
+  );
 }
 
-/** FST, FIST, FISTTP to memory. */
+/** Stores to memory. What suppresses the store comes first, then the address, then the rest. */
 function storeNumber(o: Ops, operand: Operand, operation: X87Operation, options: CallOptions): void {
-  const linear = o.linear(operand, 'write');
-  o.host('x87', o.i32(codeOf(operation, options)), linear, o.effectiveAddress(operand));
-  const value = o.let(operand.bits === 64 ? o.loadState64(state.scratch) : o.loadState32(state.scratch));
+  const effective = o.let(o.effectiveAddress(operand));
+  o.host('x87', o.i32(codeOf(operation, options)), o.i32(0), effective);
+  const bytes = Math.min(operand.bits / 8, 8);
+  const value = o.let(bytes === 8 ? o.loadState64(state.scratch) : o.loadState32(state.scratch));
   const pending = o.let(o.loadState32(state.scratch + 8));
   const fip = o.let(o.loadState64(state.scratch + 16));
+  const signExponent = o.let(o.loadState32(state.scratch + 24));
   o.ifLikely(pending, () => {
-    o.storeMemory(linear, operand.bits / 8, value);
-    finishStore(o, pending, fip);
+    const linear = o.linear(operand, 'write');
+    o.storeMemory(linear, bytes, value);
+    if (operand.bits === 80) o.storeMemory(o.let(o.add(linear, 8)), 2, signExponent);
+    finishStore(o, pending, fip, codeOf('finish-store', options), effective);
   });
-}
-
-/** FSTP m80, FBSTP: the slow path stores. */
-function storeTen(o: Ops, operand: Operand, operation: X87Operation, source: number): void {
-  const linear = o.linear(operand, 'write');
-  requireCanonical(o, linear);
-  o.host('x87', o.i32(codeOf(operation, { source, pops: 1 })), linear, o.effectiveAddress(operand));
 }
 
 /** The slow paths' ranges are canonical: an access to any other address faults. */
@@ -146,10 +149,9 @@ const storeFloat =
     const target = operandAt(x, 0);
     if (target.kind !== 'memory') {
       o.host('x87', o.i32(codeOf('store-register', { pops })), o.registerNumber(target));
-    } else if (target.bits === 80) {
-      storeTen(o, target, 'store-extended', x87Source.extended);
     } else {
-      storeNumber(o, target, 'store', { source: sourceOf(target, floatSource), pops });
+      const operation = target.bits === 80 ? 'store-extended' : 'store';
+      storeNumber(o, target, operation, { source: sourceOf(target, floatSource), pops });
     }
   };
 
@@ -178,19 +180,22 @@ function conditionalMove(o: Ops, x: Form): void {
 
 function fbstp(o: Ops, x: Form): void {
   wait(o);
-  storeTen(o, operandAt(x, 0), 'store-bcd', x87Source.bcd);
+  storeNumber(o, operandAt(x, 0), 'store-bcd', { source: x87Source.bcd, pops: 1 });
 }
 
-/** Environments: 14 or 28 bytes by operand size, with the registers 80 more. */
+/** Environments: 14 or 28 bytes by operand size, with the registers 80 more. First field and last byte are checked. */
 const environment =
   (operation: X87Operation, access: 'read' | 'write', registerBytes: number, check: (o: Ops) => void): Semantics =>
   (o, x) => {
     check(o);
     const size = x.operandSize === 16 ? 16 : 32;
+    const operand = operandAt(x, 0);
     const bytes = (size / 8) * 7 + registerBytes;
-    const linear = o.linear({ ...operandAt(x, 0), bits: bytes * 8 }, access);
-    requireCanonical(o, linear);
-    o.host('x87', o.i32(codeOf(operation)), linear, zero64(o), o.i32(size));
+    const first = o.linear(o.part(operand, 0, size), access);
+    const last = o.linear(o.part(operand, bytes - 1, 8), access);
+    requireCanonical(o, first);
+    requireCanonical(o, last);
+    o.host('x87', o.i32(codeOf(operation)), first, last, o.i32(size));
   };
 
 const word = (o: Ops, address: number): Value => o.let(o.loadState(load.i32_16u, 'i32', o.i32(0), address));
@@ -300,6 +305,7 @@ const moves: Record<string, Semantics> = {
   fdecstp: implied('decrement-top'),
   fincstp: implied('increment-top'),
   fnop: implied('no-operation'),
+  fneni: requireX87,
 };
 
 const controls: Record<string, Semantics> = {

@@ -3,7 +3,7 @@ import { x87Condition } from '../../../spec/x86/floating-point.ts';
 import { x87Source } from '../../emit/x87-operations.ts';
 import { type FloatContext, isAborted } from '../../softfloat/context.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
-import type { Unpacked } from '../../softfloat/unpacked.ts';
+import { isNaNKind, type Unpacked } from '../../softfloat/unpacked.ts';
 import {
   x87Absolute, x87Add, x87ChangeSign, x87Divide, x87Multiply, x87SquareRoot, x87Subtract,
 } from '../../softfloat/x87-arithmetic.ts';
@@ -76,6 +76,7 @@ const { c0, c1, c2, c3 } = x87Condition;
 const remainder =
   (isNearest: boolean) =>
   (u: X87Unit): void => {
+    u.setConditions(c2, 0);
     if (u.isEmpty(0) || u.isEmpty(1)) {
       if (u.underflow()) u.set(0, indefinite);
       return;
@@ -84,7 +85,9 @@ const remainder =
     if (isAborted(u.context)) return;
     u.set(0, value);
     u.context.roundedUp = false;
-    u.setConditions(c0 | c1 | c2 | c3, conditions);
+    // Without a quotient, C0 and C3 stay.
+    const hasQuotient = !isNaNKind(extended.unpack(value));
+    if (hasQuotient) u.setConditions(c0 | c1 | c2 | c3, conditions);
   };
 
 /** FXTRACT: the exponent replaces ST(0), the significand is pushed. */

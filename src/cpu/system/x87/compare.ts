@@ -30,30 +30,30 @@ const flagsOf: Readonly<Record<Relation, number>> = {
 const reportConditions = (u: X87Unit, result: Relation): void => u.setConditions(c0 | c2 | c3, conditionsOf[result]);
 const reportFlags = (u: X87Unit, result: Relation): void => writeStatusFlags(u.cpu.state.view, flagsOf[result]);
 
+type Report = (u: X87Unit, result: Relation) => void;
+
+/** Reports the result, whatever exception is pending then; pops only if none is. */
 const compare =
-  (isQuiet: boolean, report: (u: X87Unit, result: Relation) => void) =>
+  (isQuiet: boolean, report: Report) =>
   (u: X87Unit): void => {
-    let result: Relation = relation.unordered;
+    if (report === reportFlags) u.keepC1();
     if (u.isEmpty(0) || (u.source === x87Source.register && u.isEmpty(u.number))) {
-      if (!u.underflow()) return;
+      u.underflow();
+      report(u, relation.unordered);
     } else {
-      result = x87Compare(u.context, extended.unpack(u.get(0)), unpackSource(u, u.number), isQuiet);
-      if (isAborted(u.context)) return;
+      report(u, x87Compare(u.context, extended.unpack(u.get(0)), unpackSource(u, u.number), isQuiet));
     }
-    report(u, result);
-    u.pop();
+    if (!isAborted(u.context)) u.pop();
   };
 
 /** FTST: against +0.0. */
 function test(u: X87Unit): void {
-  let result: Relation = relation.unordered;
   if (u.isEmpty(0)) {
-    if (!u.underflow()) return;
+    u.underflow();
+    reportConditions(u, relation.unordered);
   } else {
-    result = x87Compare(u.context, extended.unpack(u.get(0)), zero(0), false);
-    if (isAborted(u.context)) return;
+    reportConditions(u, x87Compare(u.context, extended.unpack(u.get(0)), zero(0), false));
   }
-  reportConditions(u, result);
 }
 
 /** FXAM: no exceptions; C1 is the sign even of an empty register. */

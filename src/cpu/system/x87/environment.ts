@@ -3,6 +3,7 @@ import { floatException } from '../../../spec/x86/floating-point.ts';
 import { x87Status, x87Tag } from '../../../spec/x86/x87.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
 import { kind } from '../../softfloat/unpacked.ts';
+import { generalProtection } from '../../guest-fault.ts';
 import { canonical } from '../../state/cpu-state.ts';
 import { type FpuRegisters, initializeX87, physicalRegister, summarized } from '../../state/fpu-registers.ts';
 import { fpuImage } from '../../state/layout.ts';
@@ -88,24 +89,39 @@ function unstageEnvironment(u: X87Unit, format: Format): void {
     registers.fdp = BigInt(low(5) >>> 0);
   } else {
     registers.fip = BigInt(field(3));
-    if (wide) registers.fop = field(4) >>> 16;
+    registers.fop = wide ? field(4) >>> 16 : 0;
     registers.fdp = BigInt(field(5));
   }
 }
 
-const linearOf = (u: X87Unit): number => canonical(u.bits) as number;
+/**
+ * The linear address of the image, once the processor has touched its first field and its last byte, in this order. An
+ * image that wraps around its segment (its last byte then lies before its first) is refused.
+ */
+function locate(u: X87Unit, format: Format, bytes: number, write: boolean): number {
+  const { mmu, state } = u.cpu;
+  const first = canonical(state.scratch(1)) as number;
+  const last = canonical(state.scratch(2)) as number;
+  mmu.checkAlignment(first, format.fieldBytes);
+  mmu.touch(first, format.fieldBytes, write);
+  mmu.touch(last, 1, write);
+  if (last - first !== bytes - 1 && last >= first) throw generalProtection();
+  return first;
+}
 
 /** FNSTENV masks all exceptions once the environment is stored. */
 function storeEnvironment(u: X87Unit): void {
   const format = formatOf(u);
   stageEnvironment(u, format);
-  u.cpu.mmu.writeRange(linearOf(u), base, environmentBytes(format));
+  const linear = locate(u, format, environmentBytes(format), true);
+  u.cpu.mmu.writeRange(linear, base, environmentBytes(format));
   u.registers.loadControl(u.registers.fcw | floatException.all);
 }
 
 function loadEnvironment(u: X87Unit): void {
   const format = formatOf(u);
-  u.cpu.mmu.readRange(linearOf(u), base, environmentBytes(format));
+  const linear = locate(u, format, environmentBytes(format), false);
+  u.cpu.mmu.readRange(linear, base, environmentBytes(format));
   unstageEnvironment(u, format);
 }
 
@@ -116,13 +132,14 @@ function save(u: X87Unit): void {
   const format = formatOf(u);
   const { registers } = u;
   const start = base + environmentBytes(format);
+  const linear = locate(u, format, environmentBytes(format) + registerBytes, true);
   stageEnvironment(u, format);
   const bytes = new Uint8Array(registers.view.buffer);
   for (let i = 0; i < 8; i++) {
     const from = physicalRegister(topOf(registers) + i);
     bytes.copyWithin(start + i * 10, from, from + 10);
   }
-  u.cpu.mmu.writeRange(linearOf(u), base, environmentBytes(format) + registerBytes);
+  u.cpu.mmu.writeRange(linear, base, environmentBytes(format) + registerBytes);
   initializeX87(registers.view);
 }
 
@@ -130,7 +147,8 @@ function restore(u: X87Unit): void {
   const format = formatOf(u);
   const { registers } = u;
   const start = base + environmentBytes(format);
-  u.cpu.mmu.readRange(linearOf(u), base, environmentBytes(format) + registerBytes);
+  const linear = locate(u, format, environmentBytes(format) + registerBytes, false);
+  u.cpu.mmu.readRange(linear, base, environmentBytes(format) + registerBytes);
   unstageEnvironment(u, format);
   const bytes = new Uint8Array(registers.view.buffer);
   for (let i = 0; i < 8; i++) {

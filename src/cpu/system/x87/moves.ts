@@ -5,9 +5,6 @@ import { isAborted, suppressesStore } from '../../softfloat/context.ts';
 import { binary32, binary64, type F80, packIndefinite } from '../../softfloat/format.ts';
 import { x87Load, x87LoadBcd, x87LoadInteger, x87Store, x87StoreBcd, x87StoreInteger } from '../../softfloat/x87-convert.ts';
 import { type ConstantName, x87Constant } from '../../softfloat/x87-scale.ts';
-import { canonical } from '../../state/cpu-state.ts';
-import { physicalRegister } from '../../state/fpu-registers.ts';
-import { fpuImage } from '../../state/layout.ts';
 import { extendedSource, integerSource } from './source.ts';
 import { indefinite, type X87Unit } from './unit.ts';
 
@@ -53,17 +50,6 @@ const integerWidth: Readonly<Record<number, number>> = {
   [x87Source.int16]: 16, [x87Source.int32]: 32, [x87Source.int64]: 64,
 };
 
-function stage(u: X87Unit, significand: bigint, signExponent: number): number {
-  const { view } = u.registers;
-  view.setBigUint64(fpuImage.base, BigInt.asUintN(64, significand), true);
-  view.setUint16(fpuImage.base + 8, signExponent, true);
-  return fpuImage.base;
-}
-
-const storeBytes: Readonly<Record<number, number>> = {
-  [x87Source.single]: 4, [x87Source.double]: 8, [x87Source.int16]: 2, [x87Source.int32]: 4, [x87Source.int64]: 8,
-};
-
 /** What FST, FIST, FISTTP store. */
 function storedValue(u: X87Unit, truncates: boolean): bigint {
   const width = integerWidth[u.source];
@@ -79,60 +65,57 @@ function storedValue(u: X87Unit, truncates: boolean): bigint {
   return isEmpty ? packIndefinite(binary64) : x87Store(u.context, binary64, u.get(0));
 }
 
-/** FST m32/m64, FIST, FISTTP: leaves the store itself to emitted code, see `x87StoreResult`. */
+/**
+ * Leaves the store to emitted code, see `x87StoreResult`; where an unmasked exception suppresses it, memory is not even
+ * looked at.
+ */
+function deferStore(u: X87Unit, significand: bigint, signExponent = 0): 'deferred' | undefined {
+  const { state } = u.cpu;
+  if (suppressesStore(u.context)) {
+    state.setScratch(1, 0n);
+    return undefined;
+  }
+  u.pop();
+  const reports = u.unmasked === 0 ? 0 : x87StoreResult.reports;
+  const pending = u.finalStatus() | (u.valid << x87StoreResult.validShift) | x87StoreResult.pending | reports;
+  state.setScratch(0, significand);
+  state.setScratch(1, BigInt(pending));
+  state.setScratch(2, u.cpu.currentRip());
+  state.setScratch(3, BigInt(signExponent));
+  return 'deferred';
+}
+
+/** FST m32/m64, FIST, FISTTP. */
 const store =
   (truncates: boolean) =>
-  (u: X87Unit): 'deferred' | undefined => {
-    const value = storedValue(u, truncates);
-    const { state } = u.cpu;
-    if (suppressesStore(u.context)) {
-      state.setScratch(1, 0n);
-      return undefined;
-    }
-    if (u.unmasked !== 0) {
-      // An unmasked #P alone: store, pop, and leave the exception pending.
-      const from = stage(u, value, 0);
-      u.cpu.mmu.writeRange(canonical(u.bits) as number, from, storeBytes[u.source] as number);
-      u.pop();
-      state.setScratch(1, 0n);
-      return undefined;
-    }
-    u.pop();
-    const pending = u.finalStatus() | (u.valid << x87StoreResult.validShift) | x87StoreResult.pending;
-    state.setScratch(0, value);
-    state.setScratch(1, BigInt(pending));
-    state.setScratch(2, u.cpu.currentRip());
-    return 'deferred';
-  };
-
-/** Writes 10 bytes of the vCPU's memory at the linear address in argument 1. @throws GuestFault */
-function storeTen(u: X87Unit, from: number): void {
-  u.cpu.mmu.writeRange(canonical(u.bits) as number, from, 10);
-}
+  (u: X87Unit): 'deferred' | undefined =>
+    deferStore(u, storedValue(u, truncates));
 
 /** FSTP m80: the bits as they are. */
-function storeExtended(u: X87Unit): void {
-  if (!u.isEmpty(0)) {
-    storeTen(u, physicalRegister(u.physical(0)));
-  } else {
-    if (!u.underflow()) return;
-    storeTen(u, stage(u, indefinite.significand, indefinite.signExponent));
-  }
-  u.pop();
+function storeExtended(u: X87Unit): 'deferred' | undefined {
+  const isEmpty = u.isEmpty(0);
+  if (isEmpty) u.underflow();
+  const { significand, signExponent } = isEmpty ? indefinite : u.get(0);
+  return deferStore(u, significand, signExponent);
 }
 
-const bcdIndefinite = { significand: 0xc000_0000_0000_0000n, signExponent: 0xffff } as const;
+/** SDM Vol. 1 table 4-4. */
+const bcdIndefinite = 0xffff_c000_0000_0000_0000n;
 
-function storeBcd(u: X87Unit): void {
-  if (u.isEmpty(0)) {
-    if (!u.underflow()) return;
-    storeTen(u, stage(u, bcdIndefinite.significand, bcdIndefinite.signExponent));
-  } else {
-    const packed = x87StoreBcd(u.context, u.get(0));
-    if (suppressesStore(u.context)) return;
-    storeTen(u, stage(u, packed, Number(packed >> 64n)));
-  }
-  u.pop();
+function storeBcd(u: X87Unit): 'deferred' | undefined {
+  const isEmpty = u.isEmpty(0);
+  if (isEmpty) u.underflow();
+  const packed = isEmpty ? bcdIndefinite : x87StoreBcd(u.context, u.get(0));
+  return deferStore(u, BigInt.asUintN(64, packed), Number(packed >> 64n));
+}
+
+/** What a deferred store that leaves an unmasked #P left to do. Argument 1: its `x87StoreResult`. */
+function finishStore(u: X87Unit): void {
+  const pending = u.cpu.state.scratch32(1);
+  u.registers.fsw = pending & x87StoreResult.fswMask;
+  u.registers.valid = (pending >> x87StoreResult.validShift) & x87StoreResult.validMask;
+  u.registers.fip = u.cpu.currentRip();
+  u.reportPointers();
 }
 
 /** FST and FSTP to a register. */
@@ -146,11 +129,9 @@ function storeRegister(u: X87Unit): void {
   u.pop();
 }
 
-/** FSTPNCE: FSTP that does not complain about an empty ST(0). */
+/** FSTPNCE: FSTP that does not complain about an empty ST(0), but only pops it. */
 function storeRegisterEmpty(u: X87Unit): void {
-  const wasEmpty = u.isEmpty(0);
-  u.set(u.number, u.get(0));
-  if (wasEmpty) u.free(u.number);
+  if (!u.isEmpty(0)) u.set(u.number, u.get(0));
   u.pop();
 }
 
@@ -168,6 +149,7 @@ function exchange(u: X87Unit): void {
 
 /** FCMOVcc. Argument 3: whether the condition holds. */
 function move(u: X87Unit): void {
+  u.keepC1();
   if (u.isEmpty(0) || u.isEmpty(u.number)) {
     if (u.underflow()) u.set(0, indefinite);
   } else if (u.cpu.state.scratch32(3) !== 0) {
@@ -187,6 +169,9 @@ const turn =
     u.top = u.top + step;
   };
 
+/** Operations that write what they change themselves. */
+export const storeEnds = { 'finish-store': finishStore } as const;
+
 export const moves = {
   load,
   store: store(false),
@@ -200,7 +185,7 @@ export const moves = {
   free,
   'decrement-top': turn(-1),
   'increment-top': turn(1),
-  'no-operation': (): void => {},
+  'no-operation': (u: X87Unit): void => u.keepC1(),
   zero: constant('zero'),
   one: constant('one'),
   log2Of10: constant('log2Of10'),

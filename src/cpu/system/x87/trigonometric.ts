@@ -1,4 +1,4 @@
-/** FSIN, FCOS, FSINCOS, FPTAN. SDM Vol. 1 8.3.7: beyond ±2^63 they set C2 and change nothing. */
+/** FSIN, FCOS, FSINCOS, FPTAN. SDM Vol. 1 8.3.7: beyond ±2^63 they set C2 and change nothing; they clear it elsewhere. */
 import { x87Condition } from '../../../spec/x86/floating-point.ts';
 import { type FloatContext, isAborted } from '../../softfloat/context.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
@@ -14,14 +14,14 @@ const one = extended.pack(0, 0, integerBit);
 const angle =
   (compute: (context: FloatContext, a: F80) => AngleResult) =>
   (u: X87Unit): void => {
+    u.setConditions(c2, 0);
     if (u.isEmpty(0)) {
       if (u.underflow()) u.set(0, indefinite);
       return;
     }
     const { value, isOutOfRange } = compute(u.context, u.get(0));
-    u.setConditions(c2, isOutOfRange ? c2 : 0);
-    if (isOutOfRange || isAborted(u.context)) return;
-    u.set(0, value);
+    if (isOutOfRange) u.setConditions(c2, c2);
+    else if (!isAborted(u.context)) u.set(0, value);
   };
 
 /** Stack faults of the two that push. @returns whether they are all that happens. */
@@ -37,18 +37,20 @@ function faultsOnStack(u: X87Unit): boolean {
 }
 
 function tangent(u: X87Unit): void {
+  u.setConditions(c2, 0);
   if (faultsOnStack(u)) return;
   const { value, isOutOfRange } = x87Tangent(u.context, u.get(0));
-  u.setConditions(c2, isOutOfRange ? c2 : 0);
+  if (isOutOfRange) u.setConditions(c2, c2);
   if (isOutOfRange || isAborted(u.context)) return;
   u.set(0, value);
   u.push(isNaNKind(extended.unpack(value)) ? value : one);
 }
 
 function sineCosine(u: X87Unit): void {
+  u.setConditions(c2, 0);
   if (faultsOnStack(u)) return;
   const { sine, cosine, isOutOfRange } = x87SineCosine(u.context, u.get(0));
-  u.setConditions(c2, isOutOfRange ? c2 : 0);
+  if (isOutOfRange) u.setConditions(c2, c2);
   if (isOutOfRange || isAborted(u.context)) return;
   u.set(0, sine);
   u.push(cosine);

@@ -37,6 +37,8 @@ export class X87Unit {
   fsw: number;
   valid: number;
   readonly fcw: number;
+  /** C1 as the instruction finds it; all but a few clear it. */
+  readonly #oldC1: number;
 
   constructor(cpu: Processor, code: number) {
     this.cpu = cpu;
@@ -45,6 +47,7 @@ export class X87Unit {
     this.toRegister = (code & x87Code.toRegister) !== 0;
     this.pops = code >> x87Code.popShift;
     this.fcw = this.registers.fcw;
+    this.#oldC1 = this.registers.fsw & c1;
     this.fsw = this.registers.fsw & ~c1;
     this.valid = this.registers.valid;
     this.context = createContext();
@@ -116,7 +119,7 @@ export class X87Unit {
 
   // Exceptions
 
-  /** The context without what earlier operations of the same instruction reported. */
+  /** Exceptions that the instruction raised and that will be delivered. */
   get unmasked(): number {
     return this.context.flags & ~this.context.masks;
   }
@@ -125,8 +128,13 @@ export class X87Unit {
     this.fsw = (this.fsw & ~mask) | (values & mask);
   }
 
+  /** The instruction leaves C1 alone, unless there is a stack fault. */
+  keepC1(): void {
+    this.fsw |= this.#oldC1;
+  }
+
   #stackFault(): boolean {
-    this.fsw |= x87Status.sf;
+    this.fsw = (this.fsw & ~c1) | x87Status.sf;
     this.context.flags |= floatException.invalid;
     return (this.context.masks & floatException.invalid) !== 0;
   }
@@ -160,8 +168,11 @@ export class X87Unit {
     registers.fsw = this.finalStatus();
     registers.valid = this.valid;
     registers.fip = this.cpu.currentRip();
-    if (this.unmasked === 0) return;
-    registers.fop = lastOpcode(this.cpu);
-    if (this.source !== 0) registers.fdp = this.effectiveAddress;
+    if (this.unmasked !== 0) this.reportPointers();
+  }
+
+  reportPointers(): void {
+    this.registers.fop = lastOpcode(this.cpu);
+    if (this.source !== 0) this.registers.fdp = this.effectiveAddress;
   }
 }

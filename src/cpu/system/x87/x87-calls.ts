@@ -5,7 +5,7 @@ import type { Processor } from '../../processor.ts';
 import { arithmetic } from './arithmetic.ts';
 import { comparisons } from './compare.ts';
 import { environments } from './environment.ts';
-import { moves } from './moves.ts';
+import { moves, storeEnds } from './moves.ts';
 import { trigonometric } from './trigonometric.ts';
 import { X87Unit } from './unit.ts';
 
@@ -15,7 +15,10 @@ type Numeric = (u: X87Unit) => 'deferred' | undefined | void;
 const numeric = { ...arithmetic, ...trigonometric, ...comparisons, ...moves } as const satisfies Record<string, Numeric>;
 
 /** Control operations leave the pointers alone and write what they change themselves. */
-const control: Readonly<Partial<Record<X87Operation, (u: X87Unit) => void>>> = environments;
+const control: Readonly<Partial<Record<X87Operation, (u: X87Unit) => void>>> = {
+  ...environments,
+  ...storeEnds,
+};
 
 const numericOperations: readonly (Numeric | undefined)[] = x87Operations.map(
   (name) => (numeric as Readonly<Partial<Record<X87Operation, Numeric>>>)[name],
