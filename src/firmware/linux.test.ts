@@ -94,15 +94,17 @@ describe('Linux load address', () => {
   const ripOf = (fields: Parameters<typeof linuxImage>[0], size = 64 * mib): number =>
     loaded(loadGuestKernel(bootRequest(linuxImage(fields), size))).state.rip - 0x200;
 
-  it('is the lowest aligned one if the preferred one is not in RAM', () => {
-    assert.equal(ripOf({}, 16 * mib), 2 * mib);
-    assert.equal(ripOf({ preferred: 0xffff_ffff_ffff_0000n }), 2 * mib);
+  it('is the lowest aligned one above the preferred one, below which the kernel would move itself up', () => {
     assert.equal(ripOf({ preferred: 0x8000 }), 2 * mib);
-    assert.equal(ripOf({ preferred: 0x100_0001 }), 2 * mib);
+    assert.equal(ripOf({ preferred: 0x100_0001 }), 18 * mib);
+    const small = loadGuestKernel(bootRequest(linuxImage(), 16 * mib));
+    assertFails(small, 'does-not-fit', /from 0x1000000 on.*--memory/);
+    const nowhere = loadGuestKernel(bootRequest(linuxImage({ preferred: 0xffff_ffff_ffff_0000n })));
+    assertFails(nowhere, 'does-not-fit', /--memory/);
   });
 
   it('respects the minimum alignment where the wanted one leaves no room', () => {
-    const request = bootRequest(linuxImage({ minAlignment: 12, alignment: 0x100_0000 }), 8 * mib);
+    const request = bootRequest(linuxImage({ minAlignment: 12, alignment: 0x100_0000, preferred: 0 }), 8 * mib);
     const { state } = loaded(loadGuestKernel(request));
     assert.equal(state.rip, 0x10_0200);
     assert.equal(request.memory.readU32(state.rsi + 0x230), 0x1000);

@@ -79,26 +79,22 @@ function place(request: BootRequest, header: LinuxHeader, commandLineBytes: numb
 
 /**
  * Chooses the load address and reserves what the kernel runs in. A relocatable kernel goes to its preferred address or
- * else to the lowest aligned one; another one is loaded where its header says and moves itself to the preferred address.
+ * else to the lowest aligned one above it, since it would move itself up from below; another one is loaded where its
+ * header says and moves itself to the preferred address.
  */
 function placeKernel(space: FreeSpace, header: LinuxHeader): BootResult<number> {
   const needed = Math.max(header.initSize, header.codeLength);
   const preferred = header.preferredAddress;
+  const lowest = Math.max(pcMemory.extendedMemory, preferred);
   const tooBig = (): BootResult<never> =>
     fail(
       'does-not-fit',
-      `The kernel needs ${formatSize(needed)} of contiguous RAM and the guest has ${formatSize(space.ramBytes)}; ` +
-        'give it more with --memory.',
+      `The kernel needs ${formatSize(needed)} of contiguous RAM from ${hex(lowest)} on and the guest has ` +
+        `${formatSize(space.ramBytes)} in all; give it more with --memory.`,
     );
   if (header.relocatable) {
-    // Below 1 MiB and past 4 GiB a preference makes no sense for code that this loader puts in low RAM.
-    if (preferred >= pcMemory.extendedMemory && preferred % header.alignment === 0 && space.isFree(preferred, needed)) {
-      space.take(preferred, needed);
-      return ok(preferred);
-    }
     const address =
-      space.takeLowest(needed, header.alignment, pcMemory.extendedMemory) ??
-      space.takeLowest(needed, header.minAlignment, pcMemory.extendedMemory);
+      space.takeLowest(needed, header.alignment, lowest) ?? space.takeLowest(needed, header.minAlignment, lowest);
     return address === undefined ? tooBig() : ok(address);
   }
   const load = header.code32Start || linuxBoot.defaultLoadAddress;

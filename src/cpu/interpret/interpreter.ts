@@ -26,7 +26,7 @@ export interface Interpreter {
 export const createVcpuMemory = (): WasmMemory =>
   new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
 
-export const guestPagesOf = (memory: GuestMemory): number => memory.memory.buffer.byteLength >> 16;
+export const guestPagesOf = (memory: GuestMemory): number => memory.memory.buffer.byteLength / 65_536;
 
 export interface InterpreterOptions {
   readonly vcpuMemory: WasmMemory;
