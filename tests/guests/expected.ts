@@ -5,7 +5,7 @@
  *     # text                          a comment
  *     #! status qemu=0 corbel=75      exit statuses other than 1 (which is a write of 0 to the debug-exit port)
  *     #! append TEXT                  the guest's command line
- *     #! cpu MODEL                    QEMU's CPU model other than `max`
+ *     #! cpu MODEL                    QEMU's CPU model other than `max,vendor=GenuineIntel`
  *     #! qemu-args ARGS               further arguments for QEMU
  *     #! not-qemu SECTION | WHY       QEMU cannot run it (it would go astray where it is wrong); the manual's SECTION decides
  *     #! qemu-lacks NAME              QEMU may print the single line `absent: NAME` (no such feature in its CPU)
@@ -32,6 +32,8 @@ export interface ExpectedLine {
 
 export type Machine = 'qemu' | 'corbel';
 
+/** Every feature that QEMU has, and Intel's ways where vendors differ. */
+const INTEL = 'max,vendor=GenuineIntel';
 const DEBUG_EXIT_OF_ZERO = 1;
 
 /** Reads an expected file. Throws on a directive it does not know: that is a mistake in the file. */
@@ -41,7 +43,7 @@ export function parseExpected(text: string): Expected {
   const qemuLacks: string[] = [];
   let qemuArgs: string[] = [];
   let append = '';
-  let cpu = 'max';
+  let cpu = INTEL;
   let slow = false;
   let notQemu = false;
   for (const line of text.replace(/\n$/, '').split('\n')) {
