@@ -23,16 +23,20 @@ export interface RunOptions {
 }
 
 const rows: readonly OptionRow[] = [
-  { name: 'kernel', value: 'FILE', help: 'boot FILE: a Linux bzImage, an ELF with a PVH note, or a multiboot 1 image' },
+  {
+    name: 'kernel',
+    value: 'FILE',
+    help: 'boot FILE: a Linux bzImage, an ELF with a PVH\nnote, or a multiboot 1 image',
+  },
   { name: 'initrd', value: 'FILE', help: 'hand FILE to the kernel as its initial RAM disk' },
   { name: 'append', value: 'STR', help: "add STR to the kernel's command line" },
   {
     name: 'module',
     value: 'FILE',
-    help: "hand FILE to a multiboot kernel; may be given several times, and as\n'FILE ARGUMENTS'",
+    help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
-  { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G (default 512M, at most 4G)" },
-  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret or translate (default auto)' },
+  { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
+  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret or translate\n(default auto)' },
   { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
   {
     name: 'serial',
@@ -42,10 +46,10 @@ const rows: readonly OptionRow[] = [
   {
     name: 'exec',
     value: 'CMD',
-    help: 'run CMD in the linux guest without a terminal; its output and status are\nthose of this command, its input is the standard input unless that is a terminal',
+    help: "run CMD in the linux guest without a terminal:\nits output, errors and status become this\nprogram's; its input is the standard input,\nunless that is a terminal",
   },
   { name: 'timeout', value: 'SECONDS', help: 'end the run after that time, with status 124' },
-  { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status (v << 1) | 1' },
+  { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status\n(v << 1) | 1' },
   { name: 'stats', help: 'print what the machine counted, on standard error' },
   { name: 'json', help: 'print those counts as JSON' },
   { name: 'help', help: 'print this' },
