@@ -4,15 +4,34 @@ import { fxImage, xsaveHeader } from '../../spec/x86/x87.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { type Access, type Ops, type Semantics, vector } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
-import { operandAt } from './operands.ts';
+import { operandAt, requireCanonical } from './operands.ts';
 
-/** Rows named …64 have REX.W: instruction and data pointers are 64 bits wide. */
+interface Area {
+  readonly access: Access;
+  readonly alignment: number;
+  readonly bytes: number;
+  /** Offset and size of what the processor touches first. */
+  readonly probe: { readonly offset: number; readonly bytes: number };
+  readonly check: (o: Ops) => void;
+}
+
+/**
+ * Rows named …64 have REX.W: instruction and data pointers are 64 bits wide. Arguments of the host call: linear address,
+ * REX.W, linear address of the probe. The host call refuses what is misaligned, before limits beyond the first byte count.
+ */
 const image =
-  (name: HostCall, bytes: number, access: Access, check: (o: Ops) => void): Semantics =>
+  (name: HostCall, { access, alignment, bytes, probe, check }: Area): Semantics =>
   (o, x) => {
     check(o);
-    const linear = o.linear({ ...operandAt(x, 0), bits: bytes * 8 }, access);
-    o.host(name, linear, o.i32(x.row.w === 1 ? 1 : 0));
+    const operand = operandAt(x, 0);
+    const wide = o.i32(x.row.w === 1 ? 1 : 0);
+    const first = o.linear(o.part(operand, 0, 8), access);
+    requireCanonical(o, first);
+    o.ifUnlikely(o.wrap(o.and(first, alignment - 1)), () => o.host(name, first, wide, first));
+    const touched = o.linear(o.part(operand, probe.offset, probe.bytes * 8), access);
+    requireCanonical(o, touched);
+    o.linear(o.part(operand, bytes - 1, 8), access);
+    o.host(name, first, wide, touched);
   };
 
 const requireFxsr = (o: Ops): void => o.requireUnit(state.x87Fault);
@@ -23,10 +42,15 @@ function requireXsave(o: Ops): void {
   o.ifUnlikely(o.and(o.loadState32(state.cr0), cr0.ts), () => o.raise(vector.nm));
 }
 
+const fxArea = { alignment: 16, bytes: fxImage.size, probe: { offset: fxImage.size - 1, bytes: 1 }, check: requireFxsr } as const;
+const xsaveArea = { alignment: 64, bytes: xsaveHeader.end, check: requireXsave } as const;
+const lastByte = { offset: xsaveHeader.end - 1, bytes: 1 } as const;
+const compactionField = { offset: xsaveHeader.xcompBv, bytes: 8 } as const;
+
 export const fpuState = {
-  fxsave: image('fxsave', fxImage.size, 'write', requireFxsr),
-  fxrstor: image('fxrstor', fxImage.size, 'read', requireFxsr),
-  xsave: image('xsave', xsaveHeader.end, 'write', requireXsave),
-  xsaveopt: image('xsaveopt', xsaveHeader.end, 'write', requireXsave),
-  xrstor: image('xrstor', xsaveHeader.end, 'read', requireXsave),
+  fxsave: image('fxsave', { ...fxArea, access: 'write' }),
+  fxrstor: image('fxrstor', { ...fxArea, access: 'read' }),
+  xsave: image('xsave', { ...xsaveArea, access: 'write', probe: lastByte }),
+  xsaveopt: image('xsaveopt', { ...xsaveArea, access: 'write', probe: lastByte }),
+  xrstor: image('xrstor', { ...xsaveArea, access: 'read', probe: compactionField }),
 } as const satisfies Record<string, Semantics>;

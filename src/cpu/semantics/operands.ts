@@ -20,3 +20,12 @@ export function readSource(o: Ops, source: Operand, bits: number): Value {
 export function knownNumber(value: Value): number | undefined {
   return isConstant(value) ? Number(value.immediate) : undefined;
 }
+
+/** The slow paths' ranges are canonical: an access to any other address faults. */
+export function requireCanonical(o: Ops, linear: Value): void {
+  if (!o.long) return;
+  const canonical = o.shrS(o.shl(linear, 16), 16);
+  o.ifUnlikely(o.ne(canonical, linear), () => {
+    o.loadMemory(linear, 1);
+  });
+}

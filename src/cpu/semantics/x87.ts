@@ -11,7 +11,7 @@ import type { Form, Operand } from '../emit/form.ts';
 import { type Ops, type Semantics, vector } from '../emit/ops.ts';
 import { x87Code, type X87Operation, x87Operations, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
-import { operandAt } from './operands.ts';
+import { operandAt, requireCanonical } from './operands.ts';
 
 /** #NM, for instructions that do not wait. */
 const requireX87 = (o: Ops): void => o.requireUnit(state.x87Fault);
@@ -72,17 +72,16 @@ function sourceOf(operand: Operand, sources: Readonly<Record<number, number>>): 
 
 const zero64 = (o: Ops): Value => o.i64(0);
 
-/** Calls with the value of a memory operand. */
+/** Calls with the value of a memory operand; one of 80 bits is two accesses, as in the processor. */
 function callWithMemory(o: Ops, operand: Operand, operation: X87Operation, options: CallOptions): void {
-  const linear = o.linear(operand, 'read');
   const code = o.i32(codeOf(operation, options));
   const effective = o.let(o.effectiveAddress(operand));
   if (operand.bits !== 80) {
-    o.host('x87', code, o.loadMemory(linear, operand.bits / 8), effective);
+    o.host('x87', code, o.read(operand), effective);
     return;
   }
-  const significand = o.loadMemory(linear, 8);
-  const signExponent = o.loadMemory(o.let(o.add(linear, 8)), 2);
+  const significand = o.read(o.part(operand, 0, 64));
+  const signExponent = o.read(o.part(operand, 8, 16));
   o.host('x87', code, significand, effective, signExponent);
 }
 
@@ -126,19 +125,9 @@ function storeNumber(o: Ops, operand: Operand, operation: X87Operation, options:
   const fip = o.let(o.loadState64(state.scratch + 16));
   const signExponent = o.let(o.loadState32(state.scratch + 24));
   o.ifLikely(pending, () => {
-    const linear = o.linear(operand, 'write');
-    o.storeMemory(linear, bytes, value);
-    if (operand.bits === 80) o.storeMemory(o.let(o.add(linear, 8)), 2, signExponent);
+    o.write(o.part(operand, 0, bytes * 8), value);
+    if (operand.bits === 80) o.write(o.part(operand, 8, 16), signExponent);
     finishStore(o, pending, fip, codeOf('finish-store', options), effective);
-  });
-}
-
-/** The slow paths' ranges are canonical: an access to any other address faults. */
-function requireCanonical(o: Ops, linear: Value): void {
-  if (!o.long) return;
-  const canonical = o.shrS(o.shl(linear, 16), 16);
-  o.ifUnlikely(o.ne(canonical, linear), () => {
-    o.loadMemory(linear, 1);
   });
 }
 

@@ -11,12 +11,22 @@ import { fpuImage, state } from '../state/layout.ts';
 
 const { base } = fpuImage;
 
-/** Argument 0 as the address of an area of `bytes`: aligned and canonical, or #GP(0). */
-function areaAddress(cpu: Processor, alignment: number, bytes: number): number {
-  const address = cpu.state.scratch(0);
-  const linear = canonical(address);
-  if (linear === undefined || canonical(address + BigInt(bytes - 1)) === undefined) throw generalProtection();
-  if ((Number(address & 63n) & (alignment - 1)) !== 0) throw generalProtection();
+/** Alignment checks look at the first field alone; an area that passes them can still be misaligned as a whole. */
+const checkedAlignment = 4;
+
+/**
+ * Argument 0, the address of an area; #AC or #GP(0) if it is not aligned. Argument 2 is what the processor touches first,
+ * `probeOffset` into the area, unless the area wraps around its segment: that is refused.
+ */
+function areaAddress(cpu: Processor, alignment: number, probe: { offset: number; bytes: number; write: boolean }): number {
+  const linear = canonical(cpu.state.scratch(0)) ?? 0;
+  if ((Number(cpu.state.scratch(0) & 63n) & (alignment - 1)) !== 0) {
+    cpu.mmu.checkAlignment(linear, checkedAlignment);
+    throw generalProtection();
+  }
+  const touched = canonical(cpu.state.scratch(2)) ?? 0;
+  cpu.mmu.touch(touched, probe.bytes, probe.write);
+  if (touched - linear !== probe.offset && touched >= linear) throw generalProtection();
   return linear;
 }
 
@@ -61,7 +71,8 @@ function scatterX87(cpu: CpuState, wide: boolean): void {
   fpu.fop = view.getUint16(base + fxImage.fop, true);
   const fip = view.getBigUint64(base + fxImage.fip, true);
   const fdp = view.getBigUint64(base + fxImage.fdp, true);
-  fpu.fip = wide ? fip : fip & 0xffff_ffffn;
+  // The processor of the instruction oracle keeps 57 bits of the instruction pointer and 64 of the data pointer.
+  fpu.fip = wide ? BigInt.asIntN(57, fip) : fip & 0xffff_ffffn;
   fpu.fdp = wide ? fdp : fdp & 0xffff_ffffn;
   const top = (fpu.fsw >> 11) & 7;
   for (let number = 0; number < 8; number++) {
@@ -82,7 +93,7 @@ const savesSse = (cpu: CpuState): boolean => (cpu.low('cr4') & cr4.osfxsr) !== 0
 
 /** Arguments: linear address, REX.W. Without CR4.OSFXSR the SSE part stays out of the image. */
 function fxsave(cpu: Processor): number {
-  const linear = areaAddress(cpu, 16, fxImage.size);
+  const linear = areaAddress(cpu, 16, { offset: fxImage.size - 1, bytes: 1, write: true });
   const wide = cpu.state.scratch32(1) !== 0;
   gatherX87(cpu.state, wide);
   gatherMxcsr(cpu.state);
@@ -93,7 +104,7 @@ function fxsave(cpu: Processor): number {
 }
 
 function fxrstor(cpu: Processor): number {
-  const linear = areaAddress(cpu, 16, fxImage.size);
+  const linear = areaAddress(cpu, 16, { offset: fxImage.size - 1, bytes: 1, write: false });
   const wide = cpu.state.scratch32(1) !== 0;
   cpu.mmu.readRange(linear, base, fxImage.xmmEnd);
   const mxcsr = stagedMxcsr(cpu.state);
@@ -132,7 +143,7 @@ function componentsInUse(cpu: CpuState): number {
 /** XSAVE and, with `optimized`, XSAVEOPT, which leaves out components in their initial configuration. */
 function saveExtended(cpu: Processor, optimized: boolean): number {
   const requested = requestedComponents(cpu.state);
-  const linear = areaAddress(cpu, 64, xsaveHeader.end);
+  const linear = areaAddress(cpu, 64, { offset: xsaveHeader.end - 1, bytes: 1, write: true });
   const wide = cpu.state.scratch32(1) !== 0;
   const { mmu } = cpu;
   const { view } = cpu.state;
@@ -141,7 +152,7 @@ function saveExtended(cpu: Processor, optimized: boolean): number {
   const saved = optimized ? requested & inUse : requested;
   const oldBv = view.getUint32(base + xsaveHeader.xstateBv, true);
   view.setUint32(base + xsaveHeader.xstateBv, (oldBv & ~requested) | (requested & inUse), true);
-  mmu.probeWrite(linear, xsaveHeader.end);
+  if (requested !== 0) mmu.touch(linear + ((requested & xstate.x87) !== 0 ? 0 : fxImage.mxcsr), 1, true);
   if ((saved & xstate.x87) !== 0) {
     gatherX87(cpu.state, wide);
     mmu.writeRange(linear, base, fxImage.mxcsr);
@@ -167,11 +178,15 @@ function checkedHeader(cpu: CpuState): number {
 
 function xrstor(cpu: Processor): number {
   const requested = requestedComponents(cpu.state);
-  const linear = areaAddress(cpu, 64, xsaveHeader.end);
+  const linear = areaAddress(cpu, 64, { offset: xsaveHeader.xcompBv, bytes: 8, write: false });
   const wide = cpu.state.scratch32(1) !== 0;
   const { view } = cpu.state;
-  cpu.mmu.readRange(linear, base, xsaveHeader.end);
+  cpu.mmu.readRange(linear + xsaveHeader.xstateBv, base + xsaveHeader.xstateBv, xsaveHeader.end - xsaveHeader.xstateBv);
   const present = checkedHeader(cpu.state);
+  if ((requested & xstate.x87) !== 0) cpu.mmu.readRange(linear, base, fxImage.xmm);
+  if ((requested & xstate.sse) !== 0) {
+    cpu.mmu.readRange(linear + fxImage.mxcsr, base + fxImage.mxcsr, fxImage.xmmEnd - fxImage.mxcsr);
+  }
   if ((requested & xstate.sse) !== 0) {
     // MXCSR comes from the area whatever XSTATE_BV says.
     view.setUint32(state.mxcsr, stagedMxcsr(cpu.state), true);

@@ -1,5 +1,5 @@
 /** Loads, stores, and what only moves values or the top of the stack. SDM Vol. 1 8.3.3 and 8.3.4. */
-import { roundingControl } from '../../../spec/x86/floating-point.ts';
+import { floatException, roundingControl } from '../../../spec/x86/floating-point.ts';
 import { x87Source, x87StoreResult } from '../../emit/x87-operations.ts';
 import { isAborted, suppressesStore } from '../../softfloat/context.ts';
 import { binary32, binary64, type F80, packIndefinite } from '../../softfloat/format.ts';
@@ -35,8 +35,13 @@ function load(u: X87Unit): void {
     if (u.overflow()) u.push(indefinite);
     return;
   }
+  // An unmasked #D is reported, but does not keep the value out.
+  const { context } = u;
+  const { masks } = context;
+  context.masks |= floatException.denormal;
   const value = loadedValue(u);
-  if (!isAborted(u.context)) u.push(value);
+  if (!isAborted(context)) u.push(value);
+  context.masks = masks;
 }
 
 const constant =
