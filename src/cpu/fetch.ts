@@ -79,12 +79,13 @@ export class Fetcher {
     return record;
   }
 
+  /** @returns the slot whose page `linear` lies in. @throws GuestFault #PF with CR2 = `linear`. */
   #translate(linear: number, user: boolean): number {
     const page = Math.floor(linear / pageSize);
     const slot = page & (cacheSize - 1);
     const tag = page * 2 + (user ? 1 : 0);
     if (this.#tags[slot] !== tag) {
-      this.#pages[slot] = this.#mmu.translateFetch(page * pageSize);
+      this.#pages[slot] = this.#mmu.translateFetch(linear) - (linear & 0xfff);
       this.#global[slot] = this.#mmu.walker.global ? 1 : 0;
       this.#tags[slot] = tag;
     }

@@ -6,6 +6,10 @@ export class GuestFault {
   readonly vector: number;
   /** Undefined for vectors that push none. */
   readonly errorCode: number | undefined;
+  /** Raised after the instruction committed (in the new task of a task switch): state.rip is where it points. */
+  committed = false;
+  /** Of the trap class (the debug trap of a task switch): RF stays clear in the saved flags. */
+  trap = false;
 
   constructor(vector: number, errorCode?: number) {
     this.vector = vector;

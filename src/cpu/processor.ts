@@ -38,6 +38,8 @@ export interface Processor {
   readonly apicId: number;
   /** IA32_TSC_ADJUST: what the guest added to the time-stamp counter. */
   tscAdjust: bigint;
+  /** Tells the machine that `tscAdjust` changed. */
+  tscChanged(): void;
   /** Time-stamp counter as the guest reads it. */
   readTsc(): bigint;
   /** A 64-bit number for RDRAND. */

@@ -2,8 +2,7 @@
 import { cr0, dr6, dr7 } from '../spec/x86/registers.ts';
 import type { CpuState } from './state/cpu-state.ts';
 import { segmentIndex, state } from './state/layout.ts';
-
-const signature = 0x0003_06a9n;
+import { cpuSignature } from './system/cpu-model.ts';
 
 export function resetState(cpu: CpuState): void {
   new Uint8Array(cpu.view.buffer, 0, state.end).fill(0);
@@ -11,7 +10,7 @@ export function resetState(cpu: CpuState): void {
   cpu.eflags = 2;
   cpu.set64('cr0', BigInt(cr0.cd) | BigInt(cr0.nw) | BigInt(cr0.et));
   cpu.set64('xcr0', 1n);
-  cpu.setGpr(2, signature);
+  cpu.setGpr(2, BigInt(cpuSignature));
   cpu.rip = 0xfff0n;
   cpu.setSegment(segmentIndex.cs, { selector: 0xf000, base: 0xffff_0000n, limit: 0xffff, attributes: 0x9b });
   for (const index of [segmentIndex.es, segmentIndex.ss, segmentIndex.ds, segmentIndex.fs, segmentIndex.gs]) {

@@ -32,6 +32,8 @@ export interface VcpuOptions {
   readonly apicId: number;
   /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
   readonly nowNs: () => number;
+  /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */
+  readonly tscChanged: () => void;
   /** 64 random bits. */
   readonly random: () => bigint;
 }
@@ -62,6 +64,7 @@ export class Vcpu implements Processor {
   readonly #view: DataView;
   readonly #nowNs: () => number;
   readonly #random: () => bigint;
+  readonly tscChanged: () => void;
   readonly #interpreter: Interpreter;
   readonly #fetcher: Fetcher;
   readonly #mode: ModeTracker;
@@ -82,6 +85,7 @@ export class Vcpu implements Processor {
     this.apicId = options.apicId;
     this.#nowNs = options.nowNs;
     this.#random = options.random;
+    this.tscChanged = options.tscChanged;
     this.#view = new DataView(buffer);
     this.state = new CpuState(buffer);
     this.mmu = new Mmu(buffer, options.memory, options.mmio);
@@ -157,6 +161,10 @@ export class Vcpu implements Processor {
   }
 
   flushPage(linear: number): void {
+    if (this.mmu.tlb.inLargePage(linear)) {
+      this.flushTlb('all');
+      return;
+    }
     this.mmu.tlb.flushPage(linear);
     this.#interpreter.jumps.flushPage(linear);
     this.#fetcher.flush();
@@ -184,6 +192,8 @@ export class Vcpu implements Processor {
 
   #recordFault(fault: unknown): number {
     if (!(fault instanceof GuestFault)) throw fault;
+    this.#exact = fault.committed;
+    this.#trap = fault.trap;
     this.#view.setInt32(state.fault, fault.vector + 1, true);
     this.#view.setInt32(state.faultHasError, fault.errorCode === undefined ? 0 : 1, true);
     this.#view.setInt32(state.faultError, fault.errorCode ?? 0, true);
@@ -248,28 +258,32 @@ export class Vcpu implements Processor {
       at = this.#fetcher.lookup(this.#mode.current);
     } catch (fault) {
       this.#recordFault(fault);
-      this.#fetchFaulted = true;
+      this.#exact = true;
       return status.fault;
     }
     return this.#interpreter.run(at);
   }
 
-  /** A fault of the fetch itself: state.rip is the faulting address. */
-  #fetchFaulted = false;
+  /** The recorded fault happened where state.rip points, not in the record that ran last. */
+  #exact = false;
+  /** … and is of the trap class. */
+  #trap = false;
 
   #raiseRecorded(): boolean {
     const view = this.#view;
     const vector = view.getInt32(state.fault, true) - 1;
     const errorCode = view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
     view.setInt32(state.fault, 0, true);
-    if (!this.#fetchFaulted) {
+    if (!this.#exact) {
       this.#record = view.getInt32(state.record, true);
       this.state.rip = this.currentRip();
     }
-    this.#fetchFaulted = false;
+    const source = this.#trap ? 'trap' : 'fault';
+    this.#exact = false;
+    this.#trap = false;
     this.debug.pending = 0;
     const rip = this.state.rip;
-    return deliverEvent(this, { vector, errorCode, source: 'fault', returnRip: rip }, rip);
+    return deliverEvent(this, { vector, errorCode, source, returnRip: rip }, rip);
   }
 
   /** One instruction, with what surrounds it: breakpoints before, shadows and traps after. */
@@ -283,7 +297,7 @@ export class Vcpu implements Processor {
         this.debug.checkInstruction(this, linear);
       } catch (fault) {
         this.#recordFault(fault);
-        this.#fetchFaulted = true;
+        this.#exact = true;
         return status.fault;
       }
     }

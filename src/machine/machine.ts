@@ -82,6 +82,10 @@ function assemble(
     model,
     apicId: boardFacts.bootApicId,
     nowNs,
+    tscChanged: () => {
+      board.localApic.tscChanged();
+      kvmClock.tscChanged();
+    },
     random: () => host.random64(),
   });
   socket.insert(vcpu);

@@ -51,6 +51,7 @@ function iretReal(cpu: Processor, size: Size): void {
 /** IRETD at CPL 0 with VM set in the image: into virtual-8086 mode. */
 function toVirtual8086(cpu: Processor, stack: { pop(): number }, offset: number, selector: number, image: number): void {
   const { state } = cpu;
+  if (offset > 0xffff) throw generalProtection();
   const pointer = stack.pop();
   const [ss, es, ds, fs, gs] = [stack.pop(), stack.pop(), stack.pop(), stack.pop(), stack.pop()] as [number, number, number, number, number];
   state.eflags = image | eflags.vm;

@@ -24,6 +24,7 @@ function nested(first: number | undefined, second: GuestFault): GuestFault | und
  */
 export function deliverEvent(cpu: Processor, event: Interruption, rip: bigint): boolean {
   let current = event;
+  let start = rip;
   let previous: number | undefined = event.source === 'fault' ? event.vector : undefined;
   for (;;) {
     try {
@@ -36,7 +37,9 @@ export function deliverEvent(cpu: Processor, event: Interruption, rip: bigint): 
       const next = nested(previous, error);
       if (next === undefined) return false;
       previous = next.vector;
-      current = { vector: next.vector, errorCode: next.errorCode, source: 'fault', returnRip: rip };
+      if (error.committed) start = cpu.state.rip;
+      const source = error.trap ? 'trap' : 'fault';
+      current = { vector: next.vector, errorCode: next.errorCode, source, returnRip: start };
     }
   }
 }

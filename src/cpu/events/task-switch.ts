@@ -169,10 +169,18 @@ export function switchTask(cpu: Processor, selector: number, reason: TaskSwitchR
   }
   state.setDr(7, state.dr(7) & ~0x55n);
   cpu.modeChanged();
-  enter(cpu, task, nested ? task.flags | eflags.nt : task.flags);
-  if (task.trap) {
-    state.setDr(6, state.dr(6) | taskSwitchedTrap);
-    throw new GuestFault(1);
+  try {
+    enter(cpu, task, nested ? task.flags | eflags.nt : task.flags);
+    if (task.trap) {
+      state.setDr(6, state.dr(6) | taskSwitchedTrap);
+      const fault = new GuestFault(1);
+      fault.trap = true;
+      throw fault;
+    }
+  } catch (fault) {
+    if (fault instanceof GuestFault) fault.committed = true;
+    cpu.modeChanged();
+    throw fault;
   }
 }
 

@@ -3,7 +3,7 @@
  * paths' own accesses. SDM Vol. 3A chapter 4; 5.13.1 on canonical addresses; 6.15 on #AC.
  */
 import type { MmioBus } from '../../device-model/mmio.ts';
-import { type GuestMemory, pageFlag } from '../../memory/guest-memory.ts';
+import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import { state, tlbContext } from '../state/layout.ts';
@@ -88,6 +88,7 @@ export class Mmu {
     if (offset < 0) return physical;
     const page = offset - (offset & 0xfff);
     const walker = this.walker;
+    if (walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, walker.pageBytes);
     this.tlb.fill(this.#context, false, linear, page, walker.global);
     const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
     if (access === 'write' && plain) this.tlb.fill(this.#context, true, linear, page, walker.global);
@@ -181,7 +182,9 @@ export class Mmu {
   /** Guest-physical address of an instruction byte. @throws GuestFault #PF. */
   translateFetch(linear: number): number {
     const user = this.#view.getInt32(state.cpl, true) === 3;
-    return this.#translate(linear, 'fetch', user ? userRights : implicitRights);
+    const physical = this.#translate(linear, 'fetch', user ? userRights : implicitRights);
+    if (this.walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, this.walker.pageBytes);
+    return physical;
   }
 
   /** Whether a linear address translates at all for reading, without faulting: for reports. Physical address or -1. */

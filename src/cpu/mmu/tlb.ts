@@ -12,6 +12,9 @@ export class Tlb {
   /** Entries of non-global pages filled since the last flush (word indices). */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
+  /** One range around all large pages in each half of the address space. */
+  readonly #largeStart = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  readonly #largeEnd = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -56,6 +59,8 @@ export class Tlb {
 
   flushAll(): void {
     this.#words.fill(-1, firstWord, firstWord + wordCount);
+    this.#largeStart.fill(Number.POSITIVE_INFINITY);
+    this.#largeEnd.fill(Number.NEGATIVE_INFINITY);
     this.#localCount = 0;
   }
 
@@ -67,6 +72,20 @@ export class Tlb {
     }
     for (let i = 0; i < this.#localCount; i++) this.#words[this.#local[i] as number] = -1;
     this.#localCount = 0;
+  }
+
+  /** Remembers that a large page's pieces may be entered: INVLPG anywhere in it must drop them all. */
+  noteLargePage(linear: number, bytes: number): void {
+    const start = Math.floor(linear / bytes) * bytes;
+    const half = linear < 0 ? 1 : 0;
+    this.#largeStart[half] = Math.min(this.#largeStart[half] as number, start);
+    this.#largeEnd[half] = Math.max(this.#largeEnd[half] as number, start + bytes);
+  }
+
+  /** Whether a large page may cover `linear`. */
+  inLargePage(linear: number): boolean {
+    const half = linear < 0 ? 1 : 0;
+    return linear >= (this.#largeStart[half] as number) && linear < (this.#largeEnd[half] as number);
   }
 
   /** INVLPG. */

@@ -50,6 +50,8 @@ export class Walker {
   executable = false;
   global = false;
   dirty = false;
+  /** Bytes that the leaf entry maps. */
+  pageBytes = 4096;
   /** After a failed walk: the #PF error code. */
   errorCode = 0;
   #leafAddress = 0;
@@ -84,6 +86,7 @@ export class Walker {
       this.executable = true;
       this.global = false;
       this.dirty = true;
+      this.pageBytes = 4096;
       return true;
     }
     this.writable = true;
@@ -127,6 +130,7 @@ export class Walker {
       if ((pde & 0x003f_e000) !== 0) return this.#reserved();
       this.#combine(pde, 0);
       this.#leaf(pdeAddress, pde);
+      this.pageBytes = 0x40_0000;
       this.physical = ((pde & 0xffc0_0000) >>> 0) + (linear & 0x003f_f000);
       return true;
     }
@@ -137,6 +141,7 @@ export class Walker {
     if ((entry & pte.present) === 0) return false;
     this.#combine(entry, 0);
     this.#leaf(pteAddress, entry);
+    this.pageBytes = 4096;
     this.physical = (entry & 0xffff_f000) >>> 0;
     return true;
   }
@@ -170,6 +175,7 @@ export class Walker {
       this.#combine(entryLow, entryHigh);
       if (large || shift === 12) {
         this.#leaf(address, entryLow);
+        this.pageBytes = 2 ** shift;
         const within = shift === 12 ? 0 : low & ((shift === 30 ? 0x3fff_ffff : 0x1f_ffff) & ~0xfff);
         const base = shift === 12 ? entryLow : entryLow & (shift === 30 ? 0xc000_0000 : 0xffe0_0000);
         this.physical = addressOf(base, entryHigh) + within;

@@ -87,6 +87,7 @@ function popa(o: Ops, x: Form): void {
   const popped = pushedRegisters
     .map((register, position) => ({ register, offset: (pushedRegisters.length - 1 - position) * bytes }))
     .filter(({ register }) => register !== rsp)
+    .reverse()
     .map(({ register, offset }) => ({ register, value: o.peek(bits, offset) }));
   o.adjustStack(pushedRegisters.length * bytes);
   for (const { register, value } of popped) o.setGpr(register, bits, value);

@@ -1,6 +1,9 @@
 /** Named CPU models: which features a guest sees. Only what works is ever reported. */
 import { type CpuFeature, cpuidFeatures } from '../../spec/x86/cpuid.ts';
 
+/** Family 6, model 26, stepping 5: old enough that no guest expects more of it, or works around more, than it must. */
+export const cpuSignature = 0x0001_06a5;
+
 export interface CpuModel {
   readonly name: string;
   readonly description: string;

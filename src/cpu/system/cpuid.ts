@@ -4,6 +4,7 @@ import { physicalAddressBits } from '../../spec/x86/paging.ts';
 import { cr4 } from '../../spec/x86/registers.ts';
 import type { Processor } from '../processor.ts';
 import { status } from '../interpret/status.ts';
+import { cpuSignature } from './cpu-model.ts';
 import { fpuStateSize } from './xsave-layout.ts';
 
 type Leaf = [eax: number, ebx: number, ecx: number, edx: number];
@@ -39,11 +40,10 @@ const tscKhz = 1_000_000;
 /** kvmclock (new MSRs), no delays on port I/O, a clock that is stable across vCPUs. */
 const kvmFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
 
-/** Family 6, model 0x3a, stepping 9: old enough that no guest expects features from it beyond those reported. */
-const signature = 0x0003_06a9;
-
 const archCapabilities = 1 << 29;
 const speculationControl = 1 << 26;
+/** BHI_CTRL, leaf 7 subleaf 2. */
+const branchHistoryControl = 1 << 4;
 
 function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
   const { features } = cpu.model;
@@ -55,7 +55,7 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
     case 1: {
       const osxsave = features.has('xsave') && (cpu.state.low('cr4') & cr4.osxsave) !== 0 ? 1 << 27 : 0;
       const clflushLine = 8 << 8;
-      return [signature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits[2] | osxsave, bits[3]];
+      return [cpuSignature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits[2] | osxsave, bits[3]];
     }
     case 4:
       return cacheLeaf(subleaf);
@@ -64,7 +64,8 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
       return [4, 0, 0, 0];
     case 7:
       // The engine does not speculate: ARCH_CAPABILITIES and SPEC_CTRL say so, and guests drop their mitigations.
-      return subleaf === 0 ? [0, bits[1], bits[2], archCapabilities | speculationControl] : [0, 0, 0, 0];
+      if (subleaf === 0) return [2, bits[1], bits[2], archCapabilities | speculationControl];
+      return subleaf === 2 ? [0, 0, 0, branchHistoryControl] : [0, 0, 0, 0];
     case 0xb:
       return subleaf < 2 ? [0, 1, ((subleaf + 1) << 8) | subleaf, cpu.apicId] : [0, 0, subleaf, cpu.apicId];
     case 0xd:

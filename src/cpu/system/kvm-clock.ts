@@ -67,6 +67,11 @@ export class KvmClock implements MsrSpace {
     return false;
   }
 
+  /** The guest set its time-stamp counter. */
+  tscChanged(): void {
+    this.#publish();
+  }
+
   /** struct pvclock_vcpu_time_info; its version is odd while it changes. */
   #publish(): void {
     if ((this.#systemTime & enable) === 0n) return;

@@ -8,7 +8,7 @@ import { canonical } from '../state/cpu-state.ts';
 import { segmentIndex } from '../state/layout.ts';
 
 /** Rogue data cache load, L1TF, MDS, TAA, … : none, since the engine does not speculate. SDM Vol. 4, MSR 0x10A. */
-const archCapabilities = 0x0000_0000_0d10_e17bn;
+const archCapabilities = 0x4000_0000_0d10_e17bn;
 const archCapabilitiesMsr = 0x10a;
 const specControlMsr = 0x48;
 const predictionCommandMsr = 0x49;
@@ -97,9 +97,11 @@ export class MsrFile {
         return true;
       case msr.tsc:
         cpu.tscAdjust += BigInt.asIntN(64, value - cpu.readTsc());
+        cpu.tscChanged();
         return true;
       case msr.tscAdjust:
         cpu.tscAdjust = value;
+        cpu.tscChanged();
         return true;
       case msr.pat:
         for (let n = 0n; n < 64n; n += 8n) {

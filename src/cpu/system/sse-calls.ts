@@ -162,13 +162,17 @@ function convertTo<T>(call: Call, from: FloatLane<T>): void {
   const rounding = call.immediate === 1 ? 3 : context.rounding;
   switch (operation) {
     case 'to-single':
-      return eachLane(call, single, (lane) => sseConvert(context, from.format, binary32, source(lane)));
+      eachLane(call, single, (lane) => sseConvert(context, from.format, binary32, source(lane)));
+      break;
     case 'to-double':
-      return eachLane(call, double, (lane) => sseConvert(context, from.format, binary64, source(lane)));
+      eachLane(call, double, (lane) => sseConvert(context, from.format, binary64, source(lane)));
+      break;
     case 'to-int32':
-      return eachLane(call, int32, (lane) => sseToInteger(context, from.format, source(lane), 32, rounding));
+      eachLane(call, int32, (lane) => sseToInteger(context, from.format, source(lane), 32, rounding));
+      break;
     default:
-      return eachLane(call, int64, (lane) => sseToInteger(context, from.format, source(lane), 64, rounding));
+      eachLane(call, int64, (lane) => sseToInteger(context, from.format, source(lane), 64, rounding));
+      break;
   }
 }
 
@@ -199,28 +203,36 @@ function run<T>(call: Call, lane: FloatLane<T>): void {
     case 'div':
     case 'min':
     case 'max':
-      return eachLane(call, lane, (n) => arithmetic[operation](context, format, a(n), b(n)));
+      eachLane(call, lane, (n) => arithmetic[operation](context, format, a(n), b(n)));
+      break;
     case 'addsub':
-      return eachLane(call, lane, (n) => arithmetic[(n & 1) === 0 ? 'sub' : 'add'](context, format, a(n), b(n)));
+      eachLane(call, lane, (n) => arithmetic[(n & 1) === 0 ? 'sub' : 'add'](context, format, a(n), b(n)));
+      break;
     case 'sqrt':
-      return eachLane(call, lane, (n) => sse.sseSquareRoot(context, format, b(n)));
+      eachLane(call, lane, (n) => sse.sseSquareRoot(context, format, b(n)));
+      break;
     case 'compare':
-      return eachLane(call, lane, (n) =>
-        sse.ssePredicate(context, format, a(n), b(n), immediate) ? lane.ones : lane.zero,
-      );
+      eachLane(call, lane, (n) => (sse.ssePredicate(context, format, a(n), b(n), immediate) ? lane.ones : lane.zero));
+      break;
     case 'round':
-      return eachLane(call, lane, (n) => sseRoundToIntegral(context, format, b(n), immediate));
+      eachLane(call, lane, (n) => sseRoundToIntegral(context, format, b(n), immediate));
+      break;
     case 'dot':
-      return dot(call, lane);
+      dot(call, lane);
+      break;
     case 'comi':
     case 'ucomi':
-      return compareScalars(call, lane);
+      compareScalars(call, lane);
+      break;
     case 'from-int32':
-      return convertFrom(call, int32, lane);
+      convertFrom(call, int32, lane);
+      break;
     case 'from-int64':
-      return convertFrom(call, int64, lane);
+      convertFrom(call, int64, lane);
+      break;
     default:
-      return convertTo(call, lane);
+      convertTo(call, lane);
+      break;
   }
 }
 

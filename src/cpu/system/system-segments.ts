@@ -73,7 +73,7 @@ function visible(cpu: Processor, selector: number): Descriptor | undefined {
 }
 
 /** System types that LAR and LSL accept, by mode. SDM Vol. 2A tables 3-53 and 3-58. */
-const larTypes = { legacy: 0x1a36 | 0x0200, long: 0x1a04 } as const;
+const larTypes = { legacy: 0x1a3e, long: 0x1a04 } as const;
 const lslTypes = { legacy: 0x0a0e, long: 0x0a04 } as const;
 
 function privileged(cpu: Processor, selector: number, attributes: number): boolean {

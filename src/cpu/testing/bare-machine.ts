@@ -35,6 +35,7 @@ export function bareMachine(megabytes = 4): BareMachine {
     interrupts: { hasInterrupt: () => false, acknowledge: () => -1, taskPriority: 0 },
     externalMsrs: { read: () => undefined, write: () => false },
     nowNs: () => (now += 1000),
+    tscChanged: () => {},
     random: () => 0x1234_5678_9abc_def0n,
   });
   return { vcpu, memory, ports, mmio };
