@@ -13,28 +13,34 @@ export interface TargetRules {
   readonly width: number;
   /** Alignment that most targets should have. */
   readonly alignment: number;
+  /** Misalignment is a fault: then it is the only one, for which of two comes first is the CPU's choice. */
+  readonly mustAlign?: boolean;
   /** Accesses are locked: keep them inside a cache line (split locks are slow, and deadly on some hosts). */
-  readonly locked: boolean;
-  /** The access can reach non-canonical addresses. */
-  readonly canBeNonCanonical: boolean;
+  readonly locked?: boolean;
+  /** Only where nothing faults, or nowhere non-canonical, or anywhere. */
+  readonly reach: 'inside' | 'canonical' | 'anywhere';
 }
 
 /** A linear address: mostly inside the window, sometimes over its pages' edges, read-only, unmapped, non-canonical. */
 export function chooseTarget(rules: TargetRules, rng: Random): bigint {
-  const { width, alignment, locked } = rules;
+  const { width, alignment, reach } = rules;
   const aligned = (offset: number): number => offset - (offset % alignment);
   const choice = rng.below(100);
-  if (choice < 3) return BigInt(region.readOnly.address + aligned(rng.below(pageSize - width)));
-  if (choice < 4) return BigInt(end + aligned(rng.below(pageSize)));
-  if (choice < 6 && rules.canBeNonCanonical)
-    return BigInt.asUintN(
-      64,
-      rng.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_fff0n, 0x1234_5678_9abc_def0n]) + BigInt(rng.below(16)),
-    );
-  if (choice < 60) return BigInt(data + aligned(rng.below(region.data.size - width + 1)));
-  if (locked) return BigInt(data + (rng.below(region.data.size) & ~63) + rng.below(65 - width));
-  if (choice < 85) return BigInt(data + rng.below(region.data.size - width + 1));
+  const room = region.data.size - width + 1;
+  if (reach !== 'inside') {
+    if (choice < 3) return BigInt(region.readOnly.address + aligned(rng.below(pageSize - width)));
+    if (choice < 4) return BigInt(end + aligned(rng.below(pageSize)));
+    if (choice < 6 && reach === 'anywhere') {
+      return (
+        rng.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_ff00n, 0x1234_5678_9abc_de00n]) + BigInt(aligned(rng.below(256)))
+      );
+    }
+  }
+  if (choice < 60) return BigInt(data + aligned(rng.below(room)));
+  if (rules.locked === true) return BigInt(data + (rng.below(region.data.size) & ~63) + rng.below(65 - width));
+  if (choice < 85) return BigInt(data + rng.below(room));
   if (choice < 93) return BigInt(data + pageSize - 1 - rng.below(width));
+  if (rules.mustAlign === true || reach === 'inside') return BigInt(data + (rng.chance(50) ? 0 : aligned(room - 1)));
   if (choice < 96) return BigInt(end - width + rng.below(2 * width) - Math.floor(width / 2));
   return BigInt(rng.chance(50) ? end - width : data - rng.below(width));
 }

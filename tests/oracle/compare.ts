@@ -38,11 +38,11 @@ export function flagText(flags: number): string {
   return `[${names.join(' ')}]${rest === 0 ? '' : ` +${hex(rest, 1)}`}`;
 }
 
-export function faultText(state: StateView): string {
+export function faultText(state: StateView, withAddress = true): string {
   const { vector } = state;
   if (vector === noFault) return 'none';
   if (vector === hang) return 'does not end';
-  const cr2 = vector === 14 ? ` at ${hex(state.quad(stateField.cr2), 8)}` : '';
+  const cr2 = vector === 14 && withAddress ? ` at ${hex(state.quad(stateField.cr2), 8)}` : '';
   return `vector ${vector}, error ${hex(state.error, 4)}${cr2}`;
 }
 
@@ -74,7 +74,7 @@ class Comparison {
       if ((leniency.gprs >> i) & 1) continue;
       this.value(
         name,
-        (state) => BigInt.asUintN(width, state.gpr(i)),
+        (state) => BigInt.asUintN((leniency.low >> i) & 1 ? 32 : width, state.gpr(i)),
         (v) => hex(v, width / 4),
       );
     }
@@ -101,7 +101,8 @@ class Comparison {
       (state) => state.quad(stateField.gsBase),
       (v) => hex(v, 16),
     );
-    if (faultText(this.#expected) === faultText(this.#actual)) return;
+    const fault = (state: StateView): string => faultText(state, !leniency.faultAddress);
+    if (fault(this.#expected) === fault(this.#actual)) return;
     this.add('fault', 'none', faultText(this.#expected), faultText(this.#actual));
   }
 
@@ -113,29 +114,36 @@ class Comparison {
     this.value(where, read, (v) => hex(Number(v) >>> 0, digits));
   }
 
-  control(leniency: Leniency): void {
+  /** x87 state, MMX registers included. */
+  float(leniency: Leniency): void {
     this.#word('FCW', fxField.fcw, 4);
     this.#word('FSW', fxField.fsw, 4, ~leniency.fsw);
     this.#word('FTW', fxField.ftw, 2);
     this.#word('FOP', fxField.fop, 4);
-    this.value(
-      'FIP',
-      (s) => s.quad(stateField.fx + fxField.fip),
-      (v) => hex(v, 16),
-    );
-    this.value(
-      'FDP',
-      (s) => s.quad(stateField.fx + fxField.fdp),
-      (v) => hex(v, 16),
-    );
+    for (const [name, field] of Object.entries({ FIP: fxField.fip, FDP: fxField.fdp })) {
+      this.value(
+        name,
+        (s) => s.quad(stateField.fx + field),
+        (v) => hex(v, 16),
+      );
+    }
+    const near = (a: bigint, b: bigint): boolean => ulpsApart(a, b) <= leniency.stUlps;
+    for (let i = 0; i < 8; i++) this.#compareWide(`ST${i}`, fxField.st + 16 * i, 20, near);
+  }
+
+  vectors(leniency: Leniency): void {
     this.#word('MXCSR', fxField.mxcsr, 8);
+    const { approximateLanes, nanLanes } = leniency;
+    const same = (a: bigint, b: bigint): boolean =>
+      (approximateLanes !== 0 && closeLanes(a, b)) || (nanLanes !== 0 && sameButForNans(a, b, nanLanes));
+    for (let i = 0; i < 16; i++) this.#compareWide(`XMM${i}`, fxField.xmm + 16 * i, 32, same);
   }
 
   #wide(field: number, state: StateView): bigint {
     return (state.quad(stateField.fx + field + 8) << 64n) | state.quad(stateField.fx + field);
   }
 
-  wide(where: string, field: number, digits: number, same: (expected: bigint, actual: bigint) => boolean): void {
+  #compareWide(where: string, field: number, digits: number, same: (a: bigint, b: bigint) => boolean): void {
     const expected = this.#wide(field, this.#expected);
     const actual = this.#wide(field, this.#actual);
     if (expected === actual || same(expected, actual)) return;
@@ -181,6 +189,18 @@ function closeLanes(expected: bigint, actual: bigint): boolean {
   return true;
 }
 
+/** Equal lanes of 32 or 64 bits, where any NaN equals any other. */
+function sameButForNans(expected: bigint, actual: bigint, width: 32 | 64): boolean {
+  const [exponent, fraction] = width === 32 ? [0xffn, 23n] : [0x7ffn, 52n];
+  const isNan = (lane: bigint): boolean =>
+    ((lane >> fraction) & exponent) === exponent && BigInt.asUintN(Number(fraction), lane) !== 0n;
+  for (let shift = 0n; shift < 128n; shift += BigInt(width)) {
+    const [a, b] = [BigInt.asUintN(width, expected >> shift), BigInt.asUintN(width, actual >> shift)];
+    if (a !== b && !(isNan(a) && isNan(b))) return false;
+  }
+  return true;
+}
+
 /** 32-bit code neither sees nor defines the upper halves, before a change of mode or after it. */
 function comparedWidth(c: Case, expected: StateView): 32 | 64 {
   return c.mode === 64 && codeSize(expected.selector(1)) === 64 ? 64 : 32;
@@ -201,17 +221,12 @@ export function compareResults(
   actual: Results,
   index: number,
 ): readonly Difference[] {
-  const leniency = leniencyOf(shape, c);
   const state = expected.state(index);
+  const leniency = leniencyOf(shape, c, state);
   const comparison = new Comparison(c.state, state, actual.state(index));
   comparison.general(leniency, comparedWidth(c, state));
-  comparison.control(leniency);
-  for (let i = 0; i < 8; i++) {
-    comparison.wide(`ST${i}`, fxField.st + 16 * i, 20, (a, b) => ulpsApart(a, b) <= leniency.stUlps);
-  }
-  for (let i = 0; i < 16; i++) {
-    comparison.wide(`XMM${i}`, fxField.xmm + 16 * i, 32, (a, b) => leniency.approximateLanes !== 0 && closeLanes(a, b));
-  }
+  if (!leniency.x87) comparison.float(leniency);
+  comparison.vectors(leniency);
   if (!leniency.memory) comparison.memory(c, expected.changes(index), actual.changes(index));
   return comparison.differences;
 }

@@ -46,6 +46,7 @@ function openVcpu(): Vcpu {
     apicId: 0,
     nowNs: () => now++,
     random: () => 1n,
+    tscChanged: () => {},
   });
 }
 

@@ -1,9 +1,9 @@
 /** Random cases of a table row. Everything follows from row, seed and case number, so that any case can be made again. */
 import type { Row } from '../../src/cpu/isa/row.ts';
-import { chooseTarget, solveAddress } from './addressing.ts';
+import { chooseTarget, solveAddress, type TargetRules } from './addressing.ts';
 import { CaseBuilder } from './builder.ts';
 import type { CaseBatch } from './case.ts';
-import { assemble, lengthOf, randomEncoding } from './encoding.ts';
+import { assemble, type Encoding, lengthOf, randomEncoding } from './encoding.ts';
 import {
   type Context,
   memoryHints,
@@ -53,6 +53,17 @@ function startAddress(length: number, rng: Random): number {
   return length > 1 && rng.chance(5) ? page - 1 - rng.below(length - 1) : page + 0x100 + rng.below(0xd00);
 }
 
+/**
+ * XSAVE and its kin by an address in RAX or RDX: EDX:EAX would name whatever components the host has, and the size of the
+ * area would follow.
+ */
+function isStateMaskAddressed({ row }: Shape, e: Encoding): boolean {
+  return (
+    /^(xsave|xsaveopt|xrstor)$/.test(row.semantics) &&
+    [e.base, e.index].some((register) => register === 0 || register === 2)
+  );
+}
+
 function memoryKind(shape: Shape): ValueKind {
   if (!shape.usesX87) return shape.kind;
   if (/^FI|^FBLD|^FLDCW/.test(shape.row.mnemonic)) return 'int';
@@ -96,12 +107,13 @@ export class Generator {
     b.bytes.set(this.#template.bytes);
     b.patches = [];
     const mode = modeOf(shape.row, rng);
-    const e = randomEncoding(shape, mode, rng);
+    let e = randomEncoding(shape, mode, rng);
+    while (isStateMaskAddressed(shape, e)) e = randomEncoding(shape, mode, rng);
     randomRegisters(b, e, shape, rng);
     const length = lengthOf(e);
     const start = startAddress(length, rng);
     b.rip = Number(BigInt(start) - b.base(1));
-    const c: Context = { shape, e, b, rng, start, length };
+    const c: Context = { shape, e, b, rng, start, length, badTargets: rng.chance(50) };
     registerHints.get(shape.row.semantics)?.(c);
     if (e.repeat) setRepeatCount(c);
     this.#stack(c);
@@ -119,7 +131,7 @@ export class Generator {
       if (rng.chance(80)) setStackPointer(c, BigInt(region.data.address + 8 * rng.below(0x400)));
       return;
     }
-    const rules = { width: c.e.operandSize / 8, alignment: 8, locked: false, canBeNonCanonical: c.e.mode === 64 };
+    const rules: TargetRules = { width: c.e.operandSize / 8, alignment: 8, reach: stackReach(c) };
     const top = chooseTarget(rules, rng);
     setStackPointer(c, top);
     if (/^(enter|leave)$/.test(shape.row.semantics)) setFramePointer(c, chooseTarget(rules, rng));
@@ -142,11 +154,12 @@ export class Generator {
     const name = shape.row.semantics;
     const width = extents[name] ?? widthBytes(operand.width, e.operandSize, e.addressSize);
     const natural = width & (width - 1) ? 2 : width;
-    const rules = {
+    const rules: TargetRules = {
       width,
       alignment: alignments[name] ?? (width > 16 ? 4 : natural),
+      mustAlign: alignments[name] !== undefined || (width === 16 && shape.row.unaligned !== true),
       locked: e.lock || name === 'xchg',
-      canBeNonCanonical: e.mode === 64 && e.addressSize === 64,
+      reach: e.mode === 64 && e.addressSize === 64 ? 'anywhere' : 'canonical',
     };
     const segment = moffs !== undefined && !e.override ? dsSegment : e.segment;
     const address = this.#solve(c, segment, rules);
@@ -157,11 +170,14 @@ export class Generator {
   }
 
   /** Chooses a target that the encoding's form can reach and makes it reach it. @returns the linear address */
-  #solve(c: Context, segment: number, rules: Parameters<typeof chooseTarget>[0]): bigint | undefined {
+  #solve(c: Context, segment: number, rules: TargetRules): bigint | undefined {
     const { e, b, rng } = c;
     const next = b.rip + c.length;
     for (let attempt = 0; attempt < 8; attempt++) {
-      const address = chooseTarget(attempt === 0 ? rules : { ...rules, canBeNonCanonical: false }, rng);
+      const address = chooseTarget(
+        attempt === 0 || rules.reach !== 'anywhere' ? rules : { ...rules, reach: 'canonical' },
+        rng,
+      );
       const offset = BigInt.asUintN(e.addressSize, address - b.base(segment));
       if (solveAddress(e, b, offset, next, rng)) return address;
       // RIP-relative and absolute forms cannot make up for a far base.
@@ -182,19 +198,16 @@ export class Generator {
     const { shape, e, b, rng } = c;
     const name = shape.row.semantics;
     const set = (register: number, segment: number, width: number): bigint => {
-      const rules = {
-        width,
-        alignment: Math.max(width, 1),
-        locked: false,
-        canBeNonCanonical: e.mode === 64 && e.addressSize === 64,
-      };
+      const far = e.mode === 64 && e.addressSize === 64 ? 'anywhere' : 'canonical';
+      // Whether bytes that the mask leaves out can fault is the CPU's choice.
+      const reach = name.startsWith('maskmov') ? 'inside' : far;
+      const rules: TargetRules = { width, alignment: Math.max(width, 1), reach };
       const address = chooseTarget(rules, rng);
       b.gpr[register] = BigInt.asUintN(e.addressSize, address - b.base(segment));
       return address;
     };
     const overridden = e.override ? e.segment : dsSegment;
-    if (name === 'xlat')
-      setTranslateTable(c, chooseTarget({ width: 1, alignment: 1, locked: false, canBeNonCanonical: false }, rng));
+    if (name === 'xlat') setTranslateTable(c, chooseTarget({ width: 1, alignment: 1, reach: 'canonical' }, rng));
     if (name.startsWith('maskmov')) set(RDI, overridden, name === 'maskmovq' ? 8 : 16);
     const strings = shape.operands.filter((o) => o.source === 'X' || o.source === 'Y');
     const areas = strings.map((o) => {
@@ -203,6 +216,14 @@ export class Generator {
     });
     if ((name === 'cmps' || name === 'scas') && rng.chance(70)) equalRuns(c, areas);
   }
+}
+
+/** Which of two faults comes first, at the stack or at the target of a transfer, is the CPU's choice: only one at a time. */
+function stackReach({ shape, e, badTargets }: Context): TargetRules['reach'] {
+  const name = shape.row.semantics;
+  if (/^(call|ret|iret)/.test(name) && badTargets) return 'inside';
+  // Across the edge of canonical addresses far transfers access their frames in an order of their own.
+  return e.mode === 64 && !/-far$|^iret/.test(name) ? 'anywhere' : 'canonical';
 }
 
 /** The same byte all over what a comparing string instruction sees, but for one. */

@@ -18,6 +18,8 @@ export interface Context {
   /** Linear address and length of the instruction. */
   readonly start: number;
   readonly length: number;
+  /** Transfers may go where they fault. */
+  readonly badTargets: boolean;
 }
 
 const [RAX, RCX, RDX, RBX, RSP, RBP] = [0, 1, 2, 3, 4, 5];
@@ -49,7 +51,7 @@ export function landing(c: Context): number {
 
 /** Offset to jump to in the current code segment: nearly always in the code region. */
 function target(c: Context): bigint {
-  if (c.e.mode === 64 && c.rng.chance(4))
+  if (c.e.mode === 64 && c.badTargets && c.rng.chance(8))
     return c.rng.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_ffffn, 0x8000_0000_0000_0000n]);
   const address = c.rng.chance(5) ? unmappedCode + c.rng.below(0x1000) : landing(c);
   return BigInt.asUintN(c.e.mode === 64 ? 64 : 32, BigInt(address) - (c.e.mode === 64 ? 0n : c.b.base(1)));
@@ -82,9 +84,16 @@ function anySelector(rng: Random): number {
   return rng.pick(oddSelectors);
 }
 
+/**
+ * CS of a far transfer. A far call that changes between 64-bit and other code pushes as the new mode has it; that is not
+ * documented, and shows only when SS is not flat.
+ */
 function codeSelector(c: Context): number {
-  if (c.rng.chance(40)) return c.b.selectors[1] ?? 0;
-  return c.rng.chance(80) ? c.rng.pick(goodCode) : anySelector(c.rng);
+  const current = c.b.selectors[1] ?? 0;
+  if (c.rng.chance(40)) return current;
+  const chosen = c.badTargets && c.rng.chance(30) ? anySelector(c.rng) : c.rng.pick(goodCode);
+  const changes = (chosen === selector.code64) !== (c.e.mode === 64);
+  return changes && c.b.selectors[2] !== selector.data && c.shape.row.semantics === 'call-far' ? current : chosen;
 }
 
 /** Offset and selector of a far transfer that lands in the code region if the selector allows it. */

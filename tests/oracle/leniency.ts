@@ -1,7 +1,8 @@
 /** What a result need not agree on: what the SDM leaves undefined, random, or to the implementation's precision. */
 import { decode } from '../../src/cpu/decode/decoder.ts';
 import type { Instruction } from '../../src/cpu/decode/instruction.ts';
-import type { Case } from './case.ts';
+import type { Case, StateView } from './case.ts';
+import { noFault } from './layout.ts';
 import type { Shape } from './shape.ts';
 
 export interface Leniency {
@@ -16,6 +17,14 @@ export interface Leniency {
   /** Width in bits of XMM lanes that hold approximations (RCPPS, RSQRTPS), or 0. */
   readonly approximateLanes: 0 | 32;
   readonly memory: boolean;
+  /** One bit per general register of which only the low 32 bits count. */
+  readonly low: number;
+  /** Width in bits of XMM lanes of which any NaN is as good as any other, or 0. */
+  readonly nanLanes: 0 | 32 | 64;
+  /** Which byte of several accesses a #PF names. */
+  readonly faultAddress: boolean;
+  /** The x87 registers and their state. */
+  readonly x87: boolean;
 }
 
 const flagBits: Readonly<Record<string, number>> = { O: 0x800, S: 0x80, Z: 0x40, A: 0x10, P: 0x04, C: 0x01 };
@@ -28,7 +37,18 @@ export function flagMask(letters: string): number {
   return mask;
 }
 
-const strict: Leniency = { flags: 0, gprs: 0, fsw: 0, stUlps: 0, approximateLanes: 0, memory: false };
+const strict: Leniency = {
+  flags: 0,
+  gprs: 0,
+  fsw: 0,
+  stUlps: 0,
+  approximateLanes: 0,
+  memory: false,
+  low: 0,
+  nanLanes: 0,
+  faultAddress: false,
+  x87: false,
+};
 
 const [rax, rcx, rdx, rbx] = [1, 2, 4, 8];
 /** Registers that receive what only this host or this moment knows. */
@@ -65,11 +85,40 @@ function shiftLeniency(shape: Shape, instruction: Instruction, c: Case): Lenienc
   return { ...strict, flags };
 }
 
-export function leniencyOf(shape: Shape, c: Case): Leniency {
+/** Instructions that access memory several times, in an order that the SDM leaves open. */
+const manyAccesses = /^(popa|ret-far|iret|call-far|fxsave|fxrstor|xsave|xsaveopt|xrstor|fnsave|frstor|fnstenv|fldenv)$/;
+const allButRsp = 0xff & ~(1 << 4);
+const stringRegisters = (1 << 1) | (1 << 6) | (1 << 7);
+
+/** What a faulting instruction may have changed all the same. */
+function faultLeniency(shape: Shape): Partial<Leniency> {
+  const { semantics } = shape.row;
+  const isMmx = shape.operands.some((o) => o.source !== 'fixed' && 'PQN'.includes(o.source));
+  return {
+    faultAddress: manyAccesses.test(semantics),
+    // Below the stack pointer a call that fails may have written.
+    memory: semantics.startsWith('call'),
+    gprs: semantics === 'popa' ? allButRsp : 0,
+    // With 32-bit addresses the first look at the registers may clear their upper halves.
+    low: shape.row.rep === undefined ? 0 : stringRegisters,
+    // MMX instructions may turn the x87 state into MMX's before they fault.
+    x87: isMmx,
+  };
+}
+
+/** `expected` is the state that the CPU left. */
+export function leniencyOf(shape: Shape, c: Case, expected: StateView): Leniency {
+  const normal = completedLeniency(shape, c);
+  return expected.vector === noFault ? normal : { ...normal, ...faultLeniency(shape) };
+}
+
+function completedLeniency(shape: Shape, c: Case): Leniency {
   const { semantics, undefinedFlags } = shape.row;
   const flags = flagMask(undefinedFlags ?? '');
   if (transcendental.test(semantics)) return { ...strict, flags, fsw: c1, stUlps: 1 };
   if (approximate.test(semantics)) return { ...strict, flags, approximateLanes: 32 };
+  if (semantics === 'dpps') return { ...strict, flags, nanLanes: 32 };
+  if (semantics === 'dppd') return { ...strict, flags, nanLanes: 64 };
   const host = hostValues[semantics];
   if (host !== undefined) return { ...strict, flags, gprs: host };
   const needsInstruction = shifts.test(semantics) || semantics === 'rdrand' || semantics === 'rdseed';
