@@ -1,0 +1,81 @@
+/** The report as text for people. */
+import type { Target } from '../targets.ts';
+import { type Measure, meanRatio, measuresOf, type Report, ratio, samplesOf } from './report.ts';
+import { median, significant } from './statistics.ts';
+
+/** Lines of `rows` in columns: the first to the left, the others to the right; a line under the first row. */
+export function layOut(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    widths
+      .map((width, i) => (i === 0 ? (row[i] ?? '').padEnd(width) : (row[i] ?? '').padStart(width)))
+      .join('  ')
+      .trimEnd();
+  const [head, ...body] = rows.map(line);
+  return [head, widths.map((width) => '─'.repeat(width)).join('  '), ...body, ''].join('\n');
+}
+
+/** `RUNNER/BASE`, for every runner that is ours and every base that took part. */
+function ratioColumns(report: Report): { readonly runner: string; readonly base: string; readonly title: string }[] {
+  const names = Object.keys(report.runners);
+  return names
+    .filter((name) => name.startsWith('corbel-'))
+    .flatMap((runner) =>
+      ['qemu-tcg', 'native']
+        .filter((base) => names.includes(base))
+        .map((base) => ({ runner, base, title: `${runner.slice('corbel-'.length)}/${base.replace('qemu-', '')}` })),
+    );
+}
+
+function cell(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? '–' : significant(value);
+}
+
+/** Medians by runner, and ratios of the times. */
+export function resultTable(report: Report): string {
+  const runners = Object.keys(report.runners);
+  const columns = ratioColumns(report);
+  const row = ({ name, title, unit }: Measure): string[] => [
+    title,
+    unit,
+    ...runners.map((runner) => cell(median(samplesOf(report, name, runner)))),
+    ...columns.map(({ runner, base }) => (unit === 's' ? cell(ratio(report, name, runner, base)) : '')),
+  ];
+  const rows = [['', '', ...runners, ...columns.map((column) => column.title)], ...measuresOf(report).map(row)];
+  if (columns.length > 0) {
+    const means = columns.map(({ runner, base }) => cell(meanRatio(report, runner, base)));
+    rows.push(['geometric mean of the times', '', ...runners.map(() => ''), ...means]);
+  }
+  return layOut(rows);
+}
+
+/** What was to be reached, for the targets whose measure was taken. */
+export function targetTable(report: Report, targets: readonly Target[]): string {
+  const rows = targets.flatMap((target) => {
+    const value = median(samplesOf(report, target.measure, target.runner));
+    const measure = measuresOf(report).find(({ name }) => name === target.measure);
+    if (measure === undefined || Number.isNaN(value)) return [];
+    const { relation, limit } = target;
+    const met = relation === '≤' ? value <= limit : relation === '≥' ? value >= limit : value < limit;
+    const unit = measure.unit;
+    const verdict = met ? 'met' : 'missed';
+    return [
+      [`${target.runner}: ${measure.title}`, `${significant(value)} ${unit}`, `${relation} ${limit} ${unit}`, verdict],
+    ];
+  });
+  return rows.length === 0 ? '' : layOut([['target', 'measured', 'limit', ''], ...rows]);
+}
+
+export function describeReport(report: Report, targets: readonly Target[]): string {
+  const host = Object.values(report.host).join(', ');
+  const runners = Object.entries(report.runners).map(([name, what]) => `${name}: ${what}`);
+  const gaps = report.gaps.map(({ what, runner, reason }) => `- ${what} on ${runner}: ${reason}`);
+  return [
+    `${host}\n${runners.join('\n')}\nMedians of ${report.runs} alternating runs; guests with ${report.memoryMb} MB.\n`,
+    resultTable(report),
+    targetTable(report, targets),
+    gaps.length === 0 ? '' : `Not measured:\n${gaps.join('\n')}\n`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}

@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../src/host/node/guest/command.ts';
+import { fail, ok } from '../../src/support/result.ts';
+import { kernelCommandLine, type Runner } from './runner.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
+
+/** The last line that is a JSON object, which is what `--stats --json` prints. */
+export function parseStatistics(stderr: string): Readonly<Record<string, number>> | undefined {
+  const line = stderr
+    .split('\n')
+    .filter((text) => text.startsWith('{'))
+    .at(-1);
+  if (line === undefined) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, number>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Corbel as a person starts it, from a build that is up to date. */
+export function corbel(accel: 'interpret'): Runner {
+  return {
+    name: `corbel-${accel}`,
+    machine: true,
+    prepare: async () => {
+      const built = await runCommand([process.execPath, 'scripts/bootstrap.mjs', 'build'], root);
+      if (!built.ok) return fail('unavailable', `the build failed: ${built.message}`);
+      const shown = await runCommand([...node, 'build/cli/corbel.js', '--version'], root);
+      const version = Buffer.from(shown.stdout).toString('utf8').trim();
+      return shown.ok ? ok(`${version}, Node ${process.versions.node}`) : fail('unavailable', shown.message);
+    },
+    command: (image) => ({
+      program: node[0],
+      args: [
+        [node[1], `${root}/build/cli/corbel.js`, 'run', '--accel', accel, '--memory', `${image.memoryMb}M`],
+        ['--kernel', image.kernel, '--initrd', image.initrd, '--append', kernelCommandLine, '--stats', '--json'],
+      ].flat(),
+    }),
+    statistics: parseStatistics,
+  };
+}
