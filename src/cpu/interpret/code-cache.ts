@@ -12,6 +12,7 @@ import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
 
 const maxBlock = 64;
+const maxNamesakes = 8;
 /** Decoded bytes are tracked in chunks, so that data beside code does not throw the code away. */
 const chunkBytes = 64;
 
@@ -21,8 +22,10 @@ interface CodePage {
   readonly records: Map<number, number>;
   /** Branch records that wait for a target of the same key. */
   readonly waiting: Map<number, number[]>;
-  /** One byte per chunk: 1 if any decoded instruction touches it. */
-  readonly chunks: Uint8Array;
+  /** By chunk: keys of the records whose instructions touch it (some perhaps gone by now). */
+  readonly chunks: (number[] | undefined)[];
+  /** Stale records by key: what still links to them is sent on to the key's next record. */
+  readonly stale: Map<number, number[]>;
 }
 
 /** Slots for an instruction that is decoded for one execution. */
@@ -73,7 +76,13 @@ export class CodeCache {
   #page(ramPage: number): CodePage {
     let page = this.#pages.get(ramPage);
     if (page === undefined) {
-      page = { ramPage, records: new Map(), waiting: new Map(), chunks: new Uint8Array(pageSize / chunkBytes) };
+      page = {
+        ramPage,
+        records: new Map(),
+        waiting: new Map(),
+        chunks: new Array(pageSize / chunkBytes).fill(undefined),
+        stale: new Map(),
+      };
       this.#pages.set(ramPage, page);
       const flags = this.#memory.pageFlags;
       flags[ramPage] = (flags[ramPage] as number) | pageFlag.code;
@@ -107,8 +116,7 @@ export class CodeCache {
       page.records.set(key, address);
       this.#next += record.size;
       const length = result.kind === 'ok' ? result.instruction.length : 1;
-      const end = Math.min(offset + length, pageSize) - 1;
-      for (let chunk = (offset / chunkBytes) | 0; chunk <= ((end / chunkBytes) | 0); chunk++) page.chunks[chunk] = 1;
+      this.#touch(page, key, offset, Math.min(offset + length, pageSize) - 1);
       const ends = this.#assemble(address, result, offset, mode);
       this.#resolve(page, key, address);
       if (result.kind === 'ok' && isRelativeBranch(result.instruction)) links.push(address);
@@ -121,6 +129,17 @@ export class CodeCache {
     }
     for (const address of links) this.#link(page as CodePage, address, mode, modeIndex);
     return first;
+  }
+
+  /** Notes that the record of `key` depends on bytes `first`…`last` of its page; sends its stale namesakes to it. */
+  #touch(page: CodePage, key: number, first: number, last: number): void {
+    for (let chunk = (first / chunkBytes) | 0; chunk <= ((last / chunkBytes) | 0); chunk++) {
+      const keys = page.chunks[chunk];
+      if (keys === undefined) page.chunks[chunk] = [key];
+      else keys.push(key);
+    }
+    const address = page.records.get(key) as number;
+    for (const old of page.stale.get(key) ?? []) assemblePseudo(this.#view, old, first, pseudoHandler.goto, address);
   }
 
   #pseudo(offset: number, handler: number, link: number): void {
@@ -193,16 +212,29 @@ export class CodeCache {
       if (page === undefined) continue;
       const from = Math.max(ramOffset - ramPage * pageSize, 0);
       const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
-      if (page.chunks.subarray((from / chunkBytes) | 0, ((to / chunkBytes) | 0) + 1).includes(1)) this.#invalidate(page);
+      for (let chunk = (from / chunkBytes) | 0; chunk <= ((to / chunkBytes) | 0); chunk++) this.#invalidate(page, chunk);
+      if (page.records.size === 0) {
+        this.#pages.delete(ramPage);
+        this.#unmark(page);
+      }
     }
   }
 
-  #invalidate(page: CodePage): void {
-    for (const address of page.records.values()) {
-      this.#view.setUint16(address + record.handler, pseudoHandler.stale, true);
+  #invalidate(page: CodePage, chunk: number): void {
+    const keys = page.chunks[chunk];
+    if (keys === undefined) return;
+    page.chunks[chunk] = undefined;
+    for (const key of keys) {
+      const address = page.records.get(key);
+      if (address === undefined) continue;
+      page.records.delete(key);
+      const namesakes = page.stale.get(key) ?? [];
+      // What rewrites itself forever is looked up anew in the end instead of being remembered.
+      if (namesakes.length < maxNamesakes) page.stale.set(key, [...namesakes, address]);
+      for (const old of [...namesakes, address]) {
+        this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
+      }
     }
-    this.#pages.delete(page.ramPage);
-    this.#unmark(page);
   }
 
   #unmark(page: CodePage): void {
