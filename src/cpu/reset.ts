@@ -1,6 +1,7 @@
 /** Register values after RESET. SDM Vol. 3A table 9-1. */
 import { cr0, dr6, dr7 } from '../spec/x86/registers.ts';
 import type { CpuState } from './state/cpu-state.ts';
+import { resetFpu } from './state/fpu-registers.ts';
 import { segmentIndex, state } from './state/layout.ts';
 import { cpuSignature } from './system/cpu-model.ts';
 
@@ -22,6 +23,5 @@ export function resetState(cpu: CpuState): void {
   cpu.setTable('idtr', 0n, 0xffff);
   cpu.setDr(6, BigInt(dr6.fixedOnes));
   cpu.setDr(7, BigInt(dr7.fixedOnes));
-  cpu.view.setUint32(state.mxcsr, 0x1f80, true);
-  cpu.view.setUint32(state.fcw, 0x40, true);
+  resetFpu(cpu.view);
 }

@@ -4,6 +4,7 @@
  * memory operand's effective address, 3 sign and exponent of m80, or the condition of a move. Environments: 1 linear address
  * of the first byte, 2 of the last, 3 operand size.
  */
+// biome-ignore format: a list, grouped.
 export const x87Operations = [
   // Destination op source, into the destination
   'add', 'multiply', 'subtract', 'subtract-reverse', 'divide', 'divide-reverse',
@@ -24,7 +25,16 @@ export const x87Operations = [
 export type X87Operation = (typeof x87Operations)[number];
 
 /** Where the source operand comes from. */
-export const x87Source = { register: 0, single: 1, double: 2, extended: 3, int16: 4, int32: 5, int64: 6, bcd: 7 } as const;
+export const x87Source = {
+  register: 0,
+  single: 1,
+  double: 2,
+  extended: 3,
+  int16: 4,
+  int32: 5,
+  int64: 6,
+  bcd: 7,
+} as const;
 
 /** Fields of the operation code: position in `x87Operations`, source, whether ST(i) is the destination, number of pops. */
 export const x87Code = { operationMask: 0xff, sourceShift: 8, sourceMask: 7, toRegister: 0x800, popShift: 12 } as const;
@@ -34,4 +44,10 @@ export const x87Code = { operationMask: 0xff, sourceShift: 8, sourceMask: 7, toR
  * rest). Scratch 1 is 0 when nothing is left to do; otherwise FSW in the low half, tags above it, `pending` set: they and
  * FIP (scratch 2) are to be written once the value has been stored; with `reports` by 'finish-store'.
  */
-export const x87StoreResult = { fswMask: 0xffff, validShift: 16, validMask: 0xff, pending: 0x100_0000, reports: 0x200_0000 } as const;
+export const x87StoreResult = {
+  fswMask: 0xffff,
+  validShift: 16,
+  validMask: 0xff,
+  pending: 0x100_0000,
+  reports: 0x200_0000,
+} as const;

@@ -42,7 +42,12 @@ function requireXsave(o: Ops): void {
   o.ifUnlikely(o.and(o.loadState32(state.cr0), cr0.ts), () => o.raise(vector.nm));
 }
 
-const fxArea = { alignment: 16, bytes: fxImage.size, probe: { offset: fxImage.size - 1, bytes: 1 }, check: requireFxsr } as const;
+const fxArea = {
+  alignment: 16,
+  bytes: fxImage.size,
+  probe: { offset: fxImage.size - 1, bytes: 1 },
+  check: requireFxsr,
+} as const;
 const xsaveArea = { alignment: 64, bytes: xsaveHeader.end, check: requireXsave } as const;
 const lastByte = { offset: xsaveHeader.end - 1, bytes: 1 } as const;
 const compactionField = { offset: xsaveHeader.xcompBv, bytes: 8 } as const;

@@ -2,14 +2,15 @@
  * x87: checks and operands here, the arithmetic in `system/x87`. Waiting instructions raise #MF for a pending unmasked
  * exception before anything else. With CR0.NE = 0 the interrupt that FERR# would request is not wired: #MF as well.
  */
-import { x87Control, x87Reset, x87Status } from '../../spec/x86/x87.ts';
-import { cr0 } from '../../spec/x86/registers.ts';
+
 import { floatException } from '../../spec/x86/floating-point.ts';
+import { cr0 } from '../../spec/x86/registers.ts';
+import { x87Control, x87Reset, x87Status } from '../../spec/x86/x87.ts';
 import { load } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
 import { type Ops, type Semantics, vector } from '../emit/ops.ts';
-import { x87Code, type X87Operation, x87Operations, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
+import { type X87Operation, x87Code, x87Operations, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
 import { operandAt, requireCanonical } from './operands.ts';
 
@@ -61,8 +62,16 @@ const withSecond =
     o.host('x87', o.i32(codeOf(operation, { pops })), o.i32(1));
   };
 
-const floatSource: Readonly<Record<number, number>> = { 32: x87Source.single, 64: x87Source.double, 80: x87Source.extended };
-const integerSource: Readonly<Record<number, number>> = { 16: x87Source.int16, 32: x87Source.int32, 64: x87Source.int64 };
+const floatSource: Readonly<Record<number, number>> = {
+  32: x87Source.single,
+  64: x87Source.double,
+  80: x87Source.extended,
+};
+const integerSource: Readonly<Record<number, number>> = {
+  16: x87Source.int16,
+  32: x87Source.int32,
+  64: x87Source.int64,
+};
 
 function sourceOf(operand: Operand, sources: Readonly<Record<number, number>>): number {
   const source = sources[operand.bits];

@@ -13,6 +13,8 @@ export interface CpuModel {
 const always: readonly CpuFeature[] = [
   'fpu', 'de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'clflush',
   'mmx', 'fxsr', 'sse', 'sse2', 'syscall', 'nx', 'lm', 'hypervisor', 'x2apic', 'tsc_deadline', 'invariant_tsc',
+  // How the x87 unit keeps its pointers, whatever the model.
+  'fdp_excptn_only', 'zero_fcs_fds',
 ];
 
 const v2: readonly CpuFeature[] = [...always, 'sse3', 'ssse3', 'sse4_1', 'sse4_2', 'cx16', 'popcnt', 'lahf_lm'];

@@ -18,7 +18,11 @@ const checkedAlignment = 4;
  * Argument 0, the address of an area; #AC or #GP(0) if it is not aligned. Argument 2 is what the processor touches first,
  * `probeOffset` into the area, unless the area wraps around its segment: that is refused.
  */
-function areaAddress(cpu: Processor, alignment: number, probe: { offset: number; bytes: number; write: boolean }): number {
+function areaAddress(
+  cpu: Processor,
+  alignment: number,
+  probe: { offset: number; bytes: number; write: boolean },
+): number {
   const linear = canonical(cpu.state.scratch(0)) ?? 0;
   if ((Number(cpu.state.scratch(0) & 63n) & (alignment - 1)) !== 0) {
     cpu.mmu.checkAlignment(linear, checkedAlignment);
@@ -172,7 +176,8 @@ function checkedHeader(cpu: CpuState): number {
   const { view } = cpu;
   const xstateBv = view.getBigUint64(base + xsaveHeader.xstateBv, true);
   if ((xstateBv & ~cpu.get64('xcr0')) !== 0n) throw generalProtection();
-  if (!isZero(view, base + xsaveHeader.xcompBv, xsaveHeader.checkedEnd - xsaveHeader.xcompBv)) throw generalProtection();
+  if (!isZero(view, base + xsaveHeader.xcompBv, xsaveHeader.checkedEnd - xsaveHeader.xcompBv))
+    throw generalProtection();
   return Number(xstateBv);
 }
 

@@ -5,7 +5,13 @@ import { type FloatContext, isAborted } from '../../softfloat/context.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
 import { isNaNKind, type Unpacked } from '../../softfloat/unpacked.ts';
 import {
-  x87Absolute, x87Add, x87ChangeSign, x87Divide, x87Multiply, x87SquareRoot, x87Subtract,
+  x87Absolute,
+  x87Add,
+  x87ChangeSign,
+  x87Divide,
+  x87Multiply,
+  x87SquareRoot,
+  x87Subtract,
 } from '../../softfloat/x87-arithmetic.ts';
 import { x87RoundToInteger } from '../../softfloat/x87-convert.ts';
 import { x87ExpMinusOne, x87YLog2X, x87YLog2XPlusOne } from '../../softfloat/x87-exponential.ts';

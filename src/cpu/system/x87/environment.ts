@@ -1,9 +1,9 @@
 /** FNSTENV, FLDENV, FNSAVE, FRSTOR in their four formats. SDM Vol. 1 8.1.10, figures 8-9 to 8-12. */
 import { floatException } from '../../../spec/x86/floating-point.ts';
 import { x87Status, x87Tag } from '../../../spec/x86/x87.ts';
+import { generalProtection } from '../../guest-fault.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
 import { kind } from '../../softfloat/unpacked.ts';
-import { generalProtection } from '../../guest-fault.ts';
 import { canonical } from '../../state/cpu-state.ts';
 import { type FpuRegisters, initializeX87, physicalRegister, summarized } from '../../state/fpu-registers.ts';
 import { fpuImage } from '../../state/layout.ts';

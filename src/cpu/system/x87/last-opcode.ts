@@ -17,7 +17,9 @@ export function lastOpcode(cpu: Processor): number {
   const { state } = cpu;
   const { code64 } = state;
   const ip = cpu.currentRip();
-  const linear = code64 ? Number(BigInt.asIntN(64, ip)) : Number(BigInt.asUintN(32, ip + state.segmentBase(segmentIndex.cs)));
+  const linear = code64
+    ? Number(BigInt.asIntN(64, ip))
+    : Number(BigInt.asUintN(32, ip + state.segmentBase(segmentIndex.cs)));
   let at = linear;
   for (; at < linear + maxPrefixes; at++) {
     const byte = codeByte(cpu, at);

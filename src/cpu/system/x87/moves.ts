@@ -3,7 +3,14 @@ import { floatException, roundingControl } from '../../../spec/x86/floating-poin
 import { x87Source, x87StoreResult } from '../../emit/x87-operations.ts';
 import { isAborted, suppressesStore } from '../../softfloat/context.ts';
 import { binary32, binary64, type F80, packIndefinite } from '../../softfloat/format.ts';
-import { x87Load, x87LoadBcd, x87LoadInteger, x87Store, x87StoreBcd, x87StoreInteger } from '../../softfloat/x87-convert.ts';
+import {
+  x87Load,
+  x87LoadBcd,
+  x87LoadInteger,
+  x87Store,
+  x87StoreBcd,
+  x87StoreInteger,
+} from '../../softfloat/x87-convert.ts';
 import { type ConstantName, x87Constant } from '../../softfloat/x87-scale.ts';
 import { extendedSource, integerSource } from './source.ts';
 import { indefinite, type X87Unit } from './unit.ts';
@@ -52,7 +59,9 @@ const constant =
   };
 
 const integerWidth: Readonly<Record<number, number>> = {
-  [x87Source.int16]: 16, [x87Source.int32]: 32, [x87Source.int64]: 64,
+  [x87Source.int16]: 16,
+  [x87Source.int32]: 32,
+  [x87Source.int64]: 64,
 };
 
 /** What FST, FIST, FISTTP store. */
@@ -74,11 +83,11 @@ function storedValue(u: X87Unit, truncates: boolean): bigint {
  * Leaves the store to emitted code, see `x87StoreResult`; where an unmasked exception suppresses it, memory is not even
  * looked at.
  */
-function deferStore(u: X87Unit, significand: bigint, signExponent = 0): 'deferred' | undefined {
+function deferStore(u: X87Unit, significand: bigint, signExponent = 0): void {
   const { state } = u.cpu;
   if (suppressesStore(u.context)) {
     state.setScratch(1, 0n);
-    return undefined;
+    return;
   }
   u.pop();
   const reports = u.unmasked === 0 ? 0 : x87StoreResult.reports;
@@ -87,31 +96,31 @@ function deferStore(u: X87Unit, significand: bigint, signExponent = 0): 'deferre
   state.setScratch(1, BigInt(pending));
   state.setScratch(2, u.cpu.currentRip());
   state.setScratch(3, BigInt(signExponent));
-  return 'deferred';
+  u.isDeferred = true;
 }
 
 /** FST m32/m64, FIST, FISTTP. */
 const store =
   (truncates: boolean) =>
-  (u: X87Unit): 'deferred' | undefined =>
+  (u: X87Unit): void =>
     deferStore(u, storedValue(u, truncates));
 
 /** FSTP m80: the bits as they are. */
-function storeExtended(u: X87Unit): 'deferred' | undefined {
+function storeExtended(u: X87Unit): void {
   const isEmpty = u.isEmpty(0);
   if (isEmpty) u.underflow();
   const { significand, signExponent } = isEmpty ? indefinite : u.get(0);
-  return deferStore(u, significand, signExponent);
+  deferStore(u, significand, signExponent);
 }
 
 /** SDM Vol. 1 table 4-4. */
 const bcdIndefinite = 0xffff_c000_0000_0000_0000n;
 
-function storeBcd(u: X87Unit): 'deferred' | undefined {
+function storeBcd(u: X87Unit): void {
   const isEmpty = u.isEmpty(0);
   if (isEmpty) u.underflow();
   const packed = isEmpty ? bcdIndefinite : x87StoreBcd(u.context, u.get(0));
-  return deferStore(u, BigInt.asUintN(64, packed), Number(packed >> 64n));
+  deferStore(u, BigInt.asUintN(64, packed), Number(packed >> 64n));
 }
 
 /** What a deferred store that leaves an unmasked #P left to do. Argument 1: its `x87StoreResult`. */

@@ -3,9 +3,7 @@ import { x87Condition } from '../../../spec/x86/floating-point.ts';
 import { type FloatContext, isAborted } from '../../softfloat/context.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
 import { integerBit, isNaNKind } from '../../softfloat/unpacked.ts';
-import {
-  type AngleResult, x87Cosine, x87Sine, x87SineCosine, x87Tangent,
-} from '../../softfloat/x87-trigonometric.ts';
+import { type AngleResult, x87Cosine, x87Sine, x87SineCosine, x87Tangent } from '../../softfloat/x87-trigonometric.ts';
 import { indefinite, type X87Unit } from './unit.ts';
 
 const { c2 } = x87Condition;

@@ -37,6 +37,8 @@ export class X87Unit {
   fsw: number;
   valid: number;
   readonly fcw: number;
+  /** Emitted code stores first and then makes FSW, tags and pointers visible itself. */
+  isDeferred = false;
   /** C1 as the instruction finds it; all but a few clear it. */
   readonly #oldC1: number;
 

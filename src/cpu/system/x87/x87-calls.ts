@@ -1,5 +1,5 @@
 /** The host call 'x87': what its operation code says, on one `X87Unit`. */
-import { x87Code, type X87Operation, x87Operations } from '../../emit/x87-operations.ts';
+import { type X87Operation, x87Code, x87Operations } from '../../emit/x87-operations.ts';
 import { status } from '../../interpret/status.ts';
 import type { Processor } from '../../processor.ts';
 import { arithmetic } from './arithmetic.ts';
@@ -9,28 +9,26 @@ import { moves, storeEnds } from './moves.ts';
 import { trigonometric } from './trigonometric.ts';
 import { X87Unit } from './unit.ts';
 
-/** @returns 'deferred' if emitted code will make FSW, tags and pointers visible. */
-type Numeric = (u: X87Unit) => 'deferred' | undefined | void;
+type Operation = (u: X87Unit) => void;
+type Table = Readonly<Partial<Record<X87Operation, Operation>>>;
 
-const numeric = { ...arithmetic, ...trigonometric, ...comparisons, ...moves } as const satisfies Record<string, Numeric>;
-
+const numeric: Table = { ...arithmetic, ...trigonometric, ...comparisons, ...moves };
 /** Control operations leave the pointers alone and write what they change themselves. */
-const control: Readonly<Partial<Record<X87Operation, (u: X87Unit) => void>>> = {
-  ...environments,
-  ...storeEnds,
-};
+const control: Table = { ...environments, ...storeEnds };
 
-const numericOperations: readonly (Numeric | undefined)[] = x87Operations.map(
-  (name) => (numeric as Readonly<Partial<Record<X87Operation, Numeric>>>)[name],
-);
+const numericOperations = x87Operations.map((name) => numeric[name]);
 const controlOperations = x87Operations.map((name) => control[name]);
 
 function x87(cpu: Processor): number {
   const code = cpu.state.scratch32(0);
   const u = new X87Unit(cpu, code);
   const operation = numericOperations[code & x87Code.operationMask];
-  if (operation === undefined) controlOperations[code & x87Code.operationMask]?.(u);
-  else if (operation(u) !== 'deferred') u.commit();
+  if (operation === undefined) {
+    controlOperations[code & x87Code.operationMask]?.(u);
+  } else {
+    operation(u);
+    if (!u.isDeferred) u.commit();
+  }
   return status.next;
 }
 
