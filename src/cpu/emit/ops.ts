@@ -67,6 +67,10 @@ export abstract class Ops extends FlagEmitter {
   abstract storeMemory(linear: Value, bytes: number, value: Value): void;
   /** Reads, then writes what `change` makes of it; faults before anything is written. @returns the old value. */
   abstract modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value;
+  /** Faults as a write of `bytes` would, without writing. */
+  abstract probeWrite(linear: Value, bytes: number): void;
+  /** Base of the segment of the instruction's memory operand: i64. */
+  protected abstract segmentBase(): Value;
   /**
    * Copies `bytes` (i64) upwards between two ranges that each lie within a page, if both are RAM that may be accessed
    * and an element-wise copy would do the same. @returns i32 1 if it did, 0 if nothing happened. No faults.
@@ -131,12 +135,21 @@ export abstract class Ops extends FlagEmitter {
   /** The linear address of a memory operand, checked for `access`; bound. */
   linear(operand: Operand, access: Access): Value {
     const bytes = Math.max(operand.bits / 8, 1);
-    const linear = this.linearOf(this.effectiveAddress(operand, operand.byteOffset ?? 0), bytes, access);
-    if (operand.bits === 128 && this.form.row.unaligned !== true) {
-      const misaligned = this.and(this.wrap(linear), 15);
-      this.ifUnlikely(misaligned, () => this.raise(vector.gp, this.i32(0)));
+    const effective = this.effectiveAddress(operand, operand.byteOffset ?? 0);
+    if (operand.bits !== 128 || this.form.row.unaligned === true) return this.linearOf(effective, bytes, access);
+    // Alignment goes before segment limits; in 64-bit code there are none.
+    if (this.long) {
+      const linear = this.linearOf(effective, bytes, access);
+      this.#requireAligned(linear);
+      return linear;
     }
-    return linear;
+    const offset = this.let(effective);
+    this.#requireAligned(this.add(offset, this.segmentBase()));
+    return this.linearOf(offset, bytes, access);
+  }
+
+  #requireAligned(linear: Value): void {
+    this.ifUnlikely(this.and(this.wrap(linear), 15), () => this.raise(vector.gp, this.i32(0)));
   }
 
   /** A part of a memory operand: `bits` at `byteOffset` (far pointers, BOUND, LGDT). */

@@ -108,6 +108,10 @@ export class InterpreterOps extends Ops {
     return this.shl(this.loadState8(this.#record, record.segment), 5);
   }
 
+  protected segmentBase(): Value {
+    return this.loadState64(this.#segmentAddress(), state.segments + segmentField.base);
+  }
+
   linearOf(effective: Value, bytes: number, access: Access): Value {
     if (this.long) {
       return this.let(this.add(effective, this.loadState64(this.#segmentAddress(), state.segments + segmentField.base)));
@@ -251,6 +255,13 @@ export class InterpreterOps extends Ops {
       this.set(done, this.i32(1));
     });
     return this.get(done);
+  }
+
+  probeWrite(linear: Value, bytes: number): void {
+    const entry = this.#tlbEntry(linear);
+    this.ifUnlikely(this.isZero(this.#tlbHit(entry, linear, bytes, tlb.writeOffset)), () => {
+      this.#callSlow(this.#functions.readForWriteSlow, linear, bytes);
+    });
   }
 
   /** Instruction pointer of the running instruction. */

@@ -65,16 +65,16 @@ export const isZero = ({ double, value }: Magnitude): Value =>
   op(double ? v128.i64x2Eq : v128.i32x4Eq, value, zeroVector);
 
 /**
- * Lanes with `least` <= biased exponent < `end`; `infinity` adds the infinities where `end` is the exponent of infinity.
+ * Lanes with `least` <= biased exponent < `end`, or (`inclusive`) the least magnitude of exponent `end`: an infinity.
  * Unsigned comparison by signed means: both sides moved down by half the range.
  */
-export function exponentBetween(magnitude: Magnitude, least: number, end: number, infinity = false): Value {
+export function exponentBetween(magnitude: Magnitude, least: number, end: number, inclusive = false): Value {
   const { double, value } = magnitude;
   const bits = double ? 64 : 32;
   const unit = double ? 1n << 53n : 1n << 24n;
   const half = 1n << BigInt(bits - 1);
   const low = BigInt(least) * unit;
-  const high = BigInt(end) * unit + (infinity ? 1n : 0n);
+  const high = BigInt(end) * unit + (inclusive ? 1n : 0n);
   const moved = op(double ? v128.i64x2Add : v128.i32x4Add, value, lanes(bits, BigInt.asUintN(bits, half - low)));
   return op(double ? v128.i64x2GtS : v128.i32x4GtS, lanes(bits, BigInt.asUintN(bits, high - low + half)), moved);
 }

@@ -167,10 +167,9 @@ const quietBit = lanes(32, 0x40_0000);
 const signs = lanes(32, 0x8000_0000);
 const indefinite = lanes(32, 0xffc0_0000);
 
-/** `value` with denormals replaced by zeros of their sign. */
-function flushed(o: Ops, value: Value): Value {
-  const magnitude = magnitudeOf(o, ps, value);
-  const tiny = exponentBetween(magnitude, 0, 1);
+/** `value` with denormals replaced by zeros of their sign; of a result (`least`) the least normal number too. */
+function flushed(o: Ops, value: Value, least: boolean): Value {
+  const tiny = exponentBetween(magnitudeOf(o, ps, value), 0, 1, least);
   return blend(tiny, both(value, signs), value);
 }
 
@@ -181,14 +180,14 @@ function flushed(o: Ops, value: Value): Value {
 function approximation(estimate: (operand: Value) => Value, rejectsNegative: boolean): Semantics {
   return (o, x) => {
     const b = readVector(o, operandAt(x, 1));
-    const operand = o.let(flushed(o, b));
+    const operand = o.let(flushed(o, b, false));
     const result = o.let(estimate(operand));
-    let value = o.let(flushed(o, result));
+    let value = o.let(flushed(o, result, true));
     if (rejectsNegative) {
       value = o.let(blend(op(v128.f32x4Lt, operand, zeroVector), indefinite, value));
     }
-    const isNaN = op(v128.f32x4Ne, b, b);
-    writeVector(o, operandAt(x, 0), o.let(blend(isNaN, either(b, quietBit), value)));
+    const unordered = op(v128.f32x4Ne, b, b);
+    writeVector(o, operandAt(x, 0), o.let(blend(unordered, either(b, quietBit), value)));
   };
 }
 

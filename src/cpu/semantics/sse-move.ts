@@ -59,30 +59,34 @@ function signMask(opcode: number): Semantics {
 
 /**
  * MASKMOVQ, MASKMOVDQU: stores the bytes whose mask byte has its top bit set, at DS:rDI (the segment can be overridden).
- * A fault comes from the first byte that cannot be written, after those below it.
+ * Whatever the mask, the whole must be writable; processors look at the high half first.
  */
 function maskedStore(o: Ops, x: Form): void {
   const data = readVector(o, operandAt(x, 0));
   const source = operandAt(x, 1);
+  const bytes = source.bits / 8;
   const mask = op(v128.i8x16Bitmask, readVector(o, source));
-  const left = o.variable('i32', isMmx(source) ? o.and(mask, 0xff) : mask);
-  const base = o.gpr(rdi, 64);
+  const left = o.variable('i32', o.and(mask, (1 << bytes) - 1));
+  const offset = o.let(o.zeroExtend(o.gpr(rdi, 64), x.addressSize));
+  const linear = o.linearOf(offset, bytes, 'write');
+  for (let half = bytes - 8; half >= 0; half -= 8) o.probeWrite(o.let(o.add(linear, half)), 8);
   o.block((done) => {
     o.loop((again) => {
       o.branchIf(o.isZero(o.get(left)), done);
       const position = o.let(o.ctz(o.get(left)));
-      const offset = o.let(o.zeroExtend(o.add(base, o.extendU(position)), x.addressSize));
       const byte = o.let(extract(v128.i8x16ExtractLaneU, swizzle(data, splat8(position)), 0));
-      o.storeMemory(o.linearOf(offset, 1, 'write'), 1, byte);
+      const address = o.add(linear, o.extendU(position));
+      o.storeMemory(o.let(o.long ? address : o.zeroExtend(address, 32)), 1, byte);
       o.set(left, o.and(o.get(left), o.sub(o.get(left), 1)));
       o.branch(again);
     });
   });
 }
 
-/** EMMS: all x87 registers empty. */
+/** EMMS: all x87 registers empty. Like all of MMX it sets TOP to 0. SDM Vol. 3A table 14-1. */
 function emms(o: Ops): void {
   o.requireMmx();
+  o.enterMmx();
   o.storeState32(state.ftwValid, o.i32(0));
 }
 

@@ -109,6 +109,14 @@ export class TestOps extends Ops {
     return old;
   }
 
+  probeWrite(linear: Value, bytes: number): void {
+    this.#check(linear, bytes, guestMap.readOnly);
+  }
+
+  protected segmentBase(): Value {
+    return this.i64(this.long ? fsBase : 0n);
+  }
+
   nextIp(): Value {
     return this.loadState64(state.rip);
   }
