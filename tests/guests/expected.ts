@@ -74,7 +74,12 @@ export function parseExpected(text: string): Expected {
 
 /** @returns what is wrong with `printed`, as a diff (`-` expected, `+` printed), or undefined. */
 export function compareOutput(machine: Machine, expected: Expected, printed: string): string | undefined {
-  const actual = printed.replace(/\r/g, '').replace(/\n$/, '').split('\n');
+  const surplus = 50; // lines more than expected that are worth showing
+  const actual = printed
+    .replace(/\r/g, '')
+    .replace(/\n$/, '')
+    .split('\n')
+    .slice(0, expected.lines.length + surplus);
   if (machine === 'qemu' && actual.length === 1) {
     if (expected.qemuLacks.some((name) => actual[0] === `absent: ${name}`)) return undefined;
   }

@@ -9,6 +9,8 @@ import { compareOutput, type Expected, type Machine, parseExpected } from './exp
 const folder = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(folder));
 const MEMORY = '64M';
+/** No guest prints as many bytes. */
+const OUTPUT_LIMIT = 1 << 20;
 
 export interface Guest {
   /** Path without extension, relative to this folder: `paging/two-level`. */
@@ -86,12 +88,18 @@ function runCommand(command: readonly string[], timeoutMs: number): Promise<Outc
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
+    let stopped: string | undefined;
+    let size = 0;
+    const stop = (why: string) => {
+      stopped = why;
       child.kill('SIGKILL');
-    }, timeoutMs);
-    child.stdout.on('data', (data: Buffer) => output.push(data));
+    };
+    const timer = setTimeout(() => stop(`none after ${timeoutMs} ms`), timeoutMs);
+    child.stdout.on('data', (data: Buffer) => {
+      output.push(data);
+      size += data.length;
+      if (size > OUTPUT_LIMIT) stop('none: it prints without end');
+    });
     child.stderr.on('data', (data: Buffer) => errors.push(data));
     child.on('error', (error) => {
       clearTimeout(timer);
@@ -99,7 +107,7 @@ function runCommand(command: readonly string[], timeoutMs: number): Promise<Outc
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const status = timedOut ? `none after ${timeoutMs} ms` : (code ?? signal ?? 'unknown');
+      const status = stopped ?? code ?? signal ?? 'unknown';
       const message = Buffer.concat(errors).toString('latin1').trim();
       const known = typeof status === 'number' && (status & 1) === 1;
       resolve({
