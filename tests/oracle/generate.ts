@@ -20,7 +20,7 @@ import { clearUpper, fillTemplate, randomRegisters } from './registers.ts';
 import { type Shape, shapeOf, widthBytes } from './shape.ts';
 import { type ValueKind, writeValues } from './values.ts';
 
-const [RSI, RDI] = [6, 7];
+const [RSP, RSI, RDI] = [4, 6, 7];
 const esSegment = 0;
 const dsSegment = 3;
 
@@ -158,11 +158,13 @@ export class Generator {
       width,
       alignment: alignments[name] ?? (width > 16 ? 4 : natural),
       mustAlign: alignments[name] !== undefined || (width === 16 && shape.row.unaligned !== true),
-      locked: e.lock || name === 'xchg',
+      // BOUND may read its second bound only if the index passes the first.
+      locked: e.lock || name === 'xchg' || name === 'bound',
       reach: e.mode === 64 && e.addressSize === 64 ? 'anywhere' : 'canonical',
     };
     const segment = moffs !== undefined && !e.override ? dsSegment : e.segment;
-    const address = this.#solve(c, segment, rules);
+    const isStackRelative = shape.usesStack && e.base === RSP;
+    const address = isStackRelative ? stackRelative(c, segment) : this.#solve(c, segment, rules);
     if (address === undefined) return;
     const lane = shape.lane <= width ? shape.lane : width;
     if (width <= 16) b.patch(address, this.#randomBytes(width, memoryKindOrOther(shape, rng), rng, lane));
@@ -224,6 +226,14 @@ function stackReach({ shape, e, badTargets }: Context): TargetRules['reach'] {
   if (/^(call|ret|iret)/.test(name) && badTargets) return 'inside';
   // Across the edge of canonical addresses far transfers access their frames in an order of their own.
   return e.mode === 64 && !/-far$|^iret/.test(name) ? 'anywhere' : 'canonical';
+}
+
+/** A memory operand by rSP, which already points to where the instruction wants its stack. @returns the linear address */
+function stackRelative({ e, b, rng }: Context, segment: number): bigint {
+  e.displacement = e.displacementBytes === 0 ? 0n : BigInt(rng.between(-64, 64));
+  const index = e.index < 0 ? 0n : BigInt(rng.below(16));
+  if (e.index >= 0) b.gpr[e.index] = index;
+  return BigInt.asUintN(64, b.base(segment) + (b.gpr[RSP] ?? 0n) + e.displacement + (index << BigInt(e.scale)));
 }
 
 /** The same byte all over what a comparing string instruction sees, but for one. */

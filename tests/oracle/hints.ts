@@ -85,15 +85,15 @@ function anySelector(rng: Random): number {
 }
 
 /**
- * CS of a far transfer. A far call that changes between 64-bit and other code pushes as the new mode has it; that is not
- * documented, and shows only when SS is not flat.
+ * CS of a far transfer. Between 64-bit and other code the stack is used partly as the old mode and partly as the new one
+ * has it; that is not documented, and shows only when SS is not flat.
  */
 function codeSelector(c: Context): number {
   const current = c.b.selectors[1] ?? 0;
   if (c.rng.chance(40)) return current;
   const chosen = c.badTargets && c.rng.chance(30) ? anySelector(c.rng) : c.rng.pick(goodCode);
   const changes = (chosen === selector.code64) !== (c.e.mode === 64);
-  return changes && c.b.selectors[2] !== selector.data && c.shape.row.semantics === 'call-far' ? current : chosen;
+  return changes && c.b.selectors[2] !== selector.data ? current : chosen;
 }
 
 /** Offset and selector of a far transfer that lands in the code region if the selector allows it. */
@@ -177,6 +177,16 @@ function stringCompare(c: Context): void {
   }
 }
 
+/** A mask that selects at least one byte: whether one that selects none can fault is the CPU's choice. */
+function byteMask({ shape, e, b, rng }: Context): void {
+  const top = (b.getFx(fxField.fsw) >> 11) & 7;
+  const isMmx = shape.row.semantics === 'maskmovq';
+  // The area holds ST(0)–ST(7); MMX registers are the physical ones.
+  const register = isMmx ? fxField.st + 16 * ((e.rm - top) & 7) : fxField.xmm + 16 * e.rm;
+  const at = register + rng.below(isMmx ? 8 : 16);
+  b.fx[at] = (b.fx[at] ?? 0) | 0x80;
+}
+
 function fill(c: Context, ...values: number[]): void {
   c.e.immediates.forEach((immediate, i) => {
     immediate.value = BigInt.asUintN(8 * immediate.bytes, BigInt(values[i] ?? 0));
@@ -240,6 +250,7 @@ export const registerHints: ReadonlyMap<string, Hint> = new Map<string, Hint>([
   ...many('ret ret-far', (c) => fill(c, c.rng.chance(70) ? c.rng.below(128) : c.rng.below(0x10000))),
   ...many('wrfsbase wrgsbase', baseAddress),
   ['int', interrupt],
+  ...many('maskmovq maskmovdqu', byteMask),
   ...many('xsave xsaveopt xrstor', stateComponents),
   ['xgetbv', (c) => setLow(c.b, RCX, c.rng.chance(60) ? 0 : 2 + c.rng.below(100), 4)],
 ]);
