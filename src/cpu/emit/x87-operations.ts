@@ -1,8 +1,8 @@
 /**
  * What the host call 'x87' does. Arguments in `state.scratch`:
  * 0 an operation code (`x87Code`), 1 the number i of ST(i) or the memory operand's value (of m80 the significand), 2 the
- * memory operand's effective address, 3 sign and exponent of m80, or the condition of a move. Environments: 1 linear address
- * of the first byte, 2 of the last, 3 operand size.
+ * memory operand's effective address, 3 sign and exponent of m80, or the condition of a move. Environments, whose fields
+ * are as wide as the source int16 or int32: 1 linear address of the first byte, 2 of the last, 3 effective address.
  */
 // biome-ignore format: a list, grouped.
 export const x87Operations = [
@@ -19,7 +19,7 @@ export const x87Operations = [
   'change-sign', 'absolute', 'square-root', 'round', 'scale', 'extract', 'remainder', 'remainder-nearest',
   'exponential', 'logarithm', 'logarithm-plus-one', 'tangent', 'arctangent', 'sine', 'cosine', 'sine-cosine',
   // Environments
-  'store-environment', 'load-environment', 'save', 'restore',
+  'touch-read', 'touch-write', 'store-environment', 'load-environment', 'save', 'restore',
 ] as const;
 
 export type X87Operation = (typeof x87Operations)[number];

@@ -187,13 +187,14 @@ const environment =
   (o, x) => {
     check(o);
     const size = x.operandSize === 16 ? 16 : 32;
+    const source = size === 16 ? x87Source.int16 : x87Source.int32;
     const operand = operandAt(x, 0);
-    const bytes = (size / 8) * 7 + registerBytes;
     const first = o.linear(o.part(operand, 0, size), access);
-    const last = o.linear(o.part(operand, bytes - 1, 8), access);
     requireCanonical(o, first);
+    o.host('x87', o.i32(codeOf(access === 'write' ? 'touch-write' : 'touch-read', { source })), first);
+    const last = o.linear(o.part(operand, (size / 8) * 7 + registerBytes - 1, 8), access);
     requireCanonical(o, last);
-    o.host('x87', o.i32(codeOf(operation)), first, last, o.i32(size));
+    o.host('x87', o.i32(codeOf(operation, { source })), first, last, o.effectiveAddress(operand));
   };
 
 const word = (o: Ops, address: number): Value => o.let(o.loadState(load.i32_16u, 'i32', o.i32(0), address));

@@ -1,6 +1,7 @@
 /** FNSTENV, FLDENV, FNSAVE, FRSTOR in their four formats. SDM Vol. 1 8.1.10, figures 8-9 to 8-12. */
 import { floatException } from '../../../spec/x86/floating-point.ts';
 import { x87Status, x87Tag } from '../../../spec/x86/x87.ts';
+import { x87Source } from '../../emit/x87-operations.ts';
 import { generalProtection } from '../../guest-fault.ts';
 import { extended, type F80 } from '../../softfloat/format.ts';
 import { kind } from '../../softfloat/unpacked.ts';
@@ -45,7 +46,7 @@ interface Format {
 }
 
 function formatOf(u: X87Unit): Format {
-  return { fieldBytes: u.cpu.state.scratch32(3) === 16 ? 2 : 4, isReal: u.cpu.state.realSegments };
+  return { fieldBytes: u.source === x87Source.int16 ? 2 : 4, isReal: u.cpu.state.realSegments };
 }
 
 const environmentBytes = (format: Format): number => format.fieldBytes * 7;
@@ -94,34 +95,56 @@ function unstageEnvironment(u: X87Unit, format: Format): void {
   }
 }
 
-/**
- * The linear address of the image, once the processor has touched its first field and its last byte, in this order. An
- * image that wraps around its segment (its last byte then lies before its first) is refused.
- */
-function locate(u: X87Unit, format: Format, bytes: number, write: boolean): number {
+/** The first field of an image is touched, and its alignment checked, before the limit counts for the last byte. */
+const touch =
+  (write: boolean) =>
+  (u: X87Unit): void => {
+    const linear = canonical(u.cpu.state.scratch(1)) as number;
+    const { fieldBytes } = formatOf(u);
+    u.cpu.mmu.checkAlignment(linear, fieldBytes);
+    u.cpu.mmu.touch(linear, fieldBytes, write);
+  };
+
+/** Whether the end of the segment, `offset` into the image, cuts a field (or a significand) in two: beyond the limit. */
+function isInsideField(format: Format, offset: number): boolean {
+  const inRegisters = offset - environmentBytes(format);
+  if (inRegisters < 0) return offset % format.fieldBytes !== 0;
+  return inRegisters % 10 !== 0 && inRegisters % 10 !== 8;
+}
+
+/** Moves an image between the staging area and memory, in two parts where it wraps around the end of its segment. */
+function transfer(u: X87Unit, format: Format, bytes: number, write: boolean): void {
   const { mmu, state } = u.cpu;
   const first = canonical(state.scratch(1)) as number;
   const last = canonical(state.scratch(2)) as number;
-  mmu.checkAlignment(first, format.fieldBytes);
-  mmu.touch(first, format.fieldBytes, write);
   mmu.touch(last, 1, write);
-  if (last - first !== bytes - 1 && last >= first) throw generalProtection();
-  return first;
+  const move = (linear: number, address: number, count: number): void => {
+    if (write) mmu.writeRange(linear, address, count);
+    else mmu.readRange(linear, address, count);
+  };
+  const wrap = first + bytes - 1 - last;
+  if (wrap === 0) {
+    move(first, base, bytes);
+    return;
+  }
+  const before = wrap - Number(state.scratch(3) % BigInt(wrap));
+  if (isInsideField(format, before)) throw generalProtection();
+  mmu.touch(first, before, write);
+  move(last - (bytes - before) + 1, base + before, bytes - before);
+  move(first, base, before);
 }
 
 /** FNSTENV masks all exceptions once the environment is stored. */
 function storeEnvironment(u: X87Unit): void {
   const format = formatOf(u);
   stageEnvironment(u, format);
-  const linear = locate(u, format, environmentBytes(format), true);
-  u.cpu.mmu.writeRange(linear, base, environmentBytes(format));
+  transfer(u, format, environmentBytes(format), true);
   u.registers.loadControl(u.registers.fcw | floatException.all);
 }
 
 function loadEnvironment(u: X87Unit): void {
   const format = formatOf(u);
-  const linear = locate(u, format, environmentBytes(format), false);
-  u.cpu.mmu.readRange(linear, base, environmentBytes(format));
+  transfer(u, format, environmentBytes(format), false);
   unstageEnvironment(u, format);
 }
 
@@ -132,14 +155,13 @@ function save(u: X87Unit): void {
   const format = formatOf(u);
   const { registers } = u;
   const start = base + environmentBytes(format);
-  const linear = locate(u, format, environmentBytes(format) + registerBytes, true);
   stageEnvironment(u, format);
   const bytes = new Uint8Array(registers.view.buffer);
   for (let i = 0; i < 8; i++) {
     const from = physicalRegister(topOf(registers) + i);
     bytes.copyWithin(start + i * 10, from, from + 10);
   }
-  u.cpu.mmu.writeRange(linear, base, environmentBytes(format) + registerBytes);
+  transfer(u, format, environmentBytes(format) + registerBytes, true);
   initializeX87(registers.view);
 }
 
@@ -147,8 +169,7 @@ function restore(u: X87Unit): void {
   const format = formatOf(u);
   const { registers } = u;
   const start = base + environmentBytes(format);
-  const linear = locate(u, format, environmentBytes(format) + registerBytes, false);
-  u.cpu.mmu.readRange(linear, base, environmentBytes(format) + registerBytes);
+  transfer(u, format, environmentBytes(format) + registerBytes, false);
   unstageEnvironment(u, format);
   const bytes = new Uint8Array(registers.view.buffer);
   for (let i = 0; i < 8; i++) {
@@ -157,6 +178,8 @@ function restore(u: X87Unit): void {
 }
 
 export const environments = {
+  'touch-read': touch(false),
+  'touch-write': touch(true),
   'store-environment': storeEnvironment,
   'load-environment': loadEnvironment,
   save,
