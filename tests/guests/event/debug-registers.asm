@@ -111,10 +111,10 @@ main:
 .here10:
   AT nop
   ENDBREAK
-  CASE 'fault: rf in the image'
+  CASE 'fault, rf in the image'
   AT ud2
   ENDCASE
-  CASE 'trap: rf in the image'
+  CASE 'trap, rf in the image'
   AT int3
   ENDCASE
 
