@@ -39,9 +39,12 @@ type State64 = 'rip' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'efer' | 'xcr0';
 
 export class CpuState {
   readonly view: DataView;
+  /** The same memory, for copying. */
+  readonly bytes: Uint8Array;
 
   constructor(buffer: SharedArrayBuffer) {
     this.view = new DataView(buffer);
+    this.bytes = new Uint8Array(buffer);
   }
 
   /** General register 0–15, unsigned. */

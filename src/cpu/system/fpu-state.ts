@@ -35,8 +35,10 @@ function areaAddress(
 }
 
 function copyState(cpu: CpuState, from: number, to: number, bytes: number): void {
-  new Uint8Array(cpu.view.buffer).copyWithin(to, from, from + bytes);
+  cpu.bytes.copyWithin(to, from, from + bytes);
 }
+
+const fprBytes = 128;
 
 /** The x87 part of an image into the staging area: bytes 0–23 and 32–159. */
 function gatherX87(cpu: CpuState, wide: boolean): void {
@@ -48,14 +50,11 @@ function gatherX87(cpu: CpuState, wide: boolean): void {
   view.setUint16(base + fxImage.fop, fpu.fop, true);
   view.setBigUint64(base + fxImage.fip, wide ? fpu.fip : fpu.fip & 0xffff_ffffn, true);
   view.setBigUint64(base + fxImage.fdp, wide ? fpu.fdp : fpu.fdp & 0xffff_ffffn, true);
-  const top = (fpu.fsw >> 11) & 7;
-  for (let number = 0; number < 8; number++) {
-    const from = physicalRegister(top + number);
-    const to = base + fxImage.st + number * 16;
-    view.setBigUint64(to, view.getBigUint64(from, true), true);
-    view.setUint32(to + 8, view.getUint16(from + 8, true), true);
-    view.setUint32(to + 12, 0, true);
-  }
+  // From ST(0) up to R7, then from R0 on. The six bytes beside a register are always 0.
+  const first = physicalRegister(fpu.fsw >> 11);
+  const upper = state.fpr + fprBytes - first;
+  copyState(cpu, first, base + fxImage.st, upper);
+  copyState(cpu, state.fpr, base + fxImage.st + upper, fprBytes - upper);
 }
 
 function gatherMxcsr({ view }: CpuState): void {
@@ -65,6 +64,11 @@ function gatherMxcsr({ view }: CpuState): void {
 
 /** XMM registers that the mode has, in bytes: what an image transfers. */
 const xmmBytes = (cpu: CpuState): number => (cpu.code64 ? 256 : 128);
+
+function gatherSse(cpu: CpuState): void {
+  gatherMxcsr(cpu);
+  copyState(cpu, state.xmm, base + fxImage.xmm, xmmBytes(cpu));
+}
 
 function scatterX87(cpu: CpuState, wide: boolean): void {
   const { view } = cpu;
@@ -78,12 +82,13 @@ function scatterX87(cpu: CpuState, wide: boolean): void {
   // The processor of the instruction oracle keeps 57 bits of the instruction pointer and 64 of the data pointer.
   fpu.fip = wide ? BigInt.asIntN(57, fip) : fip & 0xffff_ffffn;
   fpu.fdp = wide ? fdp : fdp & 0xffff_ffffn;
-  const top = (fpu.fsw >> 11) & 7;
-  for (let number = 0; number < 8; number++) {
-    const from = base + fxImage.st + number * 16;
-    const to = physicalRegister(top + number);
-    view.setBigUint64(to, view.getBigUint64(from, true), true);
-    view.setUint16(to + 8, view.getUint16(from + 8, true), true);
+  const first = physicalRegister(fpu.fsw >> 11);
+  const upper = state.fpr + fprBytes - first;
+  copyState(cpu, base + fxImage.st, first, upper);
+  copyState(cpu, base + fxImage.st + upper, state.fpr, fprBytes - upper);
+  for (let at: number = state.fpr; at < state.fpr + fprBytes; at += 16) {
+    view.setUint16(at + 10, 0, true);
+    view.setUint32(at + 12, 0, true);
   }
 }
 
@@ -100,10 +105,8 @@ function fxsave(cpu: Processor): number {
   const linear = areaAddress(cpu, 16, { offset: fxImage.size - 1, bytes: 1, write: true });
   const wide = cpu.state.scratch32(1) !== 0;
   gatherX87(cpu.state, wide);
-  gatherMxcsr(cpu.state);
-  const sse = savesSse(cpu.state) ? xmmBytes(cpu.state) : 0;
-  copyState(cpu.state, state.xmm, base + fxImage.xmm, sse);
-  cpu.mmu.writeRange(linear, base, fxImage.xmm + sse);
+  gatherSse(cpu.state);
+  cpu.mmu.writeRange(linear, base, fxImage.xmm + (savesSse(cpu.state) ? xmmBytes(cpu.state) : 0));
   return status.next;
 }
 
@@ -144,6 +147,25 @@ function componentsInUse(cpu: CpuState): number {
   return (initialX87 ? 0 : xstate.x87) | (isZero(view, state.xmm, xmmBytes(cpu)) ? 0 : xstate.sse);
 }
 
+/** What XSAVE writes of the legacy region when not all of it is saved. MXCSR goes with the request, not with its use. */
+function writePieces(
+  { state: cpu, mmu }: Processor,
+  linear: number,
+  wide: boolean,
+  requested: number,
+  saved: number,
+): void {
+  if ((saved & xstate.x87) !== 0) {
+    gatherX87(cpu, wide);
+    mmu.writeRange(linear, base, fxImage.mxcsr);
+    mmu.writeRange(linear + fxImage.st, base + fxImage.st, fprBytes);
+  }
+  if ((requested & xstate.sse) === 0) return;
+  gatherMxcsr(cpu);
+  mmu.writeRange(linear + fxImage.mxcsr, base + fxImage.mxcsr, 8);
+  if ((saved & xstate.sse) !== 0) mmu.writeRange(linear + fxImage.xmm, state.xmm, xmmBytes(cpu));
+}
+
 /** XSAVE and, with `optimized`, XSAVEOPT, which leaves out components in their initial configuration. */
 function saveExtended(cpu: Processor, optimized: boolean): number {
   const requested = requestedComponents(cpu.state);
@@ -157,15 +179,12 @@ function saveExtended(cpu: Processor, optimized: boolean): number {
   const oldBv = view.getUint32(base + xsaveHeader.xstateBv, true);
   view.setUint32(base + xsaveHeader.xstateBv, (oldBv & ~requested) | (requested & inUse), true);
   if (requested !== 0) mmu.touch(linear + ((requested & xstate.x87) !== 0 ? 0 : fxImage.mxcsr), 1, true);
-  if ((saved & xstate.x87) !== 0) {
+  if (saved === (xstate.x87 | xstate.sse)) {
     gatherX87(cpu.state, wide);
-    mmu.writeRange(linear, base, fxImage.mxcsr);
-    mmu.writeRange(linear + fxImage.st, base + fxImage.st, 128);
-  }
-  if ((requested & xstate.sse) !== 0) {
-    gatherMxcsr(cpu.state);
-    mmu.writeRange(linear + fxImage.mxcsr, base + fxImage.mxcsr, 8);
-    if ((saved & xstate.sse) !== 0) mmu.writeRange(linear + fxImage.xmm, state.xmm, xmmBytes(cpu.state));
+    gatherSse(cpu.state);
+    mmu.writeRange(linear, base, fxImage.xmm + xmmBytes(cpu.state));
+  } else {
+    writePieces(cpu, linear, wide, requested, saved);
   }
   mmu.writeRange(linear + xsaveHeader.xstateBv, base + xsaveHeader.xstateBv, 8);
   return status.next;
@@ -197,14 +216,14 @@ function xrstor(cpu: Processor): number {
     view.setUint32(state.mxcsr, stagedMxcsr(cpu.state), true);
     const bytes = xmmBytes(cpu.state);
     if ((present & xstate.sse) !== 0) copyState(cpu.state, base + fxImage.xmm, state.xmm, bytes);
-    else new Uint8Array(view.buffer, state.xmm, bytes).fill(0);
+    else cpu.state.bytes.fill(0, state.xmm, state.xmm + bytes);
   }
   if ((requested & xstate.x87) !== 0) {
     if ((present & xstate.x87) !== 0) {
       scatterX87(cpu.state, wide);
     } else {
       initializeX87(view);
-      new Uint8Array(view.buffer, state.fpr, 128).fill(0);
+      cpu.state.bytes.fill(0, state.fpr, state.fpr + fprBytes);
     }
   }
   return status.next;
