@@ -3,6 +3,7 @@ import { CodeBuilder } from '../../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../../wasm/module-builder.ts';
 import { webAssembly } from '../../../wasm/webassembly.ts';
 import { formOf } from '../../emit/forms.ts';
+import { emitHandler } from '../../interpret/emit-handler.ts';
 import { instructionTable } from '../../isa/table.ts';
 import { readStatusFlags, writeStatusFlags } from '../../state/flags.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout.ts';
@@ -80,8 +81,7 @@ export function program(mnemonic: string, operands: string, variant: Variant = {
   });
   const code = new CodeBuilder([]);
   const ops = new TestOps(code);
-  ops.form = form;
-  semantics[row.semantics]?.(ops, form);
+  emitHandler(ops, form, semantics);
   code.return(ops.i32(outcome.next));
   const builder = new ModuleBuilder();
   builder.importMemory('state', { initial: 1, maximum: 1 });
