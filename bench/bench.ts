@@ -8,7 +8,9 @@ import type { CpioEntry } from '../src/host/node/guest/cpio.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../src/host/node/guest/linux-packages.ts';
 import { fail, ok, type Result } from '../src/support/result.ts';
 import { type Image, workloadEntries, writeImage } from './guest/image.ts';
+import { PackageSource } from './guest/packages.ts';
 import { measureBoots } from './measure/boots.ts';
+import { measureCosts } from './measure/costs.ts';
 import { Session } from './measure/session.ts';
 import { chart } from './report/chart.ts';
 import { Ledger, type Report } from './report/report.ts';
@@ -21,7 +23,8 @@ import { targets } from './targets.ts';
 import { type Workload, workloads } from './workloads.ts';
 
 const allRunners: readonly Runner[] = [native, qemuTcg, corbel('interpret')];
-const machineMeasures = ['boot', 'idle', 'memory'];
+/** Beside the workloads; `costs` is memory and idle load. */
+const machineMeasures = ['boot', 'costs'];
 const resultFolder = fileURLToPath(new URL('results', import.meta.url));
 
 const rows: readonly OptionRow[] = [
@@ -91,13 +94,15 @@ function note(text: string): void {
 async function prepareWorkloads(wants: Options['wants'], ledger: Ledger) {
   const chosen: Workload[] = [];
   const entries: CpioEntry[] = [];
+  const source = new PackageSource();
   for (const workload of workloads.filter(({ name }) => wants(name))) {
-    const needed = await workloadEntries(workload);
+    const needed = await workloadEntries(workload, source);
     if (needed.ok) {
       chosen.push(workload);
       entries.push(...needed.value);
     } else ledger.gap(workload.name, 'every runner', needed.error.message);
   }
+  await source.close();
   return { chosen, entries };
 }
 
@@ -121,10 +126,13 @@ async function measure(options: Options, packages: LinuxPackages, folder: string
   const plain = await image('plain', []);
   const machines = runners.filter(({ machine }) => machine);
   if (wants('boot')) await measureBoots(machines, plain, runs, ledger, note);
-  if (wants('idle') || wants('memory') || chosen.length > 0) {
-    const full = entries.length === 0 ? plain : await image('full', entries);
-    const plan = { runners: chosen.length > 0 ? runners : machines, image: full, workloads: chosen, runs, wants };
-    await new Session(plan, ledger, note).run();
+  if (wants('costs')) await measureCosts(machines, plain, ledger, note);
+  if (chosen.length > 0) {
+    const session = new Session(await image('full', entries), ledger, note);
+    await session.start(runners);
+    for (const workload of chosen) await session.run(workload, runs);
+    await session.measureMemory();
+    await session.end();
   }
   const { series, gaps } = ledger;
   const [processor] = cpus();

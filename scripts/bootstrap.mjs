@@ -102,7 +102,7 @@ function testArguments(slow, args) {
   const options = args.filter((arg) => !arg.endsWith('.ts'));
   const wanted = (/** @type {string} */ name) =>
     slow ? name.endsWith('.slow.test.ts') : /(?<!\.slow)\.test\.ts$/.test(name);
-  const files = named.length > 0 ? named : [...filesUnder('src', wanted), ...filesUnder('tests', wanted)];
+  const files = named.length > 0 ? named : ['src', 'tests', 'bench'].flatMap((folder) => filesUnder(folder, wanted));
   if (files.length === 0) stop('there are no tests of this kind.', 64);
   return ['--test', ...options, ...files];
 }

@@ -8,7 +8,7 @@ import { initScript as linuxInitScript } from '../../src/host/node/guest/scripts
 import { fail, ok, type Result } from '../../src/support/result.ts';
 import type { Workload } from '../workloads.ts';
 import { textInput } from './input.ts';
-import { packageEntries } from './packages.ts';
+import type { PackageSource } from './packages.ts';
 import { initScript, serveScript, sessionScript } from './scripts.ts';
 
 export interface Image {
@@ -45,7 +45,7 @@ function baseEntries(busybox: Uint8Array): CpioEntry[] {
 }
 
 /** What one workload needs in the guest; a failure says why it cannot run. */
-export async function workloadEntries(workload: Workload): Promise<Result<CpioEntry[]>> {
+export async function workloadEntries(workload: Workload, source: PackageSource): Promise<Result<CpioEntry[]>> {
   const folder = `bench/${workload.name}`;
   const entries: CpioEntry[] = [
     { kind: 'directory', path: folder, mode: 0o755 },
@@ -54,15 +54,15 @@ export async function workloadEntries(workload: Workload): Promise<Result<CpioEn
   ];
   if (workload.inputBytes !== undefined) entries.push(file(`${folder}/input`, textInput(workload.inputBytes), 0o644));
   if (workload.program !== undefined) {
-    const source = join(programFolder, workload.program);
+    const code = join(programFolder, workload.program);
     // To standard output, which is a pipe, the linker cannot write.
     const build = 'f=$(mktemp) && gcc -O2 -static -o "$f" "$0" -lm && cat "$f"; s=$?; rm -f "$f"; exit $s';
-    const built = await runCommand(['sh', '-c', build, source], programFolder);
+    const built = await runCommand(['sh', '-c', build, code], programFolder);
     if (!built.ok) return fail('unavailable', `gcc did not build ${workload.program}: ${built.message.split('\n')[0]}`);
     entries.push(file(`${folder}/program`, built.stdout));
   }
   if (workload.packages !== undefined) {
-    const files = await packageEntries(workload.packages);
+    const files = await source.entries(workload.packages);
     if (!files.ok) return files;
     entries.push(...files.value);
   }

@@ -20,37 +20,6 @@ export function dependencies(depends: string): string[] {
     .filter((name) => name !== undefined);
 }
 
-/** The packages `names` and all that they depend on. */
-async function closure(lists: PackageLists, names: readonly string[]): Promise<Result<PackageRecord[]>> {
-  const records = new Map<string, PackageRecord>();
-  const waiting = [...names];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (records.has(name) || notForPrograms.has(name)) continue;
-    const record = await lists.find(name);
-    if (record === undefined && names.includes(name)) {
-      return fail('unavailable', `the host's package sources have no ${name}`);
-    }
-    // Else a virtual package: whichever provides it, its provider is not what a program links to.
-    if (record === undefined) continue;
-    records.set(name, record);
-    waiting.push(...dependencies(record.depends));
-  }
-  return ok([...records.values()]);
-}
-
-/** The folder with a package's files, from the cache or downloaded now. */
-async function unpacked(lists: PackageLists, record: PackageRecord, cache: string): Promise<Result<string>> {
-  const folder = join(cache, `${record.name}_${record.version.replaceAll(/[^A-Za-z0-9.+~-]/g, '_')}`);
-  if ((await stat(folder).catch(() => undefined)) !== undefined) return ok(folder);
-  const file = await lists.download(record);
-  if (!file.ok) return file;
-  const unfinished = `${folder}.${process.pid}`;
-  const unpacking = await runCommand(['dpkg-deb', '-x', file.value, unfinished], cache);
-  if (!unpacking.ok) return fail('unavailable', `${record.name} could not be unpacked: ${unpacking.message}`);
-  await rename(unfinished, folder);
-  return ok(folder);
-}
-
 /** What the folder `root` holds, directories first. */
 async function entriesOf(root: string, under = ''): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [];
@@ -67,23 +36,64 @@ async function entriesOf(root: string, under = ''): Promise<CpioEntry[]> {
   return entries;
 }
 
-/** The files of the packages `names` and of what they depend on. */
-export async function packageEntries(names: readonly string[]): Promise<Result<CpioEntry[]>> {
-  const cache = join(cacheFolder(), 'bench-packages');
-  const downloads = join(cache, `fetch-${process.pid}`);
-  await mkdir(downloads, { recursive: true });
-  try {
-    const lists = PackageLists.ofHost(downloads);
-    const records = await closure(lists, names);
+/** Looks packages up once, however many workloads need them. */
+export class PackageSource {
+  readonly #cache = join(cacheFolder(), 'bench-packages');
+  readonly #downloads = join(this.#cache, `fetch-${process.pid}`);
+  readonly #lists = PackageLists.ofHost(this.#downloads);
+  readonly #records = new Map<string, PackageRecord | undefined>();
+
+  /** The files of the packages `names` and of all that they depend on. */
+  async entries(names: readonly string[]): Promise<Result<CpioEntry[]>> {
+    await mkdir(this.#downloads, { recursive: true });
+    const records = await this.#closure(names);
     if (!records.ok) return records;
     const entries: CpioEntry[] = [];
     for (const record of records.value) {
-      const folder = await unpacked(lists, record, cache);
+      const folder = await this.#unpacked(record);
       if (!folder.ok) return folder;
       entries.push(...(await entriesOf(folder.value)));
     }
     return ok(entries);
-  } finally {
-    await rm(downloads, { recursive: true, force: true });
+  }
+
+  /** Removes what is of no use to the next run. */
+  async close(): Promise<void> {
+    await rm(this.#downloads, { recursive: true, force: true });
+  }
+
+  async #find(name: string): Promise<PackageRecord | undefined> {
+    if (!this.#records.has(name)) this.#records.set(name, await this.#lists.find(name));
+    return this.#records.get(name);
+  }
+
+  async #closure(names: readonly string[]): Promise<Result<PackageRecord[]>> {
+    const records = new Map<string, PackageRecord>();
+    const waiting = [...names];
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      if (records.has(name) || notForPrograms.has(name)) continue;
+      const record = await this.#find(name);
+      if (record === undefined && names.includes(name)) {
+        return fail('unavailable', `the host's package sources have no ${name}`);
+      }
+      // Else a virtual package: programs link to none of those.
+      if (record === undefined) continue;
+      records.set(name, record);
+      waiting.push(...dependencies(record.depends));
+    }
+    return ok([...records.values()]);
+  }
+
+  async #unpacked(record: PackageRecord): Promise<Result<string>> {
+    const version = record.version.replaceAll(/[^A-Za-z0-9.+~-]/g, '_');
+    const folder = join(this.#cache, `${record.name}_${version}`);
+    if ((await stat(folder).catch(() => undefined)) !== undefined) return ok(folder);
+    const file = await this.#lists.download(record);
+    if (!file.ok) return file;
+    const unfinished = join(this.#downloads, `${record.name}.unpacked`);
+    const unpacking = await runCommand(['dpkg-deb', '-x', file.value, unfinished], this.#downloads);
+    if (!unpacking.ok) return fail('unavailable', `${record.name} could not be unpacked: ${unpacking.message}`);
+    await rename(unfinished, folder);
+    return ok(folder);
   }
 }

@@ -26,10 +26,12 @@ while read -r verb name && [ "$verb" = run ]; do
   rm -rf /run/work
   mkdir -p /run/work
   cd /run/work
-  sh "/bench/$name/prepare" </dev/null >/run/output 2>&1
+  sh -e "/bench/$name/prepare" </dev/null >/run/output 2>&1
   say start "$name"
-  sh "/bench/$name/command" </dev/null >/run/output 2>&1
-  say end "$name" $?
+  sh -e -o pipefail "/bench/$name/command" </dev/null >/run/output 2>&1
+  status=$?
+  say end "$name" $status
+  [ $status = 0 ] || tail -n 2 /run/output
   say output "$name" $(sha256sum </run/output)
 done
 `;

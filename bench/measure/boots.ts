@@ -1,15 +1,13 @@
 /** Boots of the plain userland, alternating between the machines. */
 import type { Image } from '../guest/image.ts';
 import type { Ledger, Measure } from '../report/report.ts';
-import { Guest } from '../runners/guest.ts';
+import { bootTimeoutMs, Guest } from '../runners/guest.ts';
 import type { Runner } from '../runners/runner.ts';
 
 const bootInit: Measure = { name: 'boot-init', title: 'power-on to init', unit: 's' };
 const bootShell: Measure = { name: 'boot-shell', title: 'power-on to the shell', unit: 's' };
 const bootSpeed: Measure = { name: 'boot-speed', title: 'guest instructions a second, boot to power-off', unit: 'M/s' };
 const bootCount: Measure = { name: 'boot-instructions', title: 'guest instructions, boot to power-off', unit: 'M' };
-
-export const bootTimeoutMs = 300_000;
 
 export async function measureBoots(
   machines: readonly Runner[],

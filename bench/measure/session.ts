@@ -1,132 +1,83 @@
-/** One guest for each runner, all up at once and idle but one: what they cost, and workloads in turn. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** The workloads: one guest for each runner, all up at once and idle but one, each workload on one after the other. */
 import type { Image } from '../guest/image.ts';
 import type { Ledger, Measure } from '../report/report.ts';
 import { Guest } from '../runners/guest.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { Workload } from '../workloads.ts';
-import { bootTimeoutMs } from './boots.ts';
-import { monitorMemory, processorLoad } from './process.ts';
+import { monitorMemory } from './process.ts';
 
-const idle: Measure = { name: 'idle', title: 'load of an idle guest on one host core', unit: '%' };
-const memoryBoot: Measure = { name: 'memory-boot', title: 'memory beside the guest, largest during boot', unit: 'MB' };
 const memoryEnd: Measure = { name: 'memory-end', title: 'memory beside the guest, after all workloads', unit: 'MB' };
 
-const settleMs = 3000;
-const idleSeconds = 10;
-const memoryPeriodMs = 200;
 const workloadTimeoutMs = 600_000;
 
-export interface SessionPlan {
-  readonly runners: readonly Runner[];
-  readonly image: Image;
-  readonly workloads: readonly Workload[];
-  readonly runs: number;
-  /** Which of the names `idle` and `memory` are wanted. */
-  readonly wants: (name: string) => boolean;
-}
-
 export class Session {
-  readonly #plan: SessionPlan;
+  readonly #image: Image;
   readonly #ledger: Ledger;
   readonly #note: (text: string) => void;
   readonly #guests = new Map<Runner, Guest>();
 
-  constructor(plan: SessionPlan, ledger: Ledger, note: (text: string) => void) {
-    this.#plan = plan;
+  /** @param image holds every workload that is going to be run */
+  constructor(image: Image, ledger: Ledger, note: (text: string) => void) {
+    this.#image = image;
     this.#ledger = ledger;
     this.#note = note;
   }
 
-  async run(): Promise<void> {
-    const { runners, workloads, wants } = this.#plan;
-    for (const runner of runners) await this.#start(runner, wants('memory'));
-    if (wants('idle')) await this.#measureIdle();
-    for (const workload of workloads) await this.#measureWorkload(workload);
-    if (wants('memory') && workloads.length > 0) await this.#measureMemoryEnd();
-    for (const guest of this.#guests.values()) await guest.off();
+  async start(runners: readonly Runner[]): Promise<void> {
+    for (const runner of runners) await this.#start(runner);
   }
 
-  /** Boots one guest. This boot is not timed, so its memory can be watched. */
-  async #start(runner: Runner, watchMemory: boolean): Promise<void> {
+  async #start(runner: Runner): Promise<void> {
     this.#note(`starting ${runner.name} for the workloads`);
-    const guest = new Guest(runner.command(this.#plan.image));
-    let up = false;
-    const watch = watchMemory && runner.machine ? this.#watchMemory(runner, guest, () => up) : undefined;
-    const init = runner.machine ? await guest.expect('init', bootTimeoutMs) : undefined;
-    const ready = init?.ok === false ? init : await guest.expect('ready', bootTimeoutMs);
-    up = true;
-    await watch;
+    const guest = new Guest(runner.command(this.#image));
+    const ready = await guest.boot(runner.machine);
     if (ready.ok) {
       this.#guests.set(runner, guest);
       return;
     }
-    this.#ledger.gap('everything after its start', runner.name, ready.error.message);
+    this.#ledger.gap('workloads from some point on', runner.name, ready.error.message);
     await guest.kill();
   }
 
-  async #watchMemory(runner: Runner, guest: Guest, finished: () => boolean): Promise<void> {
-    let largest: number | undefined;
-    let last = false;
-    while (!last) {
-      last = finished();
-      const now = await this.#memory(guest);
-      if (now !== undefined) largest = Math.max(largest ?? 0, now);
-      if (!last) await delay(memoryPeriodMs);
-    }
-    if (largest !== undefined) this.#ledger.add(memoryBoot, runner.name, largest);
-    else this.#ledger.gap('memory', runner.name, "its process shows no mapping of the guest memory's size");
-  }
-
-  /** Undefined also for a process that has ended. */
-  #memory(guest: Guest): Promise<number | undefined> {
-    return monitorMemory(guest.pid, this.#plan.image.memoryMb * 2 ** 20).catch(() => undefined);
-  }
-
-  async #measureIdle(): Promise<void> {
-    await delay(settleMs);
-    for (const [runner, guest] of this.#guests) {
-      if (!runner.machine) continue;
-      this.#note(`idle load: ${runner.name}`);
-      const load = await processorLoad(guest.pid, idleSeconds).catch(() => undefined);
-      if (load === undefined) this.#ledger.gap('idle load', runner.name, 'its process has ended');
-      else this.#ledger.add(idle, runner.name, load);
-    }
-  }
-
-  async #measureMemoryEnd(): Promise<void> {
-    for (const [runner, guest] of this.#guests) {
-      const now = runner.machine ? await this.#memory(guest) : undefined;
-      if (now !== undefined) this.#ledger.add(memoryEnd, runner.name, now);
-    }
-  }
-
-  async #measureWorkload(workload: Workload): Promise<void> {
+  /** Takes `runs` samples on every runner in turn; a runner that fails drops out of this workload. */
+  async run(workload: Workload, runs: number): Promise<void> {
     const measure: Measure = { name: workload.name, title: workload.title, unit: 's' };
     const failed = new Set<Runner>();
-    let expected: { readonly result: string; readonly runner: string } | undefined;
-    for (let round = 1; round <= this.#plan.runs; round++) {
+    let expected: { readonly output: string; readonly runner: string } | undefined;
+    for (let round = 1; round <= runs; round++) {
       for (const [runner, guest] of [...this.#guests]) {
         if (failed.has(runner)) continue;
-        this.#note(`${workload.name}, round ${round} of ${this.#plan.runs}: ${runner.name}`);
+        this.#note(`${workload.name}, round ${round} of ${runs}: ${runner.name}`);
         const run = await guest.run(workload.name, workloadTimeoutMs);
-        expected ??= run.ok ? { result: run.value.result, runner: runner.name } : undefined;
-        if (run.ok && run.value.result === expected?.result) {
+        if (run.ok) expected ??= { output: run.value.output, runner: runner.name };
+        if (run.ok && run.value.output === expected?.output) {
           this.#ledger.add(measure, runner.name, run.value.seconds);
           continue;
         }
         failed.add(runner);
-        const difference = `its result differs from that of ${expected?.runner}`;
-        this.#ledger.gap(workload.name, runner.name, run.ok ? `${difference}: ${run.value.result}` : run.error.message);
-        if (!run.ok) await this.#restart(runner, guest);
+        const reason = run.ok ? `its output is not that of ${expected?.runner}` : run.error.message;
+        this.#ledger.gap(round === 1 ? workload.name : `${workload.name} from round ${round} on`, runner.name, reason);
+        if (!run.ok && run.error.kind !== 'status') await this.#restart(runner, guest);
       }
     }
+  }
+
+  async measureMemory(): Promise<void> {
+    for (const [runner, guest] of this.#guests) {
+      if (!runner.machine) continue;
+      const now = await monitorMemory(guest.pid, this.#image.memoryMb * 2 ** 20).catch(() => undefined);
+      if (now !== undefined) this.#ledger.add(memoryEnd, runner.name, now);
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const guest of this.#guests.values()) await guest.off();
   }
 
   /** A guest that died or hangs makes room for a new one. */
   async #restart(runner: Runner, guest: Guest): Promise<void> {
     this.#guests.delete(runner);
     await guest.kill();
-    await this.#start(runner, false);
+    await this.#start(runner);
   }
 }

@@ -36,7 +36,8 @@ export function chart(report: Report, base = 'qemu-tcg'): string | undefined {
   const { decades, x } = scale(ratios);
   const rowHeight = runners.length * size.bar + size.gap;
   const bottom = size.top + rows.length * rowHeight;
-  const parts: string[] = [textAt(16, 24, `Time relative to ${base} (less is faster)`, ' font-size="16"')];
+  const title = `Time relative to ${base} (less is faster)`;
+  const parts: string[] = [textAt(16, 24, title, ' font-size="16"')];
   runners.forEach((runner, i) => {
     const at = size.left + i * 150;
     parts.push(`<rect x="${at}" y="36" width="12" height="12" fill="${colours[i % colours.length]}"/>`);
@@ -64,5 +65,12 @@ export function chart(report: Report, base = 'qemu-tcg'): string | undefined {
   });
   const height = bottom + 28;
   const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${height}" font-family="sans-serif" font-size="12">`;
-  return [open, `<rect width="${size.width}" height="${height}" fill="#fff"/>`, ...parts, '</svg>', ''].join('\n');
+  return [
+    open,
+    `<title>${escaped(title)}</title>`,
+    `<rect width="${size.width}" height="${height}" fill="#fff"/>`,
+    ...parts,
+    '</svg>',
+    '',
+  ].join('\n');
 }

@@ -1,7 +1,7 @@
-/* C = A * B of 256 by 256 doubles, four times; prints a sum of the result. */
+/* C = A * B of 256 by 256 doubles, sixteen times; prints a sum of the result. */
 #include <stdio.h>
 
-enum { N = 256, ROUNDS = 4 };
+enum { N = 256, ROUNDS = 16 };
 static double a[N][N], b[N][N], c[N][N];
 
 int main(void) {

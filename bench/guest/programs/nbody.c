@@ -1,8 +1,8 @@
-/* Five bodies that attract each other, 300,000 steps of explicit Euler; prints their positions. */
+/* Five bodies that attract each other, a million steps of explicit Euler; prints their positions. */
 #include <math.h>
 #include <stdio.h>
 
-enum { BODIES = 5, STEPS = 300000 };
+enum { BODIES = 5, STEPS = 1000000 };
 
 struct body {
   double position[3], velocity[3], mass;

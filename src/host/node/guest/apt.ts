@@ -10,6 +10,7 @@ export interface PackageRecord {
   readonly name: string;
   readonly version: string;
   readonly sha256: string;
+  /** Pre-Depends and Depends, in the syntax of their fields. */
   readonly depends: string;
 }
 
@@ -24,7 +25,8 @@ export function parsePackageRecord(paragraphs: string): PackageRecord | undefine
   const version = fields.get('version');
   const checksum = fields.get('sha256');
   if (name === undefined || version === undefined || !/^[0-9a-f]{64}$/.test(checksum ?? '')) return undefined;
-  return { name, version, sha256: checksum as string, depends: fields.get('depends') ?? '' };
+  const depends = [fields.get('pre-depends'), fields.get('depends')].filter((field) => field !== undefined).join(', ');
+  return { name, version, sha256: checksum as string, depends };
 }
 
 /** The package lists of this host, or our own fresh copy of them. */
