@@ -116,9 +116,11 @@ export class HpetComparator {
     if (!high) this.#configuration &= ~hpetTimer.valueSet;
   }
 
+  /** Matches of a periodic timer that interrupts nobody are worked out when somebody looks: they wake no host. */
   #setDue(dueNs: number): void {
     this.#dueNs = dueNs;
-    if (dueNs === Number.POSITIVE_INFINITY) this.#timer.cancel();
+    const interrupts = this.isLevel || (this.#configuration & hpetTimer.interruptEnable) !== 0;
+    if (dueNs === Number.POSITIVE_INFINITY || !interrupts) this.#timer.cancel();
     else this.#timer.setDeadline(dueNs);
   }
 

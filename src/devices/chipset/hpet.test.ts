@@ -206,6 +206,21 @@ test('status is there without the interrupt enable', () => {
   assert.equal(line(0, 20).level, true);
 });
 
+test('a periodic timer whose interrupt is off wakes no host, and has moved on when it is looked at', () => {
+  const { host, read, write, run, line } = board();
+  write(0x10, 1);
+  write(0x100, (20 << 9) | 0x148);
+  write(0x108, 1000);
+  write(0x108, 1000);
+  assert.equal(host.timers.nextDeadlineNs(), Number.POSITIVE_INFINITY);
+  run(25 * us);
+  assert.equal(read(0x108), 3000);
+  write(0x100, (20 << 9) | 0x10c);
+  assert.equal(host.timers.nextDeadlineNs(), 30 * us);
+  run(5 * us);
+  assert.equal(line(0, 20).edges, 1);
+});
+
 test('routes that the board does not have are refused', () => {
   const { read, write } = board();
   write(0x100, 21 << 9);
