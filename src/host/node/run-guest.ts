@@ -55,7 +55,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const consolePort: SerialPort = 0;
 const channelPort: SerialPort = 1;
 const tailBytes = 16384;
-const tailLines = 20;
+const tailLines = 40;
 const rawInputBytes = 4096;
 const settleMs = 3000;
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 
 /** Ctrl-] leaves, as it does in telnet. */
@@ -11,7 +12,12 @@ export interface TerminalEvents {
 /** The user's terminal, each key passed on as it is pressed. */
 export class RawTerminal {
   readonly #stdin: ReadStream;
-  readonly #enter = (): void => void this.#stdin.setRawMode(true);
+  readonly #enter = (): void => {
+    this.#stdin.setRawMode(true);
+    // Node's raw mode goes on turning a line feed into a new line, which spoils what the guest draws. Setting the mode
+    // back, and the end of the process, restore this too.
+    spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+  };
 
   constructor(stdin: ReadStream, events: TerminalEvents) {
     this.#stdin = stdin;

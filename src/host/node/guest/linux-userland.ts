@@ -31,9 +31,12 @@ function directory(path: string): CpioEntry {
 function sessionEntries(session: Session): CpioEntry[] {
   switch (session.kind) {
     case 'interactive': {
-      const size = `stty rows ${session.rows} cols ${session.columns}\n`;
-      const profile = `export TERM=${session.terminal} HOME=/root PATH=/bin PS1='\\w \\$ '\n`;
-      return [script('corbel/session', interactiveScript), text('etc/profile', profile + size)];
+      const profile = `export TERM=${session.terminal} HOME=/root PATH=/bin
+stty rows ${session.rows} cols ${session.columns}
+# The last thing before the prompt: from here on, what is typed is not lost.
+[ -e /run/ready ] || { : >/run/ready; echo R >/dev/ttyS1; }
+`;
+      return [script('corbel/session', interactiveScript), text('etc/profile', profile)];
     }
     case 'lines':
       return [script('corbel/session', linesScript)];

@@ -52,9 +52,8 @@ power_off() { sync; poweroff -f; }
 export const interactiveScript = `#!/bin/sh
 . /corbel/channel
 while read -r rows columns <&3; do stty rows "$rows" cols "$columns" </dev/ttyS0; done &
-say R
 cd /root
-sh -l
+sh -l 3>&-
 power_off
 `;
 
