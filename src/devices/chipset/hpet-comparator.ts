@@ -147,9 +147,9 @@ export class HpetComparator {
     this.arm(counter, nowNs, false);
   }
 
-  /** An edge for whichever wire is connected; `drive` raises it. */
+  /** An edge for whichever wire is connected; `drive` raises it. Without the interrupt it is lost. */
   pulse(): void {
-    this.#edge = true;
+    this.#edge = (this.#configuration & hpetTimer.interruptEnable) !== 0;
     this.#raised?.set(false);
     this.#raised = undefined;
   }
