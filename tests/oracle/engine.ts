@@ -170,7 +170,6 @@ class EngineExecutor implements Executor {
     state.setSegmentBase(fsBase, from.quad(stateField.fsBase));
     state.setSegmentBase(gsBase, from.quad(stateField.gsBase));
     loadFloat(this.#vcpu, from.fx);
-    this.#vcpu.flushTlb('all');
     this.#vcpu.modeChanged();
   }
 

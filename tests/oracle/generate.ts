@@ -157,7 +157,7 @@ export class Generator {
     const rules: TargetRules = {
       width,
       alignment: alignments[name] ?? (width > 16 ? 4 : natural),
-      mustAlign: alignments[name] !== undefined || (width === 16 && shape.row.unaligned !== true),
+      mustAlign: extents[name] !== undefined || (width === 16 && shape.row.unaligned !== true),
       // BOUND may read its second bound only if the index passes the first.
       locked: e.lock || name === 'xchg' || name === 'bound',
       reach: e.mode === 64 && e.addressSize === 64 ? 'anywhere' : 'canonical',

@@ -100,7 +100,7 @@ function codeSelector(c: Context): number {
 function farTarget(c: Context): { offset: bigint; selector: number } {
   const chosen = codeSelector(c);
   const base = chosen === selector.code64 ? 0 : segmentBase(chosen);
-  const address = c.rng.chance(5) ? unmappedCode : landing(c);
+  const address = c.badTargets && c.rng.chance(10) ? unmappedCode : landing(c);
   return { offset: BigInt.asUintN(64, BigInt(address - base)), selector: chosen };
 }
 
