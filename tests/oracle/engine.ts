@@ -45,6 +45,7 @@ function openVcpu(): Vcpu {
     model,
     apicId: 0,
     nowNs: () => now++,
+    translates: false,
     random: () => 1n,
     tscChanged: () => {},
   });

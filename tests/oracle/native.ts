@@ -20,9 +20,10 @@ function compile(): { program: string } | { reason: string } {
   if (existsSync(program)) return { program };
   mkdirSync(cache, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
-  const gcc = spawnSync('gcc', [...compileFlags, '-o', unfinished, source], { encoding: 'utf8' });
-  if (gcc.error) return { reason: `gcc could not be started (${gcc.error.message})` };
-  if (gcc.status !== 0) return { reason: `gcc failed: ${gcc.stderr}` };
+  const compiler = process.env.CC ?? 'gcc';
+  const compiled = spawnSync(compiler, [...compileFlags, '-o', unfinished, source], { encoding: 'utf8' });
+  if (compiled.error) return { reason: `${compiler} could not be started (${compiled.error.message})` };
+  if (compiled.status !== 0) return { reason: `${compiler} failed: ${compiled.stderr}` };
   renameSync(unfinished, program);
   return { program };
 }

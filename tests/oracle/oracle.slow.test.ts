@@ -1,0 +1,6 @@
+/** Every row of the instruction table against this host's CPU, at length. */
+import { defineNativeTests } from './suite.ts';
+
+const casesPerRow = 2000;
+
+defineNativeTests(casesPerRow);
