@@ -14,7 +14,7 @@ export const hostCalls = [
   // State images
   'fxsave', 'fxrstor', 'xsave', 'xsaveopt', 'xrstor',
   // x87 and SSE slow paths
-  'x87', 'sse', 'ldmxcsr',
+  'x87', 'sse',
 ] as const;
 
 export type HostCall = (typeof hostCalls)[number];

@@ -115,14 +115,17 @@ function eachLane<T>(call: Call, to: Lane<T>, compute: (lane: number) => T): voi
   for (const [lane, result] of results.entries()) to.set(view, addressA + lane * to.bytes, result);
 }
 
-/** DPPS and DPPD: products, then sums of neighbours, then their sum; lanes outside the immediate's masks are +0. */
+/**
+ * DPPS and DPPD: products, then each lane with its neighbour, then (DPPS) with the other pair; products and results outside
+ * the immediate's masks are +0. Every lane adds for itself, and in the order in which AMD processors do: of several NaNs,
+ * that decides which one a lane returns. SDM Vol. 2A leaves it open.
+ */
 function dot<T>(call: Call, lane: FloatLane<T>): void {
   const { view, context, immediate, lanes } = call;
   const { format, bytes, zero } = lane;
-  const flags: number[] = [];
-  const stage = (count: number, compute: (position: number) => T): T[] => {
-    flags.length = 0;
-    const results = Array.from({ length: count }, (_, position) => {
+  const stage = (compute: (position: number) => T): T[] => {
+    const flags: number[] = [];
+    const results = Array.from({ length: lanes }, (_, position) => {
       clearOutcome(context);
       const result = compute(position);
       flags.push(context.flags);
@@ -131,20 +134,22 @@ function dot<T>(call: Call, lane: FloatLane<T>): void {
     commitFlags(call, mergePackedFlags(flags, context.masks));
     return results;
   };
-  const add = (terms: readonly T[], first: number): T =>
-    sse.sseAdd(context, format, terms[first] as T, terms[first + 1] as T);
-  let terms = stage(lanes, (position) => {
+  let terms = stage((position) => {
     if ((immediate & (0x10 << position)) === 0) return zero;
     const at = position * bytes;
     return sse.sseMultiply(context, format, lane.get(view, addressA + at), lane.get(view, addressB + at));
   });
-  while (terms.length > 1) {
+  for (let distance = 1; distance < lanes; distance *= 2) {
     const previous = terms;
-    terms = stage(previous.length / 2, (position) => add(previous, position * 2));
+    const neighbourFirst = distance * 2 < lanes ? distance : 0;
+    terms = stage((position) => {
+      const first = position ^ neighbourFirst;
+      return sse.sseAdd(context, format, previous[first] as T, previous[first ^ distance] as T);
+    });
   }
-  for (let position = 0; position < lanes; position++) {
+  for (const [position, sum] of terms.entries()) {
     const isWanted = (immediate & (1 << position)) !== 0;
-    lane.set(view, addressA + position * bytes, isWanted ? (terms[0] as T) : zero);
+    lane.set(view, addressA + position * bytes, isWanted ? sum : zero);
   }
 }
 
@@ -252,13 +257,5 @@ function sseCall(cpu: Processor): number {
   return status.next;
 }
 
-/** LDMXCSR. Argument: the new value. */
-function ldmxcsr(cpu: Processor): number {
-  const value = cpu.state.scratch32(0);
-  if ((value & ~mxcsr.validBits) !== 0) throw new GuestFault(vector.gp, 0);
-  cpu.state.view.setUint32(state.mxcsr, value, true);
-  return status.next;
-}
-
 /** SSE's entries of the host call table. */
-export const sseCalls = { sse: sseCall, ldmxcsr } as const;
+export const sseCalls = { sse: sseCall } as const;
