@@ -45,7 +45,7 @@ function openVcpu(): Vcpu {
     model,
     apicId: 0,
     nowNs: () => now++,
-    translates: false,
+    translates: process.env.CORBEL_ORACLE_TRANSLATE === '1' ? 'always' : 'never',
     random: () => 1n,
     tscChanged: () => {},
   });

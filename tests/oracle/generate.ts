@@ -4,17 +4,16 @@ import { chooseTarget, solveAddress, type TargetRules } from './addressing.ts';
 import { CaseBuilder } from './builder.ts';
 import type { CaseBatch } from './case.ts';
 import { assemble, type Encoding, lengthOf, randomEncoding } from './encoding.ts';
+import { type Context, registerHints } from './hints.ts';
+import { region, stateField } from './layout.ts';
 import {
-  type Context,
   memoryHints,
-  registerHints,
   setFramePointer,
   setRepeatCount,
   setStackPointer,
   setTranslateTable,
   stackContents,
-} from './hints.ts';
-import { region, stateField } from './layout.ts';
+} from './memory-hints.ts';
 import { Random } from './random.ts';
 import { clearUpper, fillTemplate, randomRegisters } from './registers.ts';
 import { type Shape, shapeOf, widthBytes } from './shape.ts';

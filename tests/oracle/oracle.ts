@@ -14,7 +14,7 @@ import { writeRecordings } from './vectors.ts';
 import type { Task } from './worker.ts';
 
 const exitStatus = { mismatch: 1, usage: 64, unavailable: 69 } as const;
-const recordedCases = 28;
+const recordedCases = 36;
 const defaultCases = 2000;
 
 const usage = `usage: npm run oracle -- [options]
