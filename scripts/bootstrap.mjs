@@ -156,13 +156,15 @@ async function perform(node, script, args) {
     case 'test':
     case 'test:slow':
       return run(node, testArguments(script === 'test:slow', args));
-    case 'check':
+    case 'check': {
+      const plain = process.stdout.isTTY ? [] : ['--colors=off'];
       return runAll(node, [
         [tool('typescript/bin/tsc'), '-b'],
-        [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'],
+        [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', ...plain],
         [tool('knip/bin/knip.js')],
         ['scripts/check-file-size.mjs'],
       ]);
+    }
     case 'format':
       return run(node, [tool('@biomejs/biome/bin/biome'), 'check', '--write', ...args]);
     case 'bench':

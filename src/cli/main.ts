@@ -22,7 +22,7 @@ Options:
 `;
 
 /** @param machineModule address of the module that exports `createMachine` */
-export async function main(args: readonly string[], machineModule: URL): Promise<number> {
+async function main(args: readonly string[], machineModule: URL): Promise<number> {
   const [first, ...rest] = args;
   switch (first) {
     case 'run':
@@ -67,6 +67,8 @@ function printVersion(args: readonly string[]): number {
 
 /** Runs `main` as the process: its status is the process's, once everything written has left. */
 export async function runProcess(machineModule: URL): Promise<never> {
+  // Who uses the streams hears of a closed pipe by itself; it must not become an exception.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const [major] = process.versions.node.split('.');
   let status: number = exitStatus.internal;
   if (Number(major) < 26) {

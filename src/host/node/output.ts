@@ -6,18 +6,21 @@ export interface Output {
   write(bytes: Uint8Array): Promise<void>;
   /** Resolves when everything written has left the process. */
   flush(): Promise<void>;
+  /** Ends the use of it; what it writes to stays open. */
+  release(): void;
 }
 
-export const nowhere: Output = { write: () => Promise.resolve(), flush: () => Promise.resolve() };
+export const nowhere: Output = { write: () => Promise.resolve(), flush: () => Promise.resolve(), release: () => {} };
 
 /** @param onClosed called once when nobody takes the bytes any more (a closed pipe, a full disk) */
 export function streamOutput(stream: Writable, onClosed: (error: Error) => void): Output {
   let closed = false;
   let last: Promise<void> = Promise.resolve();
-  stream.on('error', (error) => {
+  const onError = (error: Error): void => {
     if (!closed) onClosed(error);
     closed = true;
-  });
+  };
+  stream.on('error', onError);
   return {
     write: (bytes) => {
       if (closed) return Promise.resolve();
@@ -25,11 +28,13 @@ export function streamOutput(stream: Writable, onClosed: (error: Error) => void)
       return last;
     },
     flush: () => last,
+    release: () => void stream.off('error', onError),
   };
 }
 
 export function fileOutput(path: string, onClosed: (error: Error) => void): Output {
-  return streamOutput(createWriteStream(path), onClosed);
+  const stream = createWriteStream(path);
+  return { ...streamOutput(stream, onClosed), release: () => void stream.end() };
 }
 
 /** Keeps the last bytes for a report. */
@@ -54,6 +59,8 @@ export class Tail implements Output {
   flush(): Promise<void> {
     return Promise.resolve();
   }
+
+  release(): void {}
 
   /** The last `count` lines, as text. */
   lines(count: number): string[] {

@@ -114,6 +114,7 @@ class GuestRun {
     const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of signals) process.off(signal, onSignal);
+    for (const output of [this.#stdout, this.#stderr, this.#console]) output.release();
     const statistics = report?.kind === 'ended' ? report.statistics : {};
     return { end, statistics, console: this.#tail.lines(tailLines) };
   }

@@ -14,7 +14,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-export interface CachedFile {
+interface CachedFile {
   readonly name: string;
   readonly sha256: string;
 }
