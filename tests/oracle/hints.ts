@@ -145,7 +145,7 @@ function relative(c: Context): void {
   let distance = landing(c) - next;
   if (immediate.bytes === 1)
     distance = c.rng.chance(50) ? c.rng.below(128) : -c.length - 1 - c.rng.below(128 - c.length);
-  else if (c.rng.chance(4)) distance = unmappedCode - next;
+  else if (c.badTargets && c.rng.chance(8)) distance = unmappedCode - next;
   immediate.value = BigInt.asUintN(8 * immediate.bytes, BigInt(distance));
 }
 

@@ -19,8 +19,6 @@ export interface Leniency {
   readonly memory: boolean;
   /** One bit per general register of which only the low 32 bits count. */
   readonly low: number;
-  /** Width in bits of XMM lanes of which any NaN is as good as any other, or 0. */
-  readonly nanLanes: 0 | 32 | 64;
   /** Which byte of several accesses a #PF names. */
   readonly faultAddress: boolean;
   /** The x87 registers and their state. */
@@ -45,7 +43,6 @@ const strict: Leniency = {
   approximateLanes: 0,
   memory: false,
   low: 0,
-  nanLanes: 0,
   faultAddress: false,
   x87: false,
 };
@@ -117,8 +114,6 @@ function completedLeniency(shape: Shape, c: Case): Leniency {
   const flags = flagMask(undefinedFlags ?? '');
   if (transcendental.test(semantics)) return { ...strict, flags, fsw: c1, stUlps: 1 };
   if (approximate.test(semantics)) return { ...strict, flags, approximateLanes: 32 };
-  if (semantics === 'dpps') return { ...strict, flags, nanLanes: 32 };
-  if (semantics === 'dppd') return { ...strict, flags, nanLanes: 64 };
   const host = hostValues[semantics];
   if (host !== undefined) return { ...strict, flags, gprs: host };
   const needsInstruction = shifts.test(semantics) || semantics === 'rdrand' || semantics === 'rdseed';
