@@ -12,8 +12,8 @@ import {
   exponentBetween,
   fastOrSlow,
   holds,
-  inexactIsSilent,
   isOrdinary,
+  isSilent,
   isZero,
   type LaneShape,
   lowSingles,
@@ -26,6 +26,7 @@ import {
   slowResult,
   ss,
 } from './sse-exact.ts';
+import { narrowingIsExact } from './sse-precision.ts';
 import {
   choose,
   extract,
@@ -64,9 +65,10 @@ function narrow(shape: LaneShape): Semantics {
     const magnitude = magnitudeOf(o, shape, b);
     const inRange = exponentBetween(magnitude, singleRange.least, singleRange.end);
     const plain = holds(o, shape, either(inRange, isZero(magnitude)));
+    const narrowed = o.let(op(v128.f32x4DemoteF64x2Zero, b));
+    const silent = isSilent(o, shape, plain, () => narrowingIsExact(b, narrowed));
     const call = { operation: 'to-single', shape, b } as const;
-    const fast = op(v128.f32x4DemoteF64x2Zero, b);
-    writeVector(o, operandAt(x, 0), fastOrSlow(o, o.and(inexactIsSilent(o), plain), fast, call));
+    writeVector(o, operandAt(x, 0), fastOrSlow(o, silent, narrowed, call));
   };
 }
 

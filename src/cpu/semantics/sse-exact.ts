@@ -41,6 +41,20 @@ export function precisionIsSilent(o: Ops, nearest: boolean): Value {
   return mxcsrIs(o, nearest ? silent | sticky.rounding : silent, silent);
 }
 
+/**
+ * i32: nothing can be seen of an operation but its result. `plain` (i32): #P is all that can come of it, and rounding is to
+ * nearest. `isExact` emits a lane mask that tells whether #P does come, for as long as PE is not set.
+ */
+export function isSilent(o: Ops, shape: LaneShape, plain: Value, isExact: () => Value): Value {
+  const bound = o.let(plain);
+  const silent = o.variable('i32', o.and(bound, inexactIsSilent(o)));
+  o.ifUnlikely(o.isZero(o.get(silent)), () => {
+    const toNearest = o.isZero(roundingControl(o));
+    o.if(o.and(bound, toNearest), () => o.set(silent, holds(o, shape, isExact())));
+  });
+  return o.get(silent);
+}
+
 /** MXCSR.RC: i32. */
 export const roundingControl = (o: Ops): Value => o.and(o.shrU(o.loadState32(state.mxcsr), mxcsr.roundingShift), 3);
 

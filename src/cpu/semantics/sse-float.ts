@@ -13,6 +13,7 @@ import {
   isNormal,
   isNormalOrZero,
   isOrdinary,
+  isSilent,
   isZero,
   type LaneShape,
   magnitudeOf,
@@ -22,6 +23,7 @@ import {
   ss,
 } from './sse-exact.ts';
 import { evenAndOdd } from './sse-integer.ts';
+import { divisionIsExact, productIsExact, rootIsExact, sumIsExact } from './sse-precision.ts';
 import {
   blend,
   immediateOf,
@@ -60,11 +62,20 @@ function isPlain(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value,
   return both(operands, isNormalOrZero(r));
 }
 
+const negated = ({ double }: LaneShape, value: Value): Value => op(double ? v128.f64x2Neg : v128.f32x4Neg, value);
+
+function isExact(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
+  if (name === 'mul') return productIsExact(shape, a, b);
+  if (name === 'div') return divisionIsExact(shape, a, b, result);
+  return sumIsExact(o, shape, a, name === 'sub' ? negated(shape, b) : b, result);
+}
+
 /** a op b; operands are bound, the result is. */
 function compute(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value): Value {
   const result = o.let(float(name, shape, a, b));
   const plain = holds(o, shape, isPlain(o, name, shape, a, b, result));
-  return fastOrSlow(o, o.and(inexactIsSilent(o), plain), result, { operation: name, shape, a, b });
+  const silent = isSilent(o, shape, plain, () => isExact(o, name, shape, a, b, result));
+  return fastOrSlow(o, silent, result, { operation: name, shape, a, b });
 }
 
 function arithmetic(name: Arithmetic, shape: LaneShape): Semantics {
@@ -94,10 +105,11 @@ function addSubtract(shape: LaneShape): Semantics {
     const destination = operandAt(x, 0);
     const b = readVector(o, operandAt(x, 1));
     const a = readVector(o, destination);
-    const result = o.let(float('add', shape, a, op(v128.xor, b, lanes(widthOf(shape), signBits(shape), 0))));
+    const addend = o.let(op(v128.xor, b, lanes(widthOf(shape), signBits(shape), 0)));
+    const result = o.let(float('add', shape, a, addend));
     const plain = holds(o, shape, isPlain(o, 'add', shape, a, b, result));
-    const condition = o.and(inexactIsSilent(o), plain);
-    o.write(destination, fastOrSlow(o, condition, result, { operation: 'addsub', shape, a, b }));
+    const silent = isSilent(o, shape, plain, () => sumIsExact(o, shape, a, addend, result));
+    o.write(destination, fastOrSlow(o, silent, result, { operation: 'addsub', shape, a, b }));
   };
 }
 
@@ -108,9 +120,9 @@ function squareRoot(shape: LaneShape): Semantics {
     const magnitude = magnitudeOf(o, shape, b);
     const positive = op(shape.double ? v128.i64x2GtS : v128.i32x4GtS, b, zeroVector);
     const plain = holds(o, shape, either(both(positive, isNormal(magnitude)), isZero(magnitude)));
-    const condition = o.and(inexactIsSilent(o), plain);
-    const root = float('sqrt', shape, b);
-    writeVector(o, operandAt(x, 0), fastOrSlow(o, condition, root, { operation: 'sqrt', shape, b }));
+    const root = o.let(float('sqrt', shape, b));
+    const silent = isSilent(o, shape, plain, () => rootIsExact(shape, b, root));
+    writeVector(o, operandAt(x, 0), fastOrSlow(o, silent, root, { operation: 'sqrt', shape, b }));
   };
 }
 
