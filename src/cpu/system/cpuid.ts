@@ -45,9 +45,12 @@ const speculationControl = 1 << 26;
 /** BHI_CTRL, leaf 7 subleaf 2. */
 const branchHistoryControl = 1 << 4;
 
+/** The other leaves ignore what ECX holds. */
+const leavesWithSubleaves: readonly number[] = [7, 0xd];
+
 function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
   const { features } = cpu.model;
-  const bits = featureWords(features, leaf, subleaf);
+  const bits = featureWords(features, leaf, leavesWithSubleaves.includes(leaf) ? subleaf : 0);
   switch (leaf) {
     case 0:
       // GenuineIntel
