@@ -33,6 +33,10 @@ export class Fetcher {
   readonly #tags = new Float64Array(cacheSize).fill(-1);
   readonly #pages = new Float64Array(cacheSize);
   readonly #global = new Uint8Array(cacheSize);
+  /** Whether looked-up code may be found again without a lookup; lockstep runs want to see every entry. */
+  caching = true;
+  /** RAM offset of the code that `lookup` found last. */
+  ramOffset = 0;
 
   constructor(view: DataView, memory: GuestMemory, mmio: MmioBus, mmu: Mmu, interpreter: Interpreter) {
     this.#view = view;
@@ -73,9 +77,10 @@ export class Fetcher {
     const physical = (this.#pages[slot] as number) + within;
     const offset = this.#memory.ramOffset(physical);
     if (offset < 0 || mode.step || !whole) return this.#single(mode, ip, linear, physical);
+    this.ramOffset = offset;
     const record = this.#interpreter.code.find(offset, mode.decode, mode.index);
     if (record === 0) return this.#single(mode, ip, linear, physical);
-    this.#interpreter.jumps.enter(linear, mode.key, record, this.#global[slot] === 1);
+    if (this.caching) this.#interpreter.jumps.enter(linear, mode.key, record, this.#global[slot] === 1);
     return record;
   }
 

@@ -14,6 +14,7 @@ import { status } from './interpret/status.ts';
 import { ModeTracker } from './mode.ts';
 import { Mmu } from './mmu/mmu.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
+import { describeCode } from './describe-code.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
 import { CpuState } from './state/cpu-state.ts';
@@ -21,6 +22,8 @@ import { segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
+import type { TranslatorStatistics } from './translate/translator.ts';
+import { Verifier } from './translate/verifier.ts';
 
 export interface VcpuOptions {
   readonly memory: GuestMemory;
@@ -30,6 +33,11 @@ export interface VcpuOptions {
   readonly externalMsrs: MsrSpace;
   readonly model: CpuModel;
   readonly apicId: number;
+  /**
+   * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests,
+   * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
+   */
+  readonly translates: 'never' | 'hot' | 'always' | 'verify';
   /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
   readonly nowNs: () => number;
   /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */
@@ -40,6 +48,9 @@ export interface VcpuOptions {
 
 /** Why `run` came back. */
 export type VcpuExit = 'budget' | 'halt' | 'shutdown';
+
+/** Times that a lockstep run checks each region. */
+const maxVerifiedRuns = 20;
 
 const debugVector = 1;
 const nmiVector = 2;
@@ -65,6 +76,9 @@ export class Vcpu implements Processor {
   readonly #nowNs: () => number;
   readonly #random: () => bigint;
   readonly tscChanged: () => void;
+  readonly #translates: VcpuOptions['translates'];
+  readonly #verifier: Verifier;
+  readonly #verifiedRuns = new Map<number, number>();
   readonly #interpreter: Interpreter;
   readonly #fetcher: Fetcher;
   readonly #mode: ModeTracker;
@@ -86,6 +100,7 @@ export class Vcpu implements Processor {
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
+    this.#translates = options.translates;
     this.#view = new DataView(buffer);
     this.state = new CpuState(buffer);
     this.mmu = new Mmu(buffer, options.memory, options.mmio);
@@ -101,8 +116,20 @@ export class Vcpu implements Processor {
       },
       onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
     });
+    this.#verifier = new Verifier({
+      view: this.#view,
+      log: this.mmu.log,
+      flush: () => this.mmu.tlb.flushAll(),
+      step: () => this.#stepForVerifier(),
+      describe: (rip) => describeCode(this, rip),
+    });
     this.#fetcher = new Fetcher(this.#view, options.memory, options.mmio, this.mmu, this.#interpreter);
+    this.#fetcher.caching = options.translates !== 'verify';
     this.reset();
+  }
+
+  get translatorStatistics(): Readonly<TranslatorStatistics> {
+    return this.#interpreter.translator.statistics;
   }
 
   /** Power-on state. SDM Vol. 3A table 9-1. */
@@ -223,6 +250,7 @@ export class Vcpu implements Processor {
     this.#granted = budget;
     this.#view.setInt32(state.budget, budget, true);
     const exit = this.#loop();
+    if (this.#interpreter.translator.waiting) this.#translate();
     this.instructions += this.#granted - this.#view.getInt32(state.budget, true);
     return exit;
   }
@@ -239,6 +267,9 @@ export class Vcpu implements Processor {
         case status.halt:
           this.halted = true;
           break;
+        case status.hot:
+          this.#noteHot();
+          break;
         case status.fault:
           if (!this.#raiseRecorded()) return 'shutdown';
           break;
@@ -251,6 +282,19 @@ export class Vcpu implements Processor {
     }
   }
 
+  /** The code at state.rip is entered often: translate it, if this vCPU translates at all. */
+  #noteHot(): void {
+    const { current } = this.#mode;
+    const at = this.#fetcher.lookup(current);
+    const { translator } = this.#interpreter;
+    if (this.#translates === 'never' || this.#translates === 'verify') translator.settle(at);
+    else if (translator.noteHot({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode })) this.#translate();
+  }
+
+  #translate(): void {
+    this.#interpreter.translator.translate(() => this.#nowNs() / 1e6);
+  }
+
   /** Looks up state.rip and runs from there. */
   #dispatch(): number {
     let at: number;
@@ -261,7 +305,40 @@ export class Vcpu implements Processor {
       this.#exact = true;
       return status.fault;
     }
+    if (this.#translates === 'always') this.#translateNow(at);
+    else if (this.#translates === 'verify') return this.#dispatchVerified(at);
     return this.#interpreter.run(at);
+  }
+
+  /** Lockstep: each region a number of times beside the interpreter, then alone. */
+  #dispatchVerified(at: number): number {
+    const { current } = this.#mode;
+    if (current.step || current.decode.codeSize !== 64) return this.#interpreter.run(at);
+    const candidate = { record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode };
+    const region = this.#interpreter.translator.functionFor(candidate, () => this.#nowNs() / 1e6);
+    if (region === undefined) return this.#interpreter.run(at);
+    const runs = this.#verifiedRuns.get(at) ?? 0;
+    if (runs >= maxVerifiedRuns) return region(at);
+    this.#verifiedRuns.set(at, runs + 1);
+    return this.#verifier.run(region, at);
+  }
+
+  #stepForVerifier(): number {
+    try {
+      const at = this.#fetcher.lookup({ ...this.#mode.current, step: true });
+      const result = this.#interpreter.run(at);
+      if (result === status.fault) this.state.rip = this.currentRip();
+      return result;
+    } catch (fault) {
+      return this.#recordFault(fault);
+    }
+  }
+
+  #translateNow(at: number): void {
+    const { current } = this.#mode;
+    if (current.step || current.decode.codeSize !== 64) return;
+    this.#interpreter.translator.request({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode });
+    this.#translate();
   }
 
   /** The recorded fault happened where state.rip points, not in the record that ran last. */
@@ -274,7 +351,9 @@ export class Vcpu implements Processor {
     const vector = view.getInt32(state.fault, true) - 1;
     const errorCode = view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
     view.setInt32(state.fault, 0, true);
-    if (!this.#exact) {
+    const translated = view.getInt32(state.faultExact, true) !== 0;
+    view.setInt32(state.faultExact, 0, true);
+    if (!this.#exact && !translated) {
       this.#record = view.getInt32(state.record, true);
       this.state.rip = this.currentRip();
     }

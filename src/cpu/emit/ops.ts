@@ -105,6 +105,15 @@ export abstract class Ops extends FlagEmitter {
     return this.let(this.loadRegister(this.registerAddress(operand), operand.bits));
   }
 
+  /**
+   * The low 64 or 32 bits of an xmm register operand as a vector with zeros above. Reading no more than what the last scalar
+   * instruction wrote lets the host forward that store.
+   */
+  readLow(operand: Operand): Value {
+    const opcode = operand.bits === 64 ? load.v128_64zero : load.v128_32zero;
+    return this.let(loadFrom(opcode, 'v128', this.registerAddress(operand), 0, 0));
+  }
+
   write(operand: Operand, value: Value): void {
     if (operand.kind === 'memory') {
       this.storeMemory(this.linear(operand, 'write'), operand.bits / 8, value);

@@ -139,5 +139,7 @@ export function iret(cpu: Processor, size: Size, nextRip: bigint): void {
   } else if (state.code64) iretLong(cpu, size);
   else iretProtected(cpu, size);
   state.shadow &= ~shadowBit.nmi;
+  // RF would go away with the next instruction; without instruction breakpoints nobody can tell.
+  if (!cpu.debug.watchesInstructions) state.setFlag(eflags.rf, false);
   cpu.modeChanged();
 }

@@ -35,7 +35,7 @@ function registerField(spec: OperandSpec, number: number, rex: boolean): number 
 }
 
 /** The segment whose base the memory operand uses: in 64-bit mode only FS and GS have one. */
-function segmentNumber(instruction: Instruction, long: boolean): number {
+export function segmentNumber(instruction: Instruction, long: boolean): number {
   const named = instruction.segment;
   if (!long || named === segment.fs || named === segment.gs) return named;
   return named === segment.ss ? segmentIndex.flatStack : segmentIndex.flat;
@@ -47,13 +47,9 @@ const registerAddress = (number: number): number =>
 const isRegField = (spec: OperandSpec): boolean => 'GVPSCD'.includes(spec.source);
 const isRmField = (spec: OperandSpec): boolean => 'ERZWUQNT'.includes(spec.source);
 
-/** Writes the record of `instruction`, which starts at `pageOffset` of its page, to `address`. */
-export function assemble(view: DataView, address: number, instruction: Instruction, pageOffset: number, handler: number, long: boolean): void {
-  const { length, rex, row } = instruction;
-  view.setUint16(address + record.handler, handler, true);
-  view.setUint8(address + record.length, length);
-  view.setUint8(address + record.flags, 0);
-  view.setUint16(address + record.pageOffset, pageOffset, true);
+/** State addresses (or numbers) behind modrm.reg, modrm.rm and VEX.vvvv; vvvv -1 if there is none. */
+export function registerFields(instruction: Instruction): { reg: number; rm: number; vvvv: number } {
+  const { row, rex } = instruction;
   let reg = state.gpr + instruction.reg * 8;
   let rm = state.gpr + instruction.rm * 8;
   let vvvv = -1;
@@ -63,6 +59,17 @@ export function assemble(view: DataView, address: number, instruction: Instructi
     else if (isRmField(spec)) rm = registerField(spec, instruction.rm, rex);
     else if (spec.source === 'B') vvvv = registerField(spec, instruction.vvvv, rex);
   }
+  return { reg, rm, vvvv };
+}
+
+/** Writes the record of `instruction`, which starts at `pageOffset` of its page, to `address`. */
+export function assemble(view: DataView, address: number, instruction: Instruction, pageOffset: number, handler: number, long: boolean): void {
+  const { length, row } = instruction;
+  view.setUint16(address + record.handler, handler, true);
+  view.setUint8(address + record.length, length);
+  view.setUint8(address + record.heat, 0);
+  view.setUint16(address + record.pageOffset, pageOffset, true);
+  const { reg, rm, vvvv } = registerFields(instruction);
   view.setUint16(address + record.reg, reg, true);
   view.setUint16(address + record.rm, rm, true);
   view.setUint16(address + record.base, registerAddress(instruction.base), true);

@@ -6,7 +6,7 @@ import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.
 import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
-import { records } from '../state/layout.ts';
+import { records, state } from '../state/layout.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
@@ -38,6 +38,7 @@ export class CodeCache {
   readonly #handlers: Handlers;
   readonly #onNewCodePage: (ramOffset: number) => void;
   readonly #onFull: () => void;
+  readonly #onOverwritten: (ramPage: number, chunk: number) => void;
   #pages = new Map<number, CodePage>();
   #next: number = firstRecord;
 
@@ -45,13 +46,18 @@ export class CodeCache {
     view: DataView,
     memory: GuestMemory,
     handlers: Handlers,
-    listeners: { newCodePage: (ramOffset: number) => void; full: () => void },
+    listeners: {
+      newCodePage: (ramOffset: number) => void;
+      full: () => void;
+      overwritten: (ramPage: number, chunk: number) => void;
+    },
   ) {
     this.#view = view;
     this.#memory = memory;
     this.#handlers = handlers;
     this.#onNewCodePage = listeners.newCodePage;
     this.#onFull = listeners.full;
+    this.#onOverwritten = listeners.overwritten;
     memory.onCodeWrite((ramOffset, length) => this.#written(ramOffset, length));
   }
 
@@ -68,9 +74,9 @@ export class CodeCache {
   /** Forgets everything; no emitted code may be running. */
   clear(): void {
     for (const page of this.#pages.values()) this.#unmark(page);
+    this.#onFull();
     this.#pages = new Map();
     this.#next = firstRecord;
-    this.#onFull();
   }
 
   #page(ramPage: number): CodePage {
@@ -224,6 +230,8 @@ export class CodeCache {
     const keys = page.chunks[chunk];
     if (keys === undefined) return;
     page.chunks[chunk] = undefined;
+    this.#view.setInt32(state.codeWritten, 1, true);
+    this.#onOverwritten(page.ramPage, chunk);
     for (const key of keys) {
       const address = page.records.get(key);
       if (address === undefined) continue;

@@ -4,6 +4,7 @@
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
+import { store } from '../../wasm/opcodes.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
@@ -14,7 +15,7 @@ import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, sharedTypes } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
-import { record } from './record.ts';
+import { record, recordHeat } from './record.ts';
 import { status } from './status.ts';
 
 /** What the main module imports; JavaScript functions of the vCPU. */
@@ -88,6 +89,19 @@ function jumpCacheEntry(e: Emitter, linear: Value): Value {
   return e.let(e.add(e.shl(e.or(e.shl(page, jumpCache.offsetBits), offset), 4), jumpCache.base));
 }
 
+/** Counts the entry of `loop.rec`, unless it is settled; at the threshold `report` leaves. */
+function countEntry(loop: Loop, report: () => void): void {
+  const { e, code } = loop;
+  const heat = e.let(e.loadState8(code.get(loop.rec), record.heat));
+  e.ifUnlikely(e.ne(heat, recordHeat.settled), () => {
+    e.ifLikely(
+      e.ltU(heat, recordHeat.hot),
+      () => e.storeState(store.i32_8, code.get(loop.rec), record.heat, e.add(heat, 1)),
+      report,
+    );
+  });
+}
+
 /** Everything after a control transfer to `exits.target`: budget, jump cache; falls out of its block to go on. */
 function emitTransfer(loop: Loop, exits: InlineExits): void {
   const { e, code } = loop;
@@ -110,6 +124,7 @@ function emitTransfer(loop: Loop, exits: InlineExits): void {
   code.set(loop.rec, e.loadState32(entry, jumpCache.record));
   code.set(loop.start, code.get(loop.rec));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
+  countEntry(loop, () => leaveWith(status.hot));
 }
 
 function emitLinked(loop: Loop, exits: InlineExits): void {
@@ -117,12 +132,14 @@ function emitLinked(loop: Loop, exits: InlineExits): void {
   const left = spend(loop, 1);
   code.set(loop.rec, code.get(exits.link));
   code.set(loop.start, code.get(exits.link));
-  e.ifUnlikely(e.ltS(left, 0), () => {
+  const leaveWith = (outcome: number): void => {
     const offset = e.extendU(e.loadState16(code.get(exits.link), record.pageOffset));
     e.storeState64(state.rip, e.add(e.loadState64(state.codeBase), offset));
-    code.set(exits.status, e.i32(status.budget));
+    code.set(exits.status, e.i32(outcome));
     code.branch(exits.leave);
-  });
+  };
+  e.ifUnlikely(e.ltS(left, 0), () => leaveWith(status.budget));
+  countEntry(loop, () => leaveWith(status.hot));
 }
 
 function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler: number): void {
@@ -146,6 +163,17 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
       code.set(exits.link, e.loadState32(code.get(loop.rec), record.link));
       e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
       code.branch(exits.linked);
+      break;
+    case pseudoHandler.translated:
+      spend(loop, 0);
+      code.set(loop.start, code.get(loop.rec));
+      code.callIndirect(0, 1, [code.get(loop.rec)], e.loadState32(code.get(loop.rec), record.immediate));
+      code.setFromStack(exits.status);
+      code.branchIf(e.ne(code.get(exits.status), status.transfer), exits.leave, false);
+      // The region counted its own instructions.
+      e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
+      code.set(exits.target, e.loadState64(state.rip));
+      code.branch(exits.transfer);
       break;
     case pseudoHandler.undefined:
       ops.raise(vector.ud);
@@ -234,6 +262,7 @@ export function buildMainModule(hot: HotForms, semantics: Readonly<Record<string
   module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
   module.importMemory('ram', { initial: guestPages, maximum: guestPages });
   module.importTable('handlers', maxHandlers);
+  module.importTable('regions', 1);
   const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
   const host = module.importFunction('host', hostTypes.host);
   const functions: SharedFunctions = {

@@ -26,9 +26,11 @@ export const pseudoHandler = {
   undefined: 3,
   /** Instruction longer than 15 bytes. */
   tooLong: 4,
+  /** Calls the region whose index stands in the record's immediate. */
+  translated: 5,
 } as const;
 
-export const pseudoHandlers = 5;
+export const pseudoHandlers = 6;
 export const maxHandlers = 16384;
 
 export const handlerType = { parameters: ['i32'], results: ['i32'] } as const;

@@ -38,9 +38,9 @@ export interface InlineExits {
   readonly link: Local;
 }
 
-const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
+export const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
 
-const guestLoad = new Map<number, number>([
+const guestLoads = new Map<number, number>([
   [1, load.i32_8u],
   [2, load.i32_16u],
   [4, load.i32],
@@ -48,13 +48,17 @@ const guestLoad = new Map<number, number>([
   [16, load.v128],
 ]);
 
-const guestStore = new Map<number, number>([
+const guestStores = new Map<number, number>([
   [1, store.i32_8],
   [2, store.i32_16],
   [4, store.i32],
   [8, store.i64],
   [16, store.v128],
 ]);
+
+/** The opcode that reads `bytes` of guest RAM into the type of `memoryType`. */
+export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as number;
+export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
 
 const guestRam = 1;
 
@@ -155,7 +159,7 @@ export class InterpreterOps extends Ops {
   }
 
   #scratchValue(bytes: number): Value {
-    return loadFrom(guestLoad.get(bytes) as number, memoryType(bytes), this.i32(0), state.scratch, 0);
+    return loadFrom(guestLoad(bytes), memoryType(bytes), this.i32(0), state.scratch, 0);
   }
 
   #callSlow(functionIndex: number, linear: Value, bytes: number): void {
@@ -171,7 +175,7 @@ export class InterpreterOps extends Ops {
       this.#tlbHit(entry, linear, bytes, 0),
       () => {
         const address = this.#ramAddress(entry, linear, 0);
-        this.set(result, loadFrom(guestLoad.get(bytes) as number, type, address, 0, guestRam));
+        this.set(result, loadFrom(guestLoad(bytes), type, address, 0, guestRam));
       },
       () => {
         this.#callSlow(this.#functions.readSlow, linear, bytes);
@@ -192,11 +196,11 @@ export class InterpreterOps extends Ops {
   }
 
   #storeRam(address: Value, bytes: number, value: Value): void {
-    this.code.store(guestStore.get(bytes) as number, address, value, 0, guestRam);
+    this.code.store(guestStore(bytes), address, value, 0, guestRam);
   }
 
   #storeSlow(linear: Value, bytes: number, value: Value): void {
-    this.code.store(guestStore.get(bytes) as number, this.i32(0), value, state.scratch, 0);
+    this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
     this.#callSlow(this.#functions.writeSlow, linear, bytes);
   }
 
@@ -211,7 +215,7 @@ export class InterpreterOps extends Ops {
       this.get(direct),
       () => {
         this.set(address, this.#ramAddress(entry, linear, tlb.writeOffset));
-        this.set(old, loadFrom(guestLoad.get(bytes) as number, type, this.get(address), 0, guestRam));
+        this.set(old, loadFrom(guestLoad(bytes), type, this.get(address), 0, guestRam));
       },
       () => {
         this.#callSlow(this.#functions.readForWriteSlow, linear, bytes);

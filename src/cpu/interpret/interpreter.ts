@@ -8,6 +8,7 @@ import { buildMainModule } from './dispatch-loop.ts';
 import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
 import { hotForms } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
+import { maxRegions, Translator } from '../translate/translator.ts';
 
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess`. */
@@ -21,6 +22,7 @@ export interface Interpreter {
   readonly run: (record: number) => number;
   readonly code: CodeCache;
   readonly jumps: JumpCache;
+  readonly translator: Translator;
 }
 
 export const createVcpuMemory = (): WasmMemory =>
@@ -44,13 +46,16 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const hot = hotForms();
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
   const module: WasmModule = new webAssembly.Module(buildMainModule(hot, semantics, guestPages));
+  const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const instance = new webAssembly.Instance(module, {
-    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, ...options.imports },
+    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, regions, ...options.imports },
   });
   const exported = instance.exports;
   const shared = exported as unknown as SharedExports;
+  const host = { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared };
+  const translator = new Translator(host, regions, memory, { semantics, features: options.features });
   const handlers = new Handlers(
-    { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared },
+    host,
     semantics,
     options.features,
     hot.map(({ row, key }) => handlerKey(row, key)),
@@ -58,7 +63,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const jumps = new JumpCache(vcpuMemory.buffer);
   const code = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
-    full: () => jumps.flushAll(),
+    full: () => {
+      jumps.flushAll();
+      translator.clear();
+    },
+    overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  return { run: exported['run'] as (record: number) => number, code, jumps };
+  return { run: exported['run'] as (record: number) => number, code, jumps, translator };
 }

@@ -7,8 +7,8 @@ export const record = {
   handler: 0,
   /** u8. Instruction length in bytes. */
   length: 2,
-  /** u8. `recordFlag` bits. */
-  flags: 3,
+  /** u8. How often the record was entered; see `recordHeat`. */
+  heat: 3,
   /** u16. Offset of the instruction in its page. */
   pageOffset: 4,
   /** u16. Address in the vCPU's memory of the register that modrm.reg names (or its number for CR, DR, Sreg). */
@@ -35,12 +35,5 @@ export const record = {
   size: 32,
 } as const;
 
-export const recordFlag = {
-  /** The effective address is cut to 32 (in 64-bit mode) or, with `address16`, to 16 bits. */
-  address32: 1,
-  address16: 2,
-  /** F3 / F2 repeat prefix. */
-  repeat: 4,
-  repeatNotEqual: 8,
-  lock: 16,
-} as const;
+/** The counter runs up to `hot`, where the interpreter reports it; `settled` records are not counted (any more). */
+export const recordHeat = { hot: 254, settled: 255 } as const;

@@ -8,6 +8,7 @@ import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import { state, tlbContext } from '../state/layout.ts';
 import { Tlb } from './tlb.ts';
+import { WriteLog } from './write-log.ts';
 import { Walker, type WalkAccess, type WalkRights } from './walk.ts';
 
 const pageFault = 14;
@@ -28,6 +29,8 @@ const userRights: WalkRights = { user: true, overrideSmap: false };
 export class Mmu {
   readonly walker: Walker;
   readonly tlb: Tlb;
+  /** What lockstep runs write. */
+  readonly log: WriteLog;
   readonly #memory: GuestMemory;
   readonly #mmio: MmioBus;
   readonly #view: DataView;
@@ -46,6 +49,7 @@ export class Mmu {
     this.#ram = new DataView(memory.bytes.buffer, 0, memory.size);
     this.#vcpuBytes = new Uint8Array(vcpuMemory);
     this.walker = new Walker(memory);
+    this.log = new WriteLog(memory);
     this.tlb = new Tlb(vcpuMemory);
   }
 
@@ -91,7 +95,7 @@ export class Mmu {
     if (walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, walker.pageBytes);
     this.tlb.fill(this.#context, false, linear, page, walker.global);
     const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
-    if (access === 'write' && plain) this.tlb.fill(this.#context, true, linear, page, walker.global);
+    if (access === 'write' && plain && !this.log.active) this.tlb.fill(this.#context, true, linear, page, walker.global);
     return physical;
   }
 
@@ -141,6 +145,7 @@ export class Mmu {
   /** Guest-physical memory or MMIO → vCPU memory, within one page. */
   #copyIn(physical: number, address: number, bytes: number): void {
     const offset = this.#memory.ramOffset(physical);
+    if (offset < 0) this.log.device = true;
     const view = this.#view;
     for (let done = 0; done < bytes; ) {
       const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
@@ -155,10 +160,16 @@ export class Mmu {
     }
   }
 
+  #note(offset: number, bytes: number): void {
+    if (offset >= 0) this.log.note(offset, bytes);
+    else this.log.device = true;
+  }
+
   /** vCPU memory → guest-physical memory or MMIO, within one page. */
   #copyOut(physical: number, address: number, bytes: number): void {
     const offset = this.#memory.ramOffset(physical);
     const view = this.#view;
+    if (this.log.active) this.#note(offset, bytes);
     if (offset >= 0) this.#memory.markWritten(offset, bytes);
     for (let done = 0; done < bytes; ) {
       const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;

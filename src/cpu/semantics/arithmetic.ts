@@ -26,7 +26,7 @@ function adc(o: Ops, x: Form): void {
   const carry = o.cf();
   const addend = o.let(o.add(source, bits === 64 ? o.extendU(carry) : carry));
   const old = o.modify(destination, (value) => o.add(value, addend));
-  o.setFlagsAdd(bits, old, source, o.let(o.add(old, addend)));
+  o.setFlagsAdd(bits, old, source, o.let(o.add(old, addend)), true);
 }
 
 function sbb(o: Ops, x: Form): void {
@@ -36,7 +36,7 @@ function sbb(o: Ops, x: Form): void {
   const borrow = o.cf();
   const subtrahend = o.let(o.add(source, bits === 64 ? o.extendU(borrow) : borrow));
   const old = o.modify(destination, (value) => o.sub(value, subtrahend));
-  o.setFlagsSub(bits, old, source, o.let(o.sub(old, subtrahend)));
+  o.setFlagsSub(bits, old, source, o.let(o.sub(old, subtrahend)), true);
 }
 
 function cmp(o: Ops, x: Form): void {

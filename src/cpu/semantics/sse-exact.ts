@@ -66,7 +66,7 @@ export function holds(o: Ops, { double, count }: LaneShape, mask: Value): Value 
 }
 
 /** Lane masks by magnitude. A magnitude is a lane shifted left by one: exponent on top, sign gone. Bound values. */
-export interface Magnitude {
+interface Magnitude {
   readonly double: boolean;
   readonly value: Value;
 }

@@ -67,7 +67,7 @@ export function choose(o: Ops, condition: Value, a: Value, b: Value): Value {
 
 /** Reads any operand as a vector. Bound. */
 export function readVector(o: Ops, operand: Operand): Value {
-  if (operand.kind === 'xmm') return o.read({ ...operand, bits: 128 });
+  if (operand.kind === 'xmm' && operand.bits < 128) return o.readLow(operand);
   const value = o.read(operand);
   if (value.type === 'v128') return value;
   return o.let(value.type === 'i64' ? splat64(value) : splat32(value));

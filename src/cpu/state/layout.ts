@@ -70,6 +70,10 @@ export const state = {
   linearMask: 0x2f0,
   /** i64. IA32_KERNEL_GS_BASE, what SWAPGS swaps with. */
   kernelGsBase: 0x2f8,
+  /** i32. 1 after decoded code was overwritten: translated code that may be it must look before going on. */
+  codeWritten: 0x504,
+  /** i32. 1 if state.rip, not the record that ran last, says where the recorded fault happened. */
+  faultExact: 0x508,
   /** i32. Rounds that a REP instruction may run before it restarts: 1 while every one can trap. */
   repeatLimit: 0x500,
   /** 16 × 16 bytes. */

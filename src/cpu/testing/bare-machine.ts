@@ -18,7 +18,7 @@ export interface BareMachine {
 /** Level-4 table; level 3 and 2 follow it. */
 const pageTables = 0x1000;
 
-export function bareMachine(megabytes = 4): BareMachine {
+export function bareMachine(megabytes = 4, translates: 'never' | 'hot' | 'always' = 'never'): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);
   const ports = new PortBus();
@@ -35,6 +35,7 @@ export function bareMachine(megabytes = 4): BareMachine {
     interrupts: { hasInterrupt: () => false, acknowledge: () => -1, taskPriority: 0 },
     externalMsrs: { read: () => undefined, write: () => false },
     nowNs: () => (now += 1000),
+    translates,
     tscChanged: () => {},
     random: () => 0x1234_5678_9abc_def0n,
   });

@@ -1,0 +1,118 @@
+/**
+ * Lockstep: runs a region, takes back what it did, runs the same instructions one by one on the interpreter, and
+ * compares registers, flags and memory. A region that touched a device is believed: its effects cannot be taken back.
+ */
+import { readEflags } from '../state/flags.ts';
+import { segmentAt, state } from '../state/layout.ts';
+import { status } from '../interpret/status.ts';
+import type { WriteLog } from '../mmu/write-log.ts';
+
+/** What the verifier needs of its vCPU. */
+export interface VerifiedCpu {
+  readonly view: DataView;
+  readonly log: WriteLog;
+  /** Empties the TLB, so that every write passes the log. */
+  flush(): void;
+  /** Runs one instruction on the interpreter. @returns its status. */
+  step(): number;
+  /** Text of the code at state.rip, for the report. */
+  describe(rip: bigint): string;
+}
+
+const registerNames = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const slice = 400;
+
+interface Snapshot {
+  readonly bytes: Uint8Array;
+  readonly eflags: number;
+}
+
+export class LockstepError extends Error {}
+
+export class Verifier {
+  readonly #cpu: VerifiedCpu;
+  verified = 0;
+  believed = 0;
+
+  constructor(cpu: VerifiedCpu) {
+    this.#cpu = cpu;
+  }
+
+  #snapshot(): Snapshot {
+    const { view } = this.#cpu;
+    return { bytes: new Uint8Array(view.buffer, 0, state.end).slice(), eflags: readEflags(view) };
+  }
+
+  /** Runs `region` (entered at state.rip) in lockstep. @returns a status, as the region would. @throws LockstepError. */
+  run(region: (record: number) => number, record: number): number {
+    const { view, log } = this.#cpu;
+    const budget = view.getInt32(state.budget, true);
+    const before = this.#snapshot();
+    const rip = view.getBigUint64(state.rip, true);
+    this.#cpu.flush();
+    log.start();
+    view.setInt32(state.codeWritten, 0, true);
+    view.setInt32(state.budget, slice, true);
+    const outcome = region(record);
+    const count = slice - view.getInt32(state.budget, true);
+    const after = this.#snapshot();
+    const written = log.stop();
+    view.setInt32(state.budget, budget - count, true);
+    if (log.device || log.code) {
+      this.believed++;
+      return outcome;
+    }
+    log.undo(written);
+    new Uint8Array(view.buffer).set(before.bytes);
+    this.#cpu.flush();
+    log.start();
+    const interpreted = this.#interpret(count, outcome === status.fault);
+    const again = log.stop();
+    view.setInt32(state.budget, budget - count, true);
+    const differences = [...this.#compareState(after, this.#snapshot()), ...this.#compareMemory(written, again)];
+    if ((interpreted === status.fault) !== (outcome === status.fault)) {
+      differences.push(`status: interpreter ${interpreted}, translator ${outcome}`);
+    }
+    if (differences.length > 0) {
+      const code = this.#cpu.describe(rip);
+      throw new LockstepError(`translated code differs after ${count} instructions from 0x${rip.toString(16)}:\n${differences.join('\n')}\n${code}`);
+    }
+    this.verified++;
+    return interpreted;
+  }
+
+  #interpret(count: number, untilFault: boolean): number {
+    for (let n = untilFault ? -1 : 0; n < count; n++) {
+      const outcome = this.#cpu.step();
+      if (outcome === status.fault) return outcome;
+    }
+    return untilFault ? status.next : status.lookup;
+  }
+
+  #compareState(translated: Snapshot, interpreted: Snapshot): string[] {
+    const [a, b] = [new DataView(translated.bytes.buffer), new DataView(interpreted.bytes.buffer)];
+    const differences: string[] = [];
+    const compare = (name: string, x: bigint | number, y: bigint | number): void => {
+      if (x !== y) differences.push(`${name}: interpreter ${y.toString(16)}, translator ${x.toString(16)}`);
+    };
+    for (const [n, name] of registerNames.entries()) compare(name, a.getBigUint64(n * 8, true), b.getBigUint64(n * 8, true));
+    const fault = a.getInt32(state.fault, true);
+    if (fault === 0) compare('rip', a.getBigUint64(state.rip, true), b.getBigUint64(state.rip, true));
+    compare('eflags', translated.eflags, interpreted.eflags);
+    compare('fault', fault, b.getInt32(state.fault, true));
+    if (fault !== 0) compare('error', a.getInt32(state.faultError, true), b.getInt32(state.faultError, true));
+    for (let at = segmentAt(0); at < segmentAt(6); at += 8) compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    for (let at = state.xmm as number; at < state.fcw; at += 8) compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    compare('mxcsr', a.getUint32(state.mxcsr, true), b.getUint32(state.mxcsr, true));
+    return differences;
+  }
+
+  #compareMemory(translated: ReadonlyMap<number, { readonly after: number }>, interpreted: ReadonlyMap<number, { readonly after: number }>): string[] {
+    const differences: string[] = [];
+    for (const offset of new Set([...translated.keys(), ...interpreted.keys()])) {
+      const [x, y] = [translated.get(offset)?.after, interpreted.get(offset)?.after];
+      if (x !== y) differences.push(`RAM ${offset.toString(16)}: interpreter ${y?.toString(16)}, translator ${x?.toString(16)}`);
+    }
+    return differences.slice(0, 16);
+  }
+}
