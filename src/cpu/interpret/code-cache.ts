@@ -227,11 +227,12 @@ export class CodeCache {
   }
 
   #invalidate(page: CodePage, chunk: number): void {
+    // Translated code reaches further than what the interpreter has decoded.
+    this.#view.setInt32(state.codeWritten, 1, true);
+    this.#onOverwritten(page.ramPage, chunk);
     const keys = page.chunks[chunk];
     if (keys === undefined) return;
     page.chunks[chunk] = undefined;
-    this.#view.setInt32(state.codeWritten, 1, true);
-    this.#onOverwritten(page.ramPage, chunk);
     for (const key of keys) {
       const address = page.records.get(key);
       if (address === undefined) continue;

@@ -477,6 +477,8 @@ export class TranslatorOps extends Ops {
   }
 
   #branch(condition: Value, then: () => void, otherwise: (() => void) | undefined, likely: boolean | undefined): void {
+    // With two arms neither can know what the other does to the flags; alone, `then` is made up for by an empty arm.
+    if (otherwise !== undefined) this.pack();
     const before = this.pending;
     let afterThen: PendingFlags | undefined;
     const path = (emit: (() => void) | undefined, sibling: PendingFlags | undefined): PendingFlags | undefined => {
