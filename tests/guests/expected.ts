@@ -4,7 +4,9 @@
  *
  *     # text                          a comment
  *     #! status qemu=0 corbel=75      exit statuses other than 1 (which is a write of 0 to the debug-exit port)
- *     #! append TEXT                  the guest's command line
+ *     #! append TEXT                  the guest's command line; several: one run each
+ *     #! corbel-args ARGS             further arguments for Corbel
+ *     #! survives                     any output and end will do, but for a failure of the monitor itself
  *     #! cpu MODEL                    QEMU's CPU model other than `max,vendor=GenuineIntel`
  *     #! qemu-args ARGS               further arguments for QEMU
  *     #! not-qemu SECTION | WHY       QEMU cannot run it (it would go astray where it is wrong); the manual's SECTION decides
@@ -16,9 +18,11 @@
 export interface Expected {
   readonly lines: readonly ExpectedLine[];
   readonly status: Readonly<Record<Machine, number>>;
-  readonly append: string;
+  readonly appends: readonly string[];
   readonly cpu: string;
   readonly qemuArgs: readonly string[];
+  readonly corbelArgs: readonly string[];
+  readonly survives: boolean;
   readonly qemuLacks: readonly string[];
   readonly notQemu: boolean;
   readonly slow: boolean;
@@ -42,7 +46,9 @@ export function parseExpected(text: string): Expected {
   const status = { qemu: DEBUG_EXIT_OF_ZERO, corbel: DEBUG_EXIT_OF_ZERO };
   const qemuLacks: string[] = [];
   let qemuArgs: string[] = [];
-  let append = '';
+  const appends: string[] = [];
+  let corbelArgs: string[] = [];
+  let survives = false;
   let cpu = INTEL;
   let slow = false;
   let notQemu = false;
@@ -56,7 +62,9 @@ export function parseExpected(text: string): Expected {
     if (key === 'status') {
       status.qemu = Number(/qemu=(\d+)/.exec(value)?.[1] ?? status.qemu);
       status.corbel = Number(/corbel=(\d+)/.exec(value)?.[1] ?? status.corbel);
-    } else if (key === 'append') append = value;
+    } else if (key === 'append') appends.push(value);
+    else if (key === 'corbel-args') corbelArgs = value.split(' ');
+    else if (key === 'survives') survives = true;
     else if (key === 'cpu') cpu = value;
     else if (key === 'qemu-args') qemuArgs = value.split(' ');
     else if (key === 'qemu-lacks') qemuLacks.push(value);
@@ -69,7 +77,8 @@ export function parseExpected(text: string): Expected {
       lines.push({ ...above, qemu: instead });
     } else throw new Error(`unknown directive: ${line}`);
   }
-  return { lines, status, append, cpu, qemuArgs, qemuLacks, notQemu, slow };
+  if (appends.length === 0) appends.push('');
+  return { lines, status, appends, cpu, qemuArgs, corbelArgs, survives, qemuLacks, notQemu, slow };
 }
 
 /** @returns what is wrong with `printed`, as a diff (`-` expected, `+` printed), or undefined. */
