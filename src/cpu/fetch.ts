@@ -97,26 +97,34 @@ export class Fetcher {
     return slot;
   }
 
-  /** One instruction, decoded for this execution alone: it straddles pages, is stepped, or lies near the limit. */
+  /**
+   * One instruction, decoded for this execution alone: it straddles pages, is stepped, or lies near the limit. No byte
+   * beyond the limit is fetched: its #GP(0) comes before a fault of the page that it would lie in.
+   */
   #single(mode: FetchMode, ip: number, linear: number, physical: number): number {
     const within = linear & 0xfff;
     const bytes = new Uint8Array(maxInstruction);
-    const first = Math.min(maxInstruction, pageSize - within);
+    const room = this.#roomAt(mode, ip);
+    const first = Math.min(room, pageSize - within);
     this.#copy(bytes, 0, physical, first);
     const cache = this.#interpreter.code;
     let result = cache.transient(bytes.subarray(0, first), within, mode.decode);
-    if (result.kind === 'truncated') {
+    if (result.kind === 'truncated' && first < room) {
       const next = linear - within + pageSize;
       const wrapped = mode.decode.codeSize !== 64 && next === two32 ? 0 : next;
       const slot = this.#translate(wrapped, mode.user);
-      this.#copy(bytes, first, this.#pages[slot] as number, maxInstruction - first);
-      result = cache.transient(bytes, within, mode.decode);
+      this.#copy(bytes, first, this.#pages[slot] as number, room - first);
+      result = cache.transient(bytes.subarray(0, room), within, mode.decode);
     }
-    if (mode.decode.codeSize !== 64 && result.kind === 'ok') {
-      const limit = this.#view.getUint32(segmentAt(segmentIndex.cs) + segmentField.limit, true);
-      if (ip + result.instruction.length - 1 > limit) throw generalProtection();
-    }
+    if (result.kind === 'truncated') throw generalProtection();
     return cache.transientRecord;
+  }
+
+  /** Bytes from `ip` on that an instruction may have. */
+  #roomAt(mode: FetchMode, ip: number): number {
+    if (mode.decode.codeSize === 64) return maxInstruction;
+    const limit = this.#view.getUint32(segmentAt(segmentIndex.cs) + segmentField.limit, true);
+    return Math.min(maxInstruction, limit - ip + 1);
   }
 
   #copy(target: Uint8Array, start: number, physical: number, length: number): void {

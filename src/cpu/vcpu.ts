@@ -9,6 +9,7 @@ import { deliverEvent } from './events/pending.ts';
 import { Fetcher } from './fetch.ts';
 import { GuestFault } from './guest-fault.ts';
 import { createInterpreter, createVcpuMemory, type Interpreter } from './interpret/interpreter.ts';
+import { stackAccess } from './interpret/interpreter-ops.ts';
 import { record } from './interpret/record.ts';
 import { status } from './interpret/status.ts';
 import { ModeTracker } from './mode.ts';
@@ -229,7 +230,8 @@ export class Vcpu implements Processor {
 
   #accessSlow(kind: number, bytes: number): number {
     try {
-      this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes, false);
+      const stack = (bytes & stackAccess) !== 0;
+      this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes & ~stackAccess, stack);
       return status.next;
     } catch (fault) {
       return this.#recordFault(fault);
@@ -287,6 +289,9 @@ export class Vcpu implements Processor {
     const { current } = this.#mode;
     const at = this.#fetcher.lookup(current);
     const { translator } = this.#interpreter;
+    // A record that only forwards to the code's present one must not report itself for ever.
+    const reporter = this.#view.getInt32(state.record, true);
+    if (reporter !== at) translator.settle(reporter);
     if (this.#translates === 'never' || this.#translates === 'verify') translator.settle(at);
     else if (translator.noteHot({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode })) this.#translate();
   }

@@ -216,7 +216,9 @@ export function decode(bytes: Uint8Array, offset: number, limit: number, mode: D
   const candidate = selectRow(s, entry, vex);
   if (candidate === undefined) return undefinedOpcode;
   if (((candidate.regMask >> s.reg) & 1) === 0) return undefinedOpcode;
-  if (s.lock && (candidate.row.lock !== true || s.registerForm)) return undefinedOpcode;
   if (vex && !candidate.usesVvvv && s.vvvv !== 0) return undefinedOpcode;
-  return build(s, mode, candidate, addressSize);
+  const result = build(s, mode, candidate, addressSize);
+  // Processors find a LOCK that is not allowed when they have the whole instruction.
+  if (s.lock && (candidate.row.lock !== true || s.registerForm) && result.kind === 'ok') return undefinedOpcode;
+  return result;
 }

@@ -35,6 +35,8 @@ export const rdi = state.gpr + 56;
 export abstract class Ops extends FlagEmitter {
   /** Set by the user before each row's semantics run. */
   form!: Form;
+  /** Of linear addresses in segments that the instruction implies: the segment. All others lie in its memory operand's. */
+  protected readonly impliedSegments = new WeakMap<Value, number>();
 
   /** 64-bit code? */
   get long(): boolean {

@@ -55,13 +55,13 @@ function checkedCode(cpu: Processor, selector: number, descriptor: Descriptor): 
 /** Pushes return CS:rIP on the current stack in the operand size. */
 class ReturnFrame {
   readonly #cpu: Processor;
-  readonly #size: Size;
+  readonly #bytes: 2 | 4 | 8;
   readonly #stack: FrameStack | LongStack;
 
   constructor(cpu: Processor, size: Size) {
     const { state } = cpu;
     this.#cpu = cpu;
-    this.#size = size;
+    this.#bytes = (size / 8) as 2 | 4 | 8;
     this.#stack = state.code64
       ? new LongStack(cpu, state.gpr(4), false)
       : new FrameStack(cpu, state.segment(segmentIndex.ss), state.gpr32(4), { implicit: false });
@@ -70,18 +70,16 @@ class ReturnFrame {
   push(value: bigint): void {
     const stack = this.#stack;
     if (stack instanceof FrameStack) {
-      stack.push(Number(BigInt.asUintN(32, value)), this.#size === 16 ? 2 : 4);
+      stack.push(Number(BigInt.asUintN(32, value)), this.#bytes === 2 ? 2 : 4);
     } else {
-      stack.pointer = pushSized(this.#cpu, stack.pointer, value, this.#size);
+      stack.push(value, this.#bytes);
     }
   }
 
   pop(): bigint {
     const stack = this.#stack;
-    if (stack instanceof FrameStack) return BigInt(stack.pop(this.#size === 16 ? 2 : 4));
-    const wide = new LongStack(this.#cpu, stack.pointer, false).pop();
-    stack.pointer = BigInt.asUintN(64, stack.pointer + BigInt(this.#size / 8));
-    return cut(wide, this.#size);
+    if (stack instanceof FrameStack) return BigInt(stack.pop(this.#bytes === 2 ? 2 : 4));
+    return stack.pop(this.#bytes);
   }
 
   /** Skips RET's immediate. */
@@ -99,15 +97,6 @@ class ReturnFrame {
     const { state } = this.#cpu;
     state.setGpr(4, this.#stack instanceof FrameStack ? this.#stack.merged(state.gpr(4)) : this.#stack.pointer);
   }
-}
-
-function pushSized(cpu: Processor, pointer: bigint, value: bigint, size: Size): bigint {
-  const next = BigInt.asUintN(64, pointer - BigInt(size / 8));
-  const linear = Number(BigInt.asIntN(64, next));
-  if (BigInt.asIntN(48, next) !== BigInt.asIntN(64, next)) throw stackFault();
-  if (size === 64) cpu.mmu.write64(linear, value);
-  else cpu.mmu.write(linear, size === 16 ? 2 : 4, Number(BigInt.asUintN(32, value)));
-  return next;
 }
 
 const systemType = { tss16: 1, taskGate: 5, callGate16: 4, tss32: 9, callGate32: 12 } as const;

@@ -103,11 +103,7 @@ function iretLong(cpu: Processor, size: Size): void {
   const { state } = cpu;
   const cpl = state.cpl;
   const source = new LongStack(cpu, state.gpr(4), false);
-  const pop = (): bigint => {
-    const value = source.pop();
-    if (size !== 64) source.pointer = BigInt.asUintN(64, source.pointer - 8n + BigInt(size / 8));
-    return BigInt.asUintN(size, value);
-  };
+  const pop = (): bigint => source.pop((size / 8) as 2 | 4 | 8);
   const offset = pop();
   const selector = Number(pop() & 0xffffn);
   const image = Number(pop() & 0xffff_ffffn);

@@ -64,21 +64,28 @@ export class LongStack {
     this.#implicit = implicit;
   }
 
-  #linear(pointer: bigint): number {
+  #linear(pointer: bigint, bytes: number): number {
     const linear = canonical(pointer);
-    if (linear === undefined) throw stackFault();
+    if (linear === undefined || canonical(BigInt.asUintN(64, pointer + BigInt(bytes - 1))) === undefined) throw stackFault();
     return linear;
   }
 
-  push(value: bigint): void {
-    const next = BigInt.asUintN(64, this.pointer - 8n);
-    this.#cpu.mmu.write64(this.#linear(next), value, this.#implicit);
+  /** Pushes `bytes`. */
+  push(value: bigint, bytes: 2 | 4 | 8 = 8): void {
+    const { mmu } = this.#cpu;
+    const next = BigInt.asUintN(64, this.pointer - BigInt(bytes));
+    const linear = this.#linear(next, bytes);
+    if (bytes === 8) mmu.write64(linear, value, this.#implicit);
+    else mmu.write(linear, bytes, Number(BigInt.asUintN(32, value)), this.#implicit);
     this.pointer = next;
   }
 
-  pop(): bigint {
-    const value = this.#cpu.mmu.read64(this.#linear(this.pointer), this.#implicit);
-    this.pointer = BigInt.asUintN(64, this.pointer + 8n);
+  /** Reads `bytes` at the pointer and moves it up. */
+  pop(bytes: 2 | 4 | 8 = 8): bigint {
+    const { mmu } = this.#cpu;
+    const linear = this.#linear(this.pointer, bytes);
+    const value = bytes === 8 ? mmu.read64(linear, this.#implicit) : BigInt(mmu.read(linear, bytes, this.#implicit));
+    this.pointer = BigInt.asUintN(64, this.pointer + BigInt(bytes));
     return value;
   }
 }

@@ -62,6 +62,10 @@ export function registerFields(instruction: Instruction): { reg: number; rm: num
   return { reg, rm, vvvv };
 }
 
+/** ENTER and far pointers: even a second immediate of 0 is in the record. */
+const hasSecondImmediate = ({ operandSpecs }: Instruction['row']): boolean =>
+  operandSpecs.some(({ source }, position) => source === 'A' || (source === 'I' && operandSpecs[position + 1]?.source === 'I'));
+
 /** Writes the record of `instruction`, which starts at `pageOffset` of its page, to `address`. */
 export function assemble(view: DataView, address: number, instruction: Instruction, pageOffset: number, handler: number, long: boolean): void {
   const { length, row } = instruction;
@@ -80,7 +84,7 @@ export function assemble(view: DataView, address: number, instruction: Instructi
   view.setBigInt64(address + record.displacement, instruction.displacement + ripOffset, true);
   view.setBigInt64(address + record.immediate, instruction.immediate, true);
   if (row.operandSpecs.some(({ source }) => source === 'J')) view.setUint32(address + record.link, 0, true);
-  else if (instruction.immediate2 !== 0) view.setUint32(address + record.immediate2, instruction.immediate2, true);
+  else if (hasSecondImmediate(row)) view.setUint32(address + record.immediate2, instruction.immediate2, true);
   if (vvvv >= 0) view.setUint16(address + record.vvvv, vvvv, true);
 }
 

@@ -7,6 +7,7 @@ import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
 import { records, state } from '../state/layout.ts';
+import { maxInstructionLength } from '../decode/state.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
@@ -121,7 +122,7 @@ export class CodeCache {
       const address = this.#next;
       page.records.set(key, address);
       this.#next += record.size;
-      const length = result.kind === 'ok' ? result.instruction.length : 1;
+      const length = result.kind === 'ok' ? result.instruction.length : maxInstructionLength;
       this.#touch(page, key, offset, Math.min(offset + length, pageSize) - 1);
       const ends = this.#assemble(address, result, offset, mode);
       this.#resolve(page, key, address);

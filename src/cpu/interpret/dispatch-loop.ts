@@ -24,7 +24,7 @@ const hostTypes = {
   host: sharedTypes.host,
 } as const;
 
-/** `kind` argument of the host's accessSlow(kind, bytes). */
+/** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
 export const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
 
 function defineSegmentLinear(module: ModuleBuilder): number {

@@ -54,7 +54,7 @@ export function handlerKey(row: TableRow, key: FormKey): number {
   return ((((row.id * 3 + repeat) * 3 + (key.operandSize >> 5)) * 3 + (key.addressSize >> 5)) << 2) + flags;
 }
 
-/** Every form of `row` in code of this kind; an operand size that nothing in the row depends on costs nothing but space. */
+/** Every form of `row` in code of this kind; many differ in nothing that the row depends on. */
 export function formKeys(row: TableRow, long: boolean): FormKey[] {
   if (row.only === (long ? 'not64' : 'only64')) return [];
   const keys: FormKey[] = [];
@@ -70,6 +70,10 @@ export function formKeys(row: TableRow, long: boolean): FormKey[] {
     }
   }
   return keys;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, position) => byte === b[position]);
 }
 
 export interface HandlerHost {
@@ -112,7 +116,10 @@ export class Handlers {
     return emitted;
   }
 
-  /** Emits all missing forms of the rows that share `row`'s semantics: they tend to be needed together. */
+  /**
+   * Emits all missing forms of the rows that share `row`'s semantics: they tend to be needed together. Forms of a row that
+   * come out the same share a handler; so all the table's rows together stay below `maxHandlers`.
+   */
   #emitFamily(row: TableRow, long: boolean): void {
     const module = new ModuleBuilder();
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
@@ -124,11 +131,21 @@ export class Handlers {
     const emitted: number[] = [];
     for (const sibling of instructionTable) {
       if (sibling.semantics !== row.semantics) continue;
+      const distinct: { body: Uint8Array; handler: number }[] = [];
       for (const key of formKeys(sibling, long)) {
         const number = handlerKey(sibling, key);
         if (this.#numbers.has(number)) continue;
-        emitted.push(this.#emitFunction(module, functions, sibling, key));
-        this.#numbers.set(number, this.#count + emitted.length - 1);
+        const code = this.#emitCode(functions, sibling, key);
+        const { body } = code.finish();
+        let same = distinct.find((other) => sameBytes(other.body, body));
+        if (same === undefined) {
+          same = { body, handler: this.#count + emitted.length };
+          distinct.push(same);
+          const index = module.declare(handlerType);
+          module.define(index, code);
+          emitted.push(index);
+        }
+        this.#numbers.set(number, same.handler);
       }
     }
     if (this.#count + emitted.length > maxHandlers) throw new Error('too many handlers');
@@ -144,12 +161,10 @@ export class Handlers {
     });
   }
 
-  #emitFunction(module: ModuleBuilder, functions: SharedFunctions, row: TableRow, key: FormKey): number {
-    const index = module.declare(handlerType);
+  #emitCode(functions: SharedFunctions, row: TableRow, key: FormKey): CodeBuilder {
     const code = new CodeBuilder(handlerType.parameters);
     emitHandler(new InterpreterOps(code, code.parameter(0), functions), formOf(row, key), this.#semantics);
     code.value(i32Constant(status.next));
-    module.define(index, code);
-    return index;
+    return code;
   }
 }

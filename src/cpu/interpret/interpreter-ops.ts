@@ -18,7 +18,7 @@ import { status } from './status.ts';
 export interface SharedFunctions {
   /** (segment address, offset, last byte, wanted access bits) → linear i64; check state.fault. */
   readonly segmentLinear: number;
-  /** (linear i64, bytes) → status; the value comes in state.scratch. */
+  /** (linear i64, bytes, perhaps with `stackAccess`) → status; the value comes in state.scratch. */
   readonly readSlow: number;
   /** As readSlow, but demands write access. */
   readonly readForWriteSlow: number;
@@ -61,6 +61,9 @@ export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as num
 export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
 
 const guestRam = 1;
+
+/** Added to the byte count of a slow access by way of the stack segment: not canonical, it is #SS instead of #GP. */
+export const stackAccess = 0x100;
 
 export class InterpreterOps extends Ops {
   readonly #rec: Local;
@@ -125,8 +128,10 @@ export class InterpreterOps extends Ops {
 
   linearIn(segment: number, offset: Value, bytes: number, access: Access): Value {
     if (!this.long) return this.#checkedLinear(this.i32(segmentAt(segment)), offset, bytes, access);
-    if (segment !== segmentIndex.fs && segment !== segmentIndex.gs) return this.let(offset);
-    return this.let(this.add(offset, this.loadState64(segmentAt(segment) + segmentField.base)));
+    const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
+    const linear = this.let(based ? this.add(offset, this.loadState64(segmentAt(segment) + segmentField.base)) : offset);
+    this.impliedSegments.set(linear, segment);
+    return linear;
   }
 
   #checkedLinear(segmentAddress: Value, offset: Value, bytes: number, access: Access): Value {
@@ -163,8 +168,17 @@ export class InterpreterOps extends Ops {
   }
 
   #callSlow(functionIndex: number, linear: Value, bytes: number): void {
-    const failed = callFor('i32', functionIndex, [linear, this.i32(bytes)]);
+    const failed = callFor('i32', functionIndex, [linear, this.#accessArgument(linear, bytes)]);
     this.ifUnlikely(failed, () => this.leaveFault());
+  }
+
+  /** `bytes`, marked if `linear` comes from the stack segment; outside 64-bit mode the segment is checked already. */
+  #accessArgument(linear: Value, bytes: number): Value {
+    if (!this.long) return this.i32(bytes);
+    const implied = this.impliedSegments.get(linear);
+    if (implied !== undefined) return this.i32(implied === segmentIndex.flatStack ? bytes | stackAccess : bytes);
+    const onStack = this.eq(this.loadState8(this.#record, record.segment), segmentIndex.flatStack);
+    return this.select(onStack, this.i32(bytes | stackAccess), this.i32(bytes));
   }
 
   loadMemory(linear: Value, bytes: number): Value {

@@ -11,7 +11,7 @@ import { JumpCache } from './jump-cache.ts';
 import { maxRegions, Translator } from '../translate/translator.ts';
 
 export interface InterpreterImports {
-  /** (kind, bytes) → status; see `slowAccess`. */
+  /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */
   readonly accessSlow: (kind: number, bytes: number) => number;
   /** (record, host call) → status. */
   readonly host: (record: number, call: number) => number;

@@ -14,6 +14,8 @@ import { Walker, type WalkAccess, type WalkRights } from './walk.ts';
 const pageFault = 14;
 const alignmentCheck = 17;
 const two32 = 0x1_0000_0000;
+const firstNonCanonical = 2 ** 47;
+const lastLowHalf = 0x7fff;
 
 /** Which data breakpoints an access hits; the debug unit provides it. */
 export type WatchAccess = (linear: number, bytes: number, write: boolean) => void;
@@ -65,12 +67,17 @@ export class Mmu {
     view.setInt32(state.tlbBase, Tlb.baseOf(this.#checked ? tlbContext.checked : this.#context), true);
   }
 
-  /** @returns the linear address in `state.accessLinear` as a signed number. @throws GuestFault if not canonical. */
-  #takeLinear(stack: boolean): number {
+  /**
+   * @returns the linear address in `state.accessLinear` as a signed number.
+   * @throws GuestFault if one of `bytes` from there on is not canonical.
+   */
+  #takeLinear(bytes: number, stack: boolean): number {
     const low = this.#view.getUint32(state.accessLinear, true);
     const high = this.#view.getInt32(state.accessLinear + 4, true);
-    if ((high << 16) >> 16 !== high) throw stack ? stackFault() : generalProtection();
-    return high * two32 + low;
+    const linear = high * two32 + low;
+    const straddles = high === lastLowHalf && linear + bytes > firstNonCanonical;
+    if ((high << 16) >> 16 !== high || straddles) throw stack ? stackFault() : generalProtection();
+    return linear;
   }
 
   /** Translates for one access and enters the page into the TLB. @throws GuestFault #PF with CR2 set. */
@@ -114,7 +121,7 @@ export class Mmu {
 
   /** An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch. */
   accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean): void {
-    const linear = this.#takeLinear(stack);
+    const linear = this.#takeLinear(bytes, stack);
     this.#check(linear, bytes, kind !== 'read');
     const within = linear & 0xfff;
     const access = kind === 'read' ? 'read' : 'write';
@@ -233,22 +240,26 @@ export class Mmu {
 
   /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */
   read(linear: number, bytes: 1 | 2 | 4, implicit = false): number {
+    if (!implicit) this.#check(linear, bytes, false);
     this.#access(linear, bytes, false, this.#rights(implicit));
     if (bytes === 1) return this.#view.getUint8(state.scratch + 16);
     return bytes === 2 ? this.#view.getUint16(state.scratch + 16, true) : this.#view.getUint32(state.scratch + 16, true);
   }
 
   read64(linear: number, implicit = false): bigint {
+    if (!implicit) this.#check(linear, 8, false);
     this.#access(linear, 8, false, this.#rights(implicit));
     return this.#view.getBigUint64(state.scratch + 16, true);
   }
 
   write(linear: number, bytes: 1 | 2 | 4, value: number, implicit = false): void {
+    if (!implicit) this.#check(linear, bytes, true);
     this.#view.setUint32(state.scratch + 16, value >>> 0, true);
     this.#access(linear, bytes, true, this.#rights(implicit));
   }
 
   write64(linear: number, value: bigint, implicit = false): void {
+    if (!implicit) this.#check(linear, 8, true);
     this.#view.setBigUint64(state.scratch + 16, BigInt.asUintN(64, value), true);
     this.#access(linear, 8, true, this.#rights(implicit));
   }

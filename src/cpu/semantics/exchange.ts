@@ -84,6 +84,8 @@ function cmpxchg16b(o: Ops, x: Form): void {
   const replacementLow = o.gpr(rbx, 64);
   const replacementHigh = o.gpr(rcx, 64);
   const highLinear = o.let(o.add(linear, 8));
+  // A fault is one of the operand's first byte.
+  o.probeWrite(linear, 8);
   const equal = o.variable('i32');
   const low = o.variable('i64');
   const oldHigh = o.modifyMemory(highLinear, 8, (high) => {

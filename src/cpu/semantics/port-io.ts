@@ -29,10 +29,11 @@ function ins(o: Ops, x: Form): void {
   const element = elementOf(o, bitsOf(operandAt(x, 0)));
   const to = destination(o, x, element, 'write');
   const port = o.gpr(rdx, 16);
+  // Even with nothing to repeat.
+  o.host('check-io', port, o.i32(element.bytes));
   repeat(o, x, {
     cleared: [],
     round: () => {
-      o.host('check-io', port, o.i32(element.bytes));
       // The destination must be writable before the device gives its datum away.
       o.modifyMemory(to.linear(), element.bytes, () => {
         o.host('in', port, o.i32(element.bytes));
@@ -48,10 +49,11 @@ function outs(o: Ops, x: Form): void {
   const element = elementOf(o, bitsOf(operandAt(x, 1)));
   const from = source(o, x, element);
   const port = o.gpr(rdx, 16);
+  // Even with nothing to repeat.
+  o.host('check-io', port, o.i32(element.bytes));
   repeat(o, x, {
     cleared: [],
     round: () => {
-      o.host('check-io', port, o.i32(element.bytes));
       const value = o.loadMemory(from.linear(), element.bytes);
       o.host('out', port, o.i32(element.bytes), value);
       from.advance();

@@ -226,8 +226,9 @@ function cmps(o: Ops, x: Form): void {
   repeat(o, x, {
     cleared: [],
     round: () => {
-      const left = o.loadMemory(first.linear(), element.bytes);
-      const goOn = compare(left, o.loadMemory(second.linear(), element.bytes));
+      // Where both would fault, ES:rDI does.
+      const right = o.loadMemory(second.linear(), element.bytes);
+      const goOn = compare(o.loadMemory(first.linear(), element.bytes), right);
       first.advance();
       second.advance();
       return goOn;

@@ -168,12 +168,14 @@ const verify =
     o.setFlags({ zf: o.loadState32(state.scratch) });
   };
 
+/** ARPL writes only what it changes: a selector that can be read is enough otherwise. */
 function arpl(o: Ops, x: Form): void {
+  const target = operandAt(x, 0);
   const wanted = o.let(o.and(o.read(operandAt(x, 1)), 3));
-  const old = o.modify(operandAt(x, 0), (selector) =>
-    o.select(o.ltU(o.and(selector, 3), wanted), o.or(o.and(selector, 0xfffc), wanted), selector),
-  );
-  o.setFlags({ zf: o.let(o.ltU(o.and(old, 3), wanted)) });
+  const selector = o.read(target);
+  const raised = o.let(o.ltU(o.and(selector, 3), wanted));
+  o.if(raised, () => o.write(target, o.let(o.or(o.and(selector, 0xfffc), wanted))));
+  o.setFlags({ zf: raised });
 }
 
 /** Of any address that the guest names, only the page counts; one that is not canonical is ignored. */

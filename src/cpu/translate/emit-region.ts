@@ -106,11 +106,11 @@ class RegionEmitter {
   #instruction({ instruction, offset }: Placed): void {
     const ops = this.#ops;
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
-    ops.instruction(instruction, offset, () => {
+    const stored = ops.instruction(instruction, offset, () => {
       const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true });
       emitHandler(ops, form, this.#semantics);
     });
-    if (!ops.stored || ops.ended) return;
+    if (!stored || ops.ended) return;
     // The store may have hit code, even this region's: what follows must be looked up.
     this.#code.if(ops.get(this.#codeWritten), () => {
       const { pending } = ops;

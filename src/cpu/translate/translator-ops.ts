@@ -12,7 +12,7 @@ import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
-import { guestLoad, guestStore, memoryType, type SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { guestLoad, guestStore, memoryType, type SharedFunctions, stackAccess } from '../interpret/interpreter-ops.ts';
 import { status } from '../interpret/status.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { type PendingFlags, packed } from './pending-flags.ts';
@@ -73,8 +73,8 @@ export class TranslatorOps extends Ops {
     this.#flagOperands = { a: pair(), b: pair(), result: pair() };
   }
 
-  /** Emits `run` as the instruction at page offset `offset`. */
-  instruction(instruction: Instruction, offset: number, run: () => void): void {
+  /** Emits `run` as the instruction at page offset `offset`. @returns whether it may have written memory. */
+  instruction(instruction: Instruction, offset: number, run: () => void): boolean {
     const outer = {
       instruction: this.#instruction, offset: this.#offset, fields: this.#fields, form: this.form,
       label: this.#finishLabel, finished: this.#finished, stored: this.stored,
@@ -94,13 +94,15 @@ export class TranslatorOps extends Ops {
       this.ended = false;
       this.pending = packed;
     }
-    this.stored ||= outer.stored;
+    const { stored } = this;
+    this.stored = outer.stored;
     this.#instruction = outer.instruction;
     this.#offset = outer.offset;
     this.#fields = outer.fields;
     this.form = outer.form;
     this.#finishLabel = outer.label;
     this.#finished = outer.finished;
+    return stored;
   }
 
   // Registers
@@ -245,8 +247,10 @@ export class TranslatorOps extends Ops {
   }
 
   linearIn(segment: number, offset: Value, _bytes: number, _access: Access): Value {
-    if (segment !== segmentIndex.fs && segment !== segmentIndex.gs) return this.let(offset);
-    return this.let(this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)));
+    const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
+    const linear = this.let(based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset);
+    this.impliedSegments.set(linear, segment);
+    return linear;
   }
 
   // Memory
@@ -268,7 +272,9 @@ export class TranslatorOps extends Ops {
   /** Slow paths may raise interrupts, which end the slice through state.budget. */
   #callSlow(functionIndex: number, linear: Value, bytes: number): void {
     this.storeState32(state.budget, this.get(this.#frame.budget));
-    const failed = this.let(callFor('i32', functionIndex, [linear, this.i32(bytes)]));
+    const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.#instruction, true);
+    const access = segment === segmentIndex.flatStack ? bytes | stackAccess : bytes;
+    const failed = this.let(callFor('i32', functionIndex, [linear, this.i32(access)]));
     this.set(this.#frame.budget, this.loadState32(state.budget));
     this.code.if(failed, () => this.#cold(() => this.leaveFault()), undefined, false);
   }

@@ -97,6 +97,10 @@ export class Translator {
   /** A record's counter overflowed. @returns whether enough is waiting to translate. */
   noteHot(candidate: Candidate): boolean {
     const { record: address, mode } = candidate;
+    if (this.#isOutdated(address)) {
+      this.settle(address);
+      return false;
+    }
     const count = (this.#heat.get(address) ?? 0) + 1;
     const wanted = mode.codeSize === 64;
     if (wanted && count < hotOverflows) {
@@ -133,7 +137,7 @@ export class Translator {
     this.#queue = [];
     const work: { candidate: Candidate; graph: BlockGraph }[] = [];
     for (const candidate of queue) {
-      if (this.#view.getUint16(candidate.record + record.handler, true) === pseudoHandler.stale) continue;
+      if (this.#isOutdated(candidate.record)) continue;
       const ramPage = Math.floor(candidate.ramOffset / pageSize);
       const page = this.#memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize);
       const graph = buildGraph(page, candidate.ramOffset % pageSize, candidate.mode, (i) => this.#canTranslate(i));
@@ -143,6 +147,12 @@ export class Translator {
     if (this.#next + work.length > maxRegions) this.clear();
     else if (work.length > 0) this.#compile(work);
     this.statistics.milliseconds += now() - start;
+  }
+
+  /** The record's code changed while it waited, or is translated already. */
+  #isOutdated(address: number): boolean {
+    const handler = this.#view.getUint16(address + record.handler, true);
+    return handler === pseudoHandler.stale || handler === pseudoHandler.goto || handler === pseudoHandler.translated;
   }
 
   /** Whether a row's semantics stay clear of slow paths; found out once for each form by emitting it. */
