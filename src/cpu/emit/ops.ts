@@ -243,6 +243,12 @@ export abstract class Ops extends FlagEmitter {
     this.setStackPointer(pointer);
   }
 
+  /** Faults as a push of `bits` would, without pushing. */
+  probePush(bits: number): void {
+    const pointer = this.let(this.sub(this.stackPointer(), bits / 8));
+    this.probeWrite(this.stackLinear(pointer, bits / 8, 'write'), bits / 8);
+  }
+
   /** Reads the operand of `bits` that lies `byteOffset` above the top of the stack, without popping it. */
   peek(bits: number, byteOffset = 0): Value {
     const pointer = this.let(this.add(this.stackPointer(), byteOffset));
@@ -269,15 +275,22 @@ export abstract class Ops extends FlagEmitter {
 
   // Control transfer
 
-  /** A near indirect target or return address of the operand size as an instruction pointer; checks it (#GP(0)). */
-  checkedTarget(value: Value, bits: number): Value {
+  /**
+   * A near indirect target or return address of the operand size as an instruction pointer; checks it (#GP(0)).
+   * `before` is emitted for what faults first.
+   */
+  checkedTarget(value: Value, bits: number, before?: () => void): Value {
     const ip = this.let(this.extendU(value));
+    const refuse = (): void => {
+      before?.();
+      this.raise(vector.gp, this.i32(0));
+    };
     if (this.long && bits === 64) {
       const canonical = this.shrS(this.shl(ip, 16), 16);
-      this.ifUnlikely(this.ne(canonical, ip), () => this.raise(vector.gp, this.i32(0)));
+      this.ifUnlikely(this.ne(canonical, ip), refuse);
     } else if (!this.long) {
       const limit = this.loadState32(state.segments + segmentIndex.cs * 32 + 8);
-      this.ifUnlikely(this.gtU(this.wrap(ip), limit), () => this.raise(vector.gp, this.i32(0)));
+      this.ifUnlikely(this.gtU(this.wrap(ip), limit), refuse);
     }
     return ip;
   }

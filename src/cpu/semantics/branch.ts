@@ -18,26 +18,29 @@ function jmpIndirect(o: Ops, x: Form): void {
   o.jump(o.checkedTarget(o.read(target), target.bits));
 }
 
-/** Raises #GP(0) for a relative target outside the code segment, before the instruction changes anything. */
-function checkRelativeTarget(o: Ops, x: Form): void {
+/**
+ * Raises #GP(0) for a relative target outside the code segment, before the instruction changes anything; `before` faults
+ * first.
+ */
+function checkRelativeTarget(o: Ops, x: Form, before?: () => void): void {
   if (x.long) return;
   const distance = o.extendS(o.immediate(operandAt(x, 0), 32));
   const target = o.zeroExtend(o.add(o.nextIp(), distance), x.operandSize);
-  o.checkedTarget(target, x.operandSize);
+  o.checkedTarget(target, x.operandSize, before);
 }
 
 const pushReturnAddress = (o: Ops, x: Form): void =>
   o.push(o.let(o.resizeU(o.nextIp(), 64, x.operandSize)), x.operandSize);
 
 function call(o: Ops, x: Form): void {
-  checkRelativeTarget(o, x);
+  checkRelativeTarget(o, x, () => o.probePush(x.operandSize));
   pushReturnAddress(o, x);
   o.jumpRelative(operandAt(x, 0));
 }
 
 function callIndirect(o: Ops, x: Form): void {
   const operand = operandAt(x, 0);
-  const target = o.checkedTarget(o.read(operand), operand.bits);
+  const target = o.checkedTarget(o.read(operand), operand.bits, () => o.probePush(x.operandSize));
   pushReturnAddress(o, x);
   o.jump(target);
 }
