@@ -25,9 +25,12 @@ const isCode = (attributes: number): boolean =>
 const badLong = (cpu: Processor, attributes: number): boolean =>
   cpu.state.longMode && (attributes & attribute.long) !== 0 && (attributes & attribute.big) !== 0;
 
+const isLong = (cpu: Processor, segment: SegmentValue): boolean =>
+  cpu.state.longMode && (segment.attributes & attribute.long) !== 0;
+
 /** The offset must lie in the new code segment (or be canonical, if that is a 64-bit one). @throws #GP(0). */
 function checkOffset(cpu: Processor, offset: bigint, segment: SegmentValue): bigint {
-  if (cpu.state.longMode && (segment.attributes & attribute.long) !== 0) return canonicalTarget(offset);
+  if (isLong(cpu, segment)) return canonicalTarget(offset);
   const small = BigInt.asUintN(32, offset);
   if (small > BigInt(segment.limit)) throw generalProtection();
   return small;
@@ -52,17 +55,20 @@ function checkedCode(cpu: Processor, selector: number, descriptor: Descriptor): 
   return segmentValue(code | cpl, descriptor);
 }
 
-/** Pushes return CS:rIP on the current stack in the operand size. */
+/**
+ * Return CS:rIP on the current stack, in the operand size. A CALL from compatibility mode into 64-bit code pushes as 64-bit
+ * code does: without the stack segment.
+ */
 class ReturnFrame {
   readonly #cpu: Processor;
   readonly #bytes: 2 | 4 | 8;
   readonly #stack: FrameStack | LongStack;
 
-  constructor(cpu: Processor, size: Size) {
+  constructor(cpu: Processor, size: Size, code64 = cpu.state.code64) {
     const { state } = cpu;
     this.#cpu = cpu;
     this.#bytes = (size / 8) as 2 | 4 | 8;
-    this.#stack = state.code64
+    this.#stack = code64
       ? new LongStack(cpu, state.gpr(4), false)
       : new FrameStack(cpu, state.segment(segmentIndex.ss), state.gpr32(4), { implicit: false });
   }
@@ -76,21 +82,32 @@ class ReturnFrame {
     }
   }
 
-  pop(): bigint {
+  /** Faults as pushing `count` values would. */
+  probe(count: number): void {
     const stack = this.#stack;
-    if (stack instanceof FrameStack) return BigInt(stack.pop(this.#bytes === 2 ? 2 : 4));
-    return stack.pop(this.#bytes);
+    if (stack instanceof FrameStack) stack.probe(this.#bytes === 2 ? 2 : 4, count);
+    else stack.probe(this.#bytes, count);
   }
 
-  /** Skips RET's immediate. */
-  release(bytes: number): void {
+  #peek(slot: number, bytes: 2 | 4 | 8): bigint {
     const stack = this.#stack;
-    if (stack instanceof FrameStack) {
-      const big = (stack.segment.attributes & attribute.big) !== 0;
-      stack.pointer = ((stack.pointer + bytes) & (big ? 0xffff_ffff : 0xffff)) >>> 0;
-    } else {
-      stack.pointer = BigInt.asUintN(64, stack.pointer + BigInt(bytes));
-    }
+    const offset = slot * this.#bytes;
+    return stack instanceof FrameStack ? BigInt(stack.peek(offset, bytes === 2 ? 2 : 4)) : stack.peek(offset, bytes);
+  }
+
+  /** The slot `slot` above the top. */
+  value(slot: number): bigint {
+    return this.#peek(slot, this.#bytes);
+  }
+
+  /** A selector: processors read no more of its slot. */
+  selector(slot: number): number {
+    return Number(this.#peek(slot, 2));
+  }
+
+  /** Drops `slots`, and as many bytes as RET's immediate says. */
+  release(slots: number, bytes: number): void {
+    this.#stack.drop(slots * this.#bytes + bytes);
   }
 
   commit(): void {
@@ -208,9 +225,10 @@ export function farTransfer(cpu: Processor, target: FarTarget, call: boolean, re
   const attributes = attributesOf(descriptor);
   if (isCode(attributes)) {
     const segment = checkedCode(cpu, selector, descriptor);
+    const frame = new ReturnFrame(cpu, size, state.code64 || isLong(cpu, segment));
+    if (call) frame.probe(2);
     const offset = checkOffset(cpu, cut(target.offset, size), segment);
     if (call) {
-      const frame = new ReturnFrame(cpu, size);
       frame.push(BigInt(state.selector(segmentIndex.cs)));
       frame.push(returnRip);
       frame.commit();
@@ -288,11 +306,11 @@ export function checkedReturnStack(cpu: Processor, selector: number, level: numb
 export function farReturn(cpu: Processor, size: Size, release: number): void {
   const { state } = cpu;
   const frame = new ReturnFrame(cpu, size);
-  const offset = frame.pop();
-  const selector = Number(frame.pop() & 0xffffn);
+  const selector = frame.selector(1);
+  const offset = frame.value(0);
   if (state.realSegments) {
     if (offset > BigInt(state.segmentLimit(segmentIndex.cs))) throw generalProtection();
-    frame.release(release);
+    frame.release(2, release);
     frame.commit();
     loadRealSegment(cpu, segmentIndex.cs, selector);
     state.rip = offset;
@@ -300,16 +318,17 @@ export function farReturn(cpu: Processor, size: Size, release: number): void {
     return;
   }
   const { descriptor, segment, level } = checkedReturnCode(cpu, selector);
-  const target = checkOffset(cpu, offset, segment);
-  frame.release(release);
+  frame.release(2, release);
   if (level === state.cpl) {
+    const target = checkOffset(cpu, offset, segment);
     frame.commit();
     commitCode(cpu, descriptor, segment, target);
   } else {
-    const pointer = frame.pop();
-    const ssSelector = Number(frame.pop() & 0xffffn);
+    const pointer = frame.value(0);
+    const ssSelector = frame.selector(1);
     const to64 = state.longMode && (segment.attributes & attribute.long) !== 0;
     const stack = checkedReturnStack(cpu, ssSelector, level, to64);
+    const target = checkOffset(cpu, offset, segment);
     commitCode(cpu, descriptor, segment, target);
     state.cpl = level;
     state.setSegment(segmentIndex.ss, stack);

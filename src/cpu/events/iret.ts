@@ -24,11 +24,26 @@ export function returnedFlags(cpu: Processor, image: number, size: Size, cpl: nu
   return (state.eflags & ~mask) | (image & mask);
 }
 
-function popFrom(cpu: Processor, size: Size): { pop(): number; commit(): void } {
+interface Frame {
+  readonly offset: number;
+  readonly selector: number;
+  readonly image: number;
+}
+
+/** The stack that IRET pops from outside 64-bit mode. `frame` takes what is always popped, in the processors' order. */
+function popFrom(cpu: Processor, size: Size): { frame(): Frame; pop(): number; commit(): void } {
   const { state } = cpu;
   const stack = new FrameStack(cpu, state.segment(segmentIndex.ss), state.gpr32(4), { implicit: false });
+  const bytes = size === 16 ? 2 : 4;
   return {
-    pop: () => stack.pop(size === 16 ? 2 : 4),
+    frame: () => {
+      const image = stack.peek(2 * bytes, bytes);
+      const selector = stack.peek(bytes, 2);
+      const offset = stack.peek(0, bytes);
+      stack.drop(3 * bytes);
+      return { image, selector, offset };
+    },
+    pop: () => stack.pop(bytes),
     commit: () => state.setGpr(4, stack.merged(state.gpr(4))),
   };
 }
@@ -37,9 +52,7 @@ function iretReal(cpu: Processor, size: Size): void {
   const { state } = cpu;
   if (state.virtual8086 && state.iopl < 3) throw generalProtection();
   const stack = popFrom(cpu, size);
-  const offset = stack.pop();
-  const selector = stack.pop() & 0xffff;
-  const image = stack.pop();
+  const { image, selector, offset } = stack.frame();
   if (offset > state.segmentLimit(segmentIndex.cs)) throw generalProtection();
   stack.commit();
   loadRealSegment(cpu, segmentIndex.cs, selector);
@@ -69,22 +82,24 @@ function iretProtected(cpu: Processor, size: Size): void {
   const { state } = cpu;
   const cpl = state.cpl;
   const stack = popFrom(cpu, size);
-  const offset = stack.pop();
-  const selector = stack.pop() & 0xffff;
-  const image = stack.pop();
+  const { image, selector, offset } = stack.frame();
   if (size === 32 && (image & eflags.vm) !== 0 && cpl === 0 && !state.longMode) {
     toVirtual8086(cpu, stack, offset, selector, image);
     return;
   }
   const { descriptor, segment, level } = checkedReturnCode(cpu, selector);
   const to64 = state.longMode && (segment.attributes & attribute.long) !== 0;
-  if (to64) canonicalTarget(BigInt(offset));
-  else if (offset > segment.limit) throw generalProtection();
+  const checkTarget = (): void => {
+    if (to64) canonicalTarget(BigInt(offset));
+    else if (offset > segment.limit) throw generalProtection();
+  };
   if (level === cpl) {
+    checkTarget();
     stack.commit();
   } else {
     const pointer = stack.pop();
     const ss = checkedReturnStack(cpu, stack.pop() & 0xffff, level, to64);
+    checkTarget();
     state.setSegment(segmentIndex.ss, ss);
     const old = state.gpr(4);
     const keep = (ss.attributes & attribute.big) === 0 && !to64;
@@ -103,17 +118,18 @@ function iretLong(cpu: Processor, size: Size): void {
   const { state } = cpu;
   const cpl = state.cpl;
   const source = new LongStack(cpu, state.gpr(4), false);
-  const pop = (): bigint => source.pop((size / 8) as 2 | 4 | 8);
-  const offset = pop();
-  const selector = Number(pop() & 0xffffn);
-  const image = Number(pop() & 0xffff_ffffn);
-  const pointer = pop();
-  const ssSelector = Number(pop() & 0xffffn);
+  const bytes = (size / 8) as 2 | 4 | 8;
+  const slot = (number: number): bigint => source.peek(number * bytes, bytes);
+  const image = Number(slot(2) & 0xffff_ffffn);
+  const selector = Number(source.peek(bytes, 2));
+  const offset = slot(0);
   const { descriptor, segment, level } = checkedReturnCode(cpu, selector);
+  const pointer = slot(3);
+  const ssSelector = Number(source.peek(4 * bytes, 2));
   const to64 = (segment.attributes & attribute.long) !== 0;
+  const ss = checkedReturnStack(cpu, ssSelector, level, to64);
   if (to64) canonicalTarget(offset);
   else if (BigInt.asUintN(32, offset) > BigInt(segment.limit)) throw generalProtection();
-  const ss = checkedReturnStack(cpu, ssSelector, level, to64);
   state.eflags = returnedFlags(cpu, image, size, cpl);
   markAccessed(cpu, descriptor);
   state.setSegment(segmentIndex.cs, segment);

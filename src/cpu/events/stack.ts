@@ -39,10 +39,27 @@ export class FrameStack {
     this.pointer = next;
   }
 
+  /** Faults as `count` pushes of `bytes` would. */
+  probe(bytes: 2 | 4, count: number): void {
+    const { pointer } = this;
+    const { mmu } = this.#cpu;
+    for (let n = 1; n <= count; n++) mmu.probeWrite(this.#linear(((pointer - n * bytes) & this.#mask) >>> 0, bytes), bytes, this.#implicit);
+  }
+
+  /** Reads `bytes` at `offset` above the pointer. */
+  peek(offset: number, bytes: 2 | 4): number {
+    return this.#cpu.mmu.read(this.#linear(((this.pointer + offset) & this.#mask) >>> 0, bytes), bytes, this.#implicit);
+  }
+
+  /** Moves the pointer up. */
+  drop(bytes: number): void {
+    this.pointer = ((this.pointer + bytes) & this.#mask) >>> 0;
+  }
+
   /** Reads `bytes` at the pointer and moves it up. */
   pop(bytes: 2 | 4): number {
-    const value = this.#cpu.mmu.read(this.#linear(this.pointer, bytes), bytes, this.#implicit);
-    this.pointer = ((this.pointer + bytes) & this.#mask) >>> 0;
+    const value = this.peek(0, bytes);
+    this.drop(bytes);
     return value;
   }
 
@@ -80,13 +97,24 @@ export class LongStack {
     this.pointer = next;
   }
 
-  /** Reads `bytes` at the pointer and moves it up. */
-  pop(bytes: 2 | 4 | 8 = 8): bigint {
+  /** Faults as `count` pushes of `bytes` would. */
+  probe(bytes: 2 | 4 | 8, count: number): void {
     const { mmu } = this.#cpu;
-    const linear = this.#linear(this.pointer, bytes);
-    const value = bytes === 8 ? mmu.read64(linear, this.#implicit) : BigInt(mmu.read(linear, bytes, this.#implicit));
+    for (let n = 1; n <= count; n++) {
+      mmu.probeWrite(this.#linear(BigInt.asUintN(64, this.pointer - BigInt(n * bytes)), bytes), bytes, this.#implicit);
+    }
+  }
+
+  /** Reads `bytes` at `offset` above the pointer. */
+  peek(offset: number, bytes: 2 | 4 | 8): bigint {
+    const { mmu } = this.#cpu;
+    const linear = this.#linear(BigInt.asUintN(64, this.pointer + BigInt(offset)), bytes);
+    return bytes === 8 ? mmu.read64(linear, this.#implicit) : BigInt(mmu.read(linear, bytes, this.#implicit));
+  }
+
+  /** Moves the pointer up. */
+  drop(bytes: number): void {
     this.pointer = BigInt.asUintN(64, this.pointer + BigInt(bytes));
-    return value;
   }
 }
 

@@ -266,6 +266,7 @@ export class Mmu {
 
   /** Demands that `bytes` at `linear` can be written, before a slow path writes several pieces. */
   probeWrite(linear: number, bytes: number, implicit = false): void {
+    if (!implicit) this.#check(linear, bytes, true);
     const rights = this.#rights(implicit);
     this.#translate(linear, 'write', rights);
     const last = linear + bytes - 1;

@@ -49,6 +49,8 @@ export interface Start extends Partial<Registers> {
   /** Outside 64-bit code. */
   readonly stackMask?: bigint;
   readonly codeLimit?: number;
+  /** Rounds of a REP before it restarts; default: as good as never. */
+  readonly repeatLimit?: number;
   readonly basedOnStack?: boolean;
 }
 
@@ -106,6 +108,7 @@ function load(start: Start): void {
   writeStatusFlags(stateView, start.flags ?? 0);
   stateView.setUint32(state.eflags, start.direction === true ? 0x402 : 2, true);
   stateView.setUint32(state.fault, 0, true);
+  stateView.setInt32(state.repeatLimit, start.repeatLimit ?? 0x7fff_ffff, true);
   stateView.setUint32(testState.hostCalls, 0, true);
   stateView.setBigInt64(testState.immediate, start.immediate ?? 0n, true);
   stateView.setInt32(testState.immediate2, start.immediate2 ?? 0, true);
