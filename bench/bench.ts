@@ -96,6 +96,7 @@ async function prepareWorkloads(wants: Options['wants'], ledger: Ledger) {
   const entries: CpioEntry[] = [];
   const source = new PackageSource();
   for (const workload of workloads.filter(({ name }) => wants(name))) {
+    if (workload.packages !== undefined) note(`packages for ${workload.name}`);
     const needed = await workloadEntries(workload, source);
     if (needed.ok) {
       chosen.push(workload);

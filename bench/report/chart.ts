@@ -2,8 +2,8 @@
 import { measuresOf, type Report, ratio, samplesOf } from './report.ts';
 import { median, significant } from './statistics.ts';
 
-const size = { width: 900, left: 270, right: 110, top: 64, bar: 14, gap: 12 } as const;
-const colours = ['#4878a8', '#8a8a8a', '#d0762e', '#4f9a5b'] as const;
+const size = { width: 980, left: 370, right: 110, top: 64, bar: 14, gap: 12 } as const;
+const colours = ['#8a8a8a', '#4878a8', '#d0762e', '#4f9a5b'] as const;
 
 function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

@@ -1,7 +1,7 @@
 /** The outcome of a bench run, as it is written to JSON. */
 import { geometricMean, median } from './statistics.ts';
 
-export type Unit = 's' | 'MB' | '%' | 'M/s' | 'M';
+type Unit = 's' | 'MB' | '%' | 'M/s' | 'M';
 
 /** What was measured, one row of the report. */
 export interface Measure {
