@@ -1,6 +1,7 @@
 /** Instruction fetch: linear address → record, through paging, limits and the record cache. */
-import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
+
 import type { MmioBus } from '../device-model/mmio.ts';
+import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
 import type { DecodeMode } from './decode/instruction.ts';
 import { generalProtection } from './guest-fault.ts';
 import type { Interpreter } from './interpret/interpreter.ts';

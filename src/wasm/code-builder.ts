@@ -118,7 +118,7 @@ export class CodeBuilder {
   /** Alignment hint 0, except for atomics, which must state their natural alignment. */
   #memoryArgument(memory: number, offset: number, opcode: number): void {
     let alignment = 0;
-    if (opcode >= 0xfe0000) alignment = { 0x11: 3, 0x49: 3, 0x4a: 0, 0x4b: 1 }[opcode & 0xff] ?? 2;
+    if (opcode >= 0xfe0000) alignment = { 17: 3, 73: 3, 74: 0, 75: 1 }[opcode & 0xff] ?? 2;
     if (memory === 0) {
       this.#out.unsigned(alignment);
     } else {

@@ -6,15 +6,35 @@ type IntegerOperation = keyof typeof i32 & keyof typeof i64;
 type FloatOperation = keyof typeof f32 & keyof typeof f64;
 
 const comparisons: ReadonlySet<string> = new Set([
-  'eqz', 'eq', 'ne', 'ltS', 'ltU', 'gtS', 'gtU', 'leS', 'leU', 'geS', 'geU', 'lt', 'gt', 'le', 'ge',
+  'eqz',
+  'eq',
+  'ne',
+  'ltS',
+  'ltU',
+  'gtS',
+  'gtU',
+  'leS',
+  'leU',
+  'geS',
+  'geU',
+  'lt',
+  'gt',
+  'le',
+  'ge',
 ]);
 
 export const i32Constant = (value: number): Value => ({
-  type: 'i32', opcode: constant.i32, operands: [], immediate: value | 0,
+  type: 'i32',
+  opcode: constant.i32,
+  operands: [],
+  immediate: value | 0,
 });
 
 export const i64Constant = (value: bigint | number): Value => ({
-  type: 'i64', opcode: constant.i64, operands: [], immediate: BigInt.asIntN(64, BigInt(value)),
+  type: 'i64',
+  opcode: constant.i64,
+  operands: [],
+  immediate: BigInt.asIntN(64, BigInt(value)),
 });
 
 /** A constant of integer type `type`. */
@@ -22,7 +42,10 @@ export const integerConstant = (type: ValueType, value: bigint | number): Value 
   type === 'i64' ? i64Constant(value) : i32Constant(Number(BigInt.asIntN(32, BigInt(value))));
 
 export const v128Constant = (bytes: readonly number[]): Value => ({
-  type: 'v128', opcode: constant.v128, operands: [], bytes,
+  type: 'v128',
+  opcode: constant.v128,
+  operands: [],
+  bytes,
 });
 
 export const isConstant = (value: Value): boolean => value.opcode === constant.i32 || value.opcode === constant.i64;
@@ -55,8 +78,7 @@ export function float(operation: FloatOperation, a: Value, b?: Value): Value {
 export const conversion = (opcode: number, type: ValueType, a: Value): Value => ({ type, opcode, operands: [a] });
 
 export const wrap = (a: Value): Value => (a.type === 'i32' ? a : conversion(convert.wrap, 'i32', a));
-export const extendUnsigned = (a: Value): Value =>
-  a.type === 'i64' ? a : conversion(convert.i64ExtendI32U, 'i64', a);
+export const extendUnsigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32U, 'i64', a));
 export const extendSigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32S, 'i64', a));
 
 /** A SIMD operation of `v128`; lane operations take `lane`, shuffles `bytes`. */
@@ -77,9 +99,13 @@ export function select(condition: Value, a: Value, b: Value): Value {
   return { type: a.type, opcode: control.select, operands: [a, b, condition] };
 }
 
-export const loadFrom = (
-  opcode: number, type: ValueType, address: Value, offset: number, memory: number,
-): Value => ({ type, opcode, operands: [address], offset, memory });
+export const loadFrom = (opcode: number, type: ValueType, address: Value, offset: number, memory: number): Value => ({
+  type,
+  opcode,
+  operands: [address],
+  offset,
+  memory,
+});
 
 export const loadI32 = (address: Value, offset: number, memory = 0): Value =>
   loadFrom(load.i32, 'i32', address, offset, memory);
@@ -88,9 +114,15 @@ export const loadI64 = (address: Value, offset: number, memory = 0): Value =>
 
 /** A call as an expression; evaluated where it is used, so bind it. */
 export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value => ({
-  type, opcode: control.call, operands: parameters, immediate: functionIndex,
+  type,
+  opcode: control.call,
+  operands: parameters,
+  immediate: functionIndex,
 });
 
 export const localValue = (local: Local): Value => ({
-  type: local.type, opcode: control.localGet, operands: [], immediate: local.index,
+  type: local.type,
+  opcode: control.localGet,
+  operands: [],
+  immediate: local.index,
 });

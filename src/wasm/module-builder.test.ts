@@ -10,7 +10,10 @@ import { webAssembly } from './webassembly.ts';
 
 const unary: FunctionType = { parameters: ['i32'], results: ['i32'] };
 
-function instantiate(module: ModuleBuilder, imports: Record<string, unknown> = {}): Record<string, (...a: number[]) => number> {
+function instantiate(
+  module: ModuleBuilder,
+  imports: Record<string, unknown> = {},
+): Record<string, (...a: number[]) => number> {
   const instance = new webAssembly.Instance(new webAssembly.Module(module.finish()), { env: imports });
   return instance.exports as Record<string, (...a: number[]) => number>;
 }
@@ -87,7 +90,7 @@ test('64-bit constants, selects and conversions keep their values', () => {
     const big = code.bind(integer('shl', i64Constant(0x1_2345_6789n), i64Constant(4)));
     code.value(select(code.get(code.parameter(0)), wrap(big), wrap(integer('shrU', big, i64Constant(32)))));
   });
-  assert.equal(run(1) >>> 0, 0x2345_6789 * 16 % 2 ** 32);
+  assert.equal(run(1) >>> 0, (0x2345_6789 * 16) % 2 ** 32);
   assert.equal(run(0), 0x12);
 });
 

@@ -22,15 +22,21 @@ export class ModuleBuilder {
   #importedFunctions = 0;
 
   typeIndex(type: FunctionType): number {
-    const text = [0x60, type.parameters.length, ...type.parameters.map((t) => valueTypeCode[t]), type.results.length,
-      ...type.results.map((t) => valueTypeCode[t])].join();
+    const text = [
+      0x60,
+      type.parameters.length,
+      ...type.parameters.map((t) => valueTypeCode[t]),
+      type.results.length,
+      ...type.results.map((t) => valueTypeCode[t]),
+    ].join();
     const known = this.#types.indexOf(text);
     return known >= 0 ? known : this.#types.push(text) - 1;
   }
 
   importMemory(name: string, pages: { readonly initial: number; readonly maximum: number }): void {
     this.#imports.push({
-      name, kind: externalKind.memory,
+      name,
+      kind: externalKind.memory,
       describe: (out) => {
         out.byte(3);
         out.unsigned(pages.initial);
@@ -41,7 +47,8 @@ export class ModuleBuilder {
 
   importTable(name: string, initial: number): void {
     this.#imports.push({
-      name, kind: externalKind.table,
+      name,
+      kind: externalKind.table,
       describe: (out) => {
         out.byte(0x70);
         out.byte(0);

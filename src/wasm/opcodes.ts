@@ -5,6 +5,7 @@
 const simd = (n: number): number => 0xfd0000 | n;
 const threads = (n: number): number => 0xfe0000 | n;
 
+// biome-ignore format: a table in the order of the opcodes
 export const control = {
   unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e,
   return: 0x0f, call: 0x10, callIndirect: 0x11, returnCallIndirect: 0x13, drop: 0x1a, select: 0x1b,
@@ -13,12 +14,14 @@ export const control = {
 
 export const constant = { i32: 0x41, i64: 0x42, f32: 0x43, f64: 0x44, v128: simd(0x0c) } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const load = {
   i32: 0x28, i64: 0x29, f32: 0x2a, f64: 0x2b, i32_8s: 0x2c, i32_8u: 0x2d, i32_16s: 0x2e, i32_16u: 0x2f,
   i64_8s: 0x30, i64_8u: 0x31, i64_16s: 0x32, i64_16u: 0x33, i64_32s: 0x34, i64_32u: 0x35, v128: simd(0x00),
   v128_32zero: simd(0x5c), v128_64zero: simd(0x5d), i32atomic: threads(0x10), i64atomic: threads(0x11),
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const store = {
   i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39, i32_8: 0x3a, i32_16: 0x3b, i64_8: 0x3c, i64_16: 0x3d, i64_32: 0x3e,
   v128: simd(0x0b),
@@ -26,6 +29,7 @@ export const store = {
 
 export const bulk = { copy: 0xfc000a, fill: 0xfc000b } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 /** i32 operations; `i64` has the same names. Comparisons and `eqz` yield i32. */
 export const i32 = {
   eqz: 0x45, eq: 0x46, ne: 0x47, ltS: 0x48, ltU: 0x49, gtS: 0x4a, gtU: 0x4b, leS: 0x4c, leU: 0x4d, geS: 0x4e, geU: 0x4f,
@@ -34,6 +38,7 @@ export const i32 = {
   extend8S: 0xc0, extend16S: 0xc1,
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const i64 = {
   eqz: 0x50, eq: 0x51, ne: 0x52, ltS: 0x53, ltU: 0x54, gtS: 0x55, gtU: 0x56, leS: 0x57, leU: 0x58, geS: 0x59, geU: 0x5a,
   clz: 0x79, ctz: 0x7a, popcnt: 0x7b, add: 0x7c, sub: 0x7d, mul: 0x7e, divS: 0x7f, divU: 0x80, remS: 0x81, remU: 0x82,
@@ -41,16 +46,19 @@ export const i64 = {
   extend8S: 0xc2, extend16S: 0xc3,
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const f32 = {
   eq: 0x5b, ne: 0x5c, lt: 0x5d, gt: 0x5e, le: 0x5f, ge: 0x60, abs: 0x8b, neg: 0x8c, ceil: 0x8d, floor: 0x8e,
   trunc: 0x8f, nearest: 0x90, sqrt: 0x91, add: 0x92, sub: 0x93, mul: 0x94, div: 0x95,
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const f64 = {
   eq: 0x61, ne: 0x62, lt: 0x63, gt: 0x64, le: 0x65, ge: 0x66, abs: 0x99, neg: 0x9a, ceil: 0x9b, floor: 0x9c,
   trunc: 0x9d, nearest: 0x9e, sqrt: 0x9f, add: 0xa0, sub: 0xa1, mul: 0xa2, div: 0xa3,
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const convert = {
   wrap: 0xa7, i64ExtendI32S: 0xac, i64ExtendI32U: 0xad, i64Extend32S: 0xc4, f32FromI32S: 0xb2, f32FromI64S: 0xb4,
   f32Demote: 0xb6, f64FromI32S: 0xb7, f64FromI64S: 0xb9, f64Promote: 0xbb, i32FromF32Bits: 0xbc, i64FromF64Bits: 0xbd,
@@ -58,6 +66,7 @@ export const convert = {
   i64TruncSatF32S: 0xfc0004, i64TruncSatF64S: 0xfc0006,
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
 export const v128 = {
   shuffle: simd(0x0d), swizzle: simd(0x0e), i8x16Splat: simd(0x0f), i16x8Splat: simd(0x10), i32x4Splat: simd(0x11),
   i64x2Splat: simd(0x12), f32x4Splat: simd(0x13), f64x2Splat: simd(0x14),
@@ -104,13 +113,26 @@ export const v128 = {
 
 /** Shifts and lane operations whose second operand or result is a scalar need their result types told apart. */
 export const scalarResults: ReadonlyMap<number, 'i32' | 'i64' | 'f32' | 'f64'> = new Map([
-  [v128.i8x16ExtractLaneS, 'i32'], [v128.i8x16ExtractLaneU, 'i32'], [v128.i16x8ExtractLaneS, 'i32'],
-  [v128.i16x8ExtractLaneU, 'i32'], [v128.i32x4ExtractLane, 'i32'], [v128.i64x2ExtractLane, 'i64'],
-  [v128.f32x4ExtractLane, 'f32'], [v128.f64x2ExtractLane, 'f64'], [v128.anyTrue, 'i32'], [v128.i8x16AllTrue, 'i32'],
-  [v128.i16x8AllTrue, 'i32'], [v128.i32x4AllTrue, 'i32'], [v128.i64x2AllTrue, 'i32'], [v128.i8x16Bitmask, 'i32'],
-  [v128.i16x8Bitmask, 'i32'], [v128.i32x4Bitmask, 'i32'], [v128.i64x2Bitmask, 'i32'],
+  [v128.i8x16ExtractLaneS, 'i32'],
+  [v128.i8x16ExtractLaneU, 'i32'],
+  [v128.i16x8ExtractLaneS, 'i32'],
+  [v128.i16x8ExtractLaneU, 'i32'],
+  [v128.i32x4ExtractLane, 'i32'],
+  [v128.i64x2ExtractLane, 'i64'],
+  [v128.f32x4ExtractLane, 'f32'],
+  [v128.f64x2ExtractLane, 'f64'],
+  [v128.anyTrue, 'i32'],
+  [v128.i8x16AllTrue, 'i32'],
+  [v128.i16x8AllTrue, 'i32'],
+  [v128.i32x4AllTrue, 'i32'],
+  [v128.i64x2AllTrue, 'i32'],
+  [v128.i8x16Bitmask, 'i32'],
+  [v128.i16x8Bitmask, 'i32'],
+  [v128.i32x4Bitmask, 'i32'],
+  [v128.i64x2Bitmask, 'i32'],
 ]);
 
+// biome-ignore format: a table in the order of the opcodes
 /** atomic.rmw and cmpxchg by operation and width, for guest atomics. */
 export const atomic = {
   i32CmpxchgFull: threads(0x48), i64CmpxchgFull: threads(0x49), i32Cmpxchg8U: threads(0x4a), i32Cmpxchg16U: threads(0x4b),

@@ -252,23 +252,17 @@ export class Emitter {
     const bHigh = this.let(this.shrU(b, 32));
     const middle1 = this.let(this.add(this.mul(aHigh, bLow), this.shrU(this.mul(aLow, bLow), 32)));
     const middle2 = this.let(this.add(this.mul(aLow, bHigh), this.and(middle1, 0xffff_ffffn)));
-    return this.let(
-      this.add(this.add(this.mul(aHigh, bHigh), this.shrU(middle1, 32)), this.shrU(middle2, 32)),
-    );
+    return this.let(this.add(this.add(this.mul(aHigh, bHigh), this.shrU(middle1, 32)), this.shrU(middle2, 32)));
   }
 
   // The vCPU's own memory
 
   loadState32(address: Value | number, offset = 0): Value {
-    return typeof address === 'number'
-      ? e.loadI32(this.i32(0), address + offset)
-      : e.loadI32(address, offset);
+    return typeof address === 'number' ? e.loadI32(this.i32(0), address + offset) : e.loadI32(address, offset);
   }
 
   loadState64(address: Value | number, offset = 0): Value {
-    return typeof address === 'number'
-      ? e.loadI64(this.i32(0), address + offset)
-      : e.loadI64(address, offset);
+    return typeof address === 'number' ? e.loadI64(this.i32(0), address + offset) : e.loadI64(address, offset);
   }
 
   loadState(opcode: number, type: ValueType, address: Value, offset: number): Value {

@@ -147,10 +147,7 @@ export class FlagEmitter extends Emitter {
   #carryBits(bits: Bits, carries: Value): Value {
     const vector = this.let(carries);
     if (bits === 64) {
-      return this.or(
-        this.and(this.wrap(this.shrU(vector, 32)), topBits),
-        this.and(this.wrap(vector), 8),
-      );
+      return this.or(this.and(this.wrap(this.shrU(vector, 32)), topBits), this.and(this.wrap(vector), 8));
     }
     if (bits === 32) return this.and(vector, topBits | 8);
     return this.or(this.and(this.shl(vector, 32 - bits), topBits), this.and(vector, 8));

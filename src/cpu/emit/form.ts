@@ -3,16 +3,7 @@ import type { Row } from '../isa/row.ts';
 import type { Bits } from './emitter.ts';
 
 /** Register file or place of an operand. */
-export type OperandKind =
-  | 'register'
-  | 'memory'
-  | 'immediate'
-  | 'xmm'
-  | 'mmx'
-  | 'segment'
-  | 'control'
-  | 'debug'
-  | 'x87';
+export type OperandKind = 'register' | 'memory' | 'immediate' | 'xmm' | 'mmx' | 'segment' | 'control' | 'debug' | 'x87';
 
 /** Which decoded field tells the operand; `fixed`: none, `address` says it. */
 export type OperandField = 'reg' | 'rm' | 'vvvv' | 'memory' | 'immediate' | 'fixed';

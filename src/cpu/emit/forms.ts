@@ -33,7 +33,14 @@ const widthBits = (width: OperandWidth, size: Size): number => {
 };
 
 const generalNames: Readonly<Record<string, number>> = {
-  AL: state.gpr, AH: state.gpr + 1, CL: state.gpr + 8, AX: state.gpr, EAX: state.gpr, rAX: state.gpr, eAX: state.gpr, DX: state.gpr + 16,
+  AL: state.gpr,
+  AH: state.gpr + 1,
+  CL: state.gpr + 8,
+  AX: state.gpr,
+  EAX: state.gpr,
+  rAX: state.gpr,
+  eAX: state.gpr,
+  DX: state.gpr + 16,
   rDX: state.gpr + 16,
 };
 

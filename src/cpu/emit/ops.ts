@@ -12,8 +12,23 @@ import type { Form, Operand } from './form.ts';
 import type { HostCall } from './host-calls.ts';
 
 export const vector = {
-  de: 0, db: 1, nmi: 2, bp: 3, of: 4, br: 5, ud: 6, nm: 7, df: 8, ts: 10, np: 11, ss: 12, gp: 13, pf: 14, mf: 16,
-  ac: 17, xm: 19,
+  de: 0,
+  db: 1,
+  nmi: 2,
+  bp: 3,
+  of: 4,
+  br: 5,
+  ud: 6,
+  nm: 7,
+  df: 8,
+  ts: 10,
+  np: 11,
+  ss: 12,
+  gp: 13,
+  pf: 14,
+  mf: 16,
+  ac: 17,
+  xm: 19,
 } as const;
 
 /** How a memory operand is about to be used: decides the checks. `modify` needs both rights at once. */
@@ -233,7 +248,12 @@ export abstract class Ops extends FlagEmitter {
   /** The linear address of `pointer` (i64) in the stack segment, cut to the stack's address size and checked. */
   stackLinear(pointer: Value, bytes: number, access: Access): Value {
     if (this.long) return this.linearIn(segmentIndex.flatStack, pointer, bytes, access);
-    return this.linearIn(segmentIndex.ss, this.let(this.and(pointer, this.loadState64(state.stackMask))), bytes, access);
+    return this.linearIn(
+      segmentIndex.ss,
+      this.let(this.and(pointer, this.loadState64(state.stackMask))),
+      bytes,
+      access,
+    );
   }
 
   /** Pushes an operand of `bits`: memory first, then rSP, so that a fault changes nothing. */

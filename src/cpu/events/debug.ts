@@ -45,7 +45,9 @@ export class DebugUnit {
     this.#data = armed.filter(({ type }) => type === breakpointType.write || type === breakpointType.readWrite);
     this.#io = io ? armed.filter(({ type }) => type === breakpointType.io) : [];
     cpu.mmu.onWatch =
-      this.#data.length === 0 ? undefined : (linear, bytes, write) => this.#access(BigInt.asUintN(64, BigInt(linear)), bytes, write);
+      this.#data.length === 0
+        ? undefined
+        : (linear, bytes, write) => this.#access(BigInt.asUintN(64, BigInt(linear)), bytes, write);
   }
 
   #hits(breakpoint: Breakpoint, address: bigint, bytes: number): boolean {

@@ -30,7 +30,11 @@ export function descriptorAddress(cpu: Processor, selector: number, bytes = 8): 
   const local = (selector & 4) !== 0;
   const { state } = cpu;
   const offset = selector & 0xfff8;
-  if (local && (isNull(state.selector(segmentIndex.ldtr)) || (state.segmentAttributes(segmentIndex.ldtr) & attribute.present) === 0)) {
+  if (
+    local &&
+    (isNull(state.selector(segmentIndex.ldtr)) ||
+      (state.segmentAttributes(segmentIndex.ldtr) & attribute.present) === 0)
+  ) {
     return undefined;
   }
   const limit = local ? state.segmentLimit(segmentIndex.ldtr) : state.table('gdtr').limit;
@@ -85,7 +89,8 @@ function loadStackSegment(cpu: Processor, selector: number): void {
   }
   const descriptor = readDescriptor(cpu, selector);
   const attributes = attributesOf(descriptor);
-  const writableData = (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
+  const writableData =
+    (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
   if ((selector & 3) !== cpl || !writableData || dplOf(attributes) !== cpl) throw generalProtection(selector & 0xfffc);
   if ((attributes & attribute.present) === 0) throw stackFault(selector & 0xfffc);
   markAccessed(cpu, descriptor);

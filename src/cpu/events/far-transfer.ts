@@ -3,7 +3,15 @@ import { GuestFault, generalProtection, notPresent, stackFault } from '../guest-
 import type { Processor } from '../processor.ts';
 import { attribute, dplOf, type SegmentValue } from '../state/cpu-state.ts';
 import { segmentIndex } from '../state/layout.ts';
-import { attributesOf, type Descriptor, isNull, loadRealSegment, markAccessed, readDescriptor, segmentValue } from './descriptors.ts';
+import {
+  attributesOf,
+  type Descriptor,
+  isNull,
+  loadRealSegment,
+  markAccessed,
+  readDescriptor,
+  segmentValue,
+} from './descriptors.ts';
 import { checkedStackSegment, stackFromTss, stackFromTss64 } from './privilege-stack.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
 import { switchTask } from './task-switch.ts';
@@ -131,7 +139,9 @@ function readCallGate(cpu: Processor, selector: number, gate: Descriptor): CallG
   const code = selector & 0xfffc;
   const type = attributes & 0xf;
   const dpl = dplOf(attributes);
-  if (state.longMode ? type !== systemType.callGate32 : type !== systemType.callGate16 && type !== systemType.callGate32) {
+  if (
+    state.longMode ? type !== systemType.callGate32 : type !== systemType.callGate16 && type !== systemType.callGate32
+  ) {
     throw generalProtection(code);
   }
   if (dpl < state.cpl || dpl < (selector & 3)) throw generalProtection(code);
@@ -192,7 +202,10 @@ function innerCall(cpu: Processor, gate: CallGate, level: number, size: Size, re
   const segment = checkedStackSegment(cpu, top.selector, level, 0);
   const old = new FrameStack(cpu, state.segment(segmentIndex.ss), state.gpr32(4), { implicit: false });
   const parameters = Array.from({ length: gate.parameters }, () => old.pop(bytes));
-  const stack = new FrameStack(cpu, segment, top.pointer, { implicit: true, fault: () => new GuestFault(12, top.selector & 0xfffc) });
+  const stack = new FrameStack(cpu, segment, top.pointer, {
+    implicit: true,
+    fault: () => new GuestFault(12, top.selector & 0xfffc),
+  });
   stack.push(oldSs, bytes);
   stack.push(state.gpr32(4), bytes);
   for (const parameter of parameters.reverse()) stack.push(parameter, bytes);
@@ -242,7 +255,13 @@ export function farTransfer(cpu: Processor, target: FarTarget, call: boolean, re
   cpu.modeChanged();
 }
 
-function systemTarget(cpu: Processor, selector: number, descriptor: Descriptor, call: boolean, returnRip: bigint): void {
+function systemTarget(
+  cpu: Processor,
+  selector: number,
+  descriptor: Descriptor,
+  call: boolean,
+  returnRip: bigint,
+): void {
   const attributes = attributesOf(descriptor);
   const type = attributes & 0xf;
   const code = selector & 0xfffc;
@@ -263,7 +282,8 @@ export function dropInnerSegments(cpu: Processor): void {
   const { state } = cpu;
   for (const index of [segmentIndex.es, segmentIndex.ds, segmentIndex.fs, segmentIndex.gs]) {
     const { attributes, selector } = state.segment(index);
-    const conforming = (attributes & (attribute.code | attribute.conforming)) === (attribute.code | attribute.conforming);
+    const conforming =
+      (attributes & (attribute.code | attribute.conforming)) === (attribute.code | attribute.conforming);
     if (isNull(selector) || (!conforming && dplOf(attributes) < state.cpl)) {
       const base = isNull(selector) ? state.segmentBase(index) : 0n;
       state.setSegment(index, { selector: 0, base, limit: 0, attributes: 0 });
@@ -272,7 +292,10 @@ export function dropInnerSegments(cpu: Processor): void {
 }
 
 /** The code segment that RET and IRET go back to. @throws #GP(selector), #NP(selector). */
-export function checkedReturnCode(cpu: Processor, selector: number): { descriptor: Descriptor; segment: SegmentValue; level: number } {
+export function checkedReturnCode(
+  cpu: Processor,
+  selector: number,
+): { descriptor: Descriptor; segment: SegmentValue; level: number } {
   if (isNull(selector)) throw generalProtection();
   const descriptor = readDescriptor(cpu, selector);
   const attributes = attributesOf(descriptor);
@@ -295,7 +318,8 @@ export function checkedReturnStack(cpu: Processor, selector: number, level: numb
   const descriptor = readDescriptor(cpu, selector);
   const attributes = attributesOf(descriptor);
   const code = selector & 0xfffc;
-  const writable = (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
+  const writable =
+    (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
   if ((selector & 3) !== level || dplOf(attributes) !== level || !writable) throw generalProtection(code);
   if ((attributes & attribute.present) === 0) throw stackFault(code);
   markAccessed(cpu, descriptor);

@@ -4,7 +4,15 @@ import { GuestFault, generalProtection, notPresent } from '../guest-fault.ts';
 import type { Processor } from '../processor.ts';
 import { attribute, canonical, dplOf } from '../state/cpu-state.ts';
 import { segmentIndex } from '../state/layout.ts';
-import { attributesOf, type Descriptor, isNull, loadRealSegment, markAccessed, readDescriptor, segmentValue } from './descriptors.ts';
+import {
+  attributesOf,
+  type Descriptor,
+  isNull,
+  loadRealSegment,
+  markAccessed,
+  readDescriptor,
+  segmentValue,
+} from './descriptors.ts';
 import { checkedStackSegment, stackFromTss, stackFromTss64 } from './privilege-stack.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
 import { switchTask } from './task-switch.ts';
@@ -92,7 +100,8 @@ function readTarget(cpu: Processor, gate: Gate, ext: number): Target {
   const isCode = (attributes & (attribute.s | attribute.code)) === (attribute.s | attribute.code);
   if (!isCode || dpl > state.cpl) throw generalProtection(code);
   if ((attributes & attribute.present) === 0) throw notPresent(code);
-  if (state.longMode && (attributes & (attribute.long | attribute.big)) !== attribute.long) throw generalProtection(code);
+  if (state.longMode && (attributes & (attribute.long | attribute.big)) !== attribute.long)
+    throw generalProtection(code);
   const conforming = (attributes & attribute.conforming) !== 0;
   return { descriptor, level: conforming ? state.cpl : dpl };
 }
@@ -149,7 +158,8 @@ function deliverProtected(cpu: Processor, event: Interruption, ext: number): voi
   const stack = inner ? innerStack(cpu, target.level, ext) : currentStack(cpu);
   if (Number(gate.offset) > segmentValue(0, target.descriptor).limit) throw generalProtection(ext);
   if (fromVirtual) {
-    for (const index of [segmentIndex.gs, segmentIndex.fs, segmentIndex.ds, segmentIndex.es]) stack.push(state.selector(index), bytes);
+    for (const index of [segmentIndex.gs, segmentIndex.fs, segmentIndex.ds, segmentIndex.es])
+      stack.push(state.selector(index), bytes);
   }
   if (inner) {
     stack.push(state.selector(segmentIndex.ss), bytes);
@@ -175,7 +185,10 @@ const currentStack = (cpu: Processor): FrameStack =>
 function innerStack(cpu: Processor, level: number, ext: number): FrameStack {
   const { selector, pointer } = stackFromTss(cpu, level);
   const segment = checkedStackSegment(cpu, selector, level, ext);
-  return new FrameStack(cpu, segment, pointer, { implicit: true, fault: () => new GuestFault(12, (selector & 0xfffc) | ext) });
+  return new FrameStack(cpu, segment, pointer, {
+    implicit: true,
+    fault: () => new GuestFault(12, (selector & 0xfffc) | ext),
+  });
 }
 
 /** The error code of an exception that went through a task gate goes on the new task's stack. */

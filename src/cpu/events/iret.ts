@@ -11,7 +11,8 @@ import { returnFromTask } from './task-switch.ts';
 
 type Size = 16 | 32 | 64;
 
-const always = eflags.cf | eflags.pf | eflags.af | eflags.zf | eflags.sf | eflags.tf | eflags.df | eflags.of | eflags.nt;
+const always =
+  eflags.cf | eflags.pf | eflags.af | eflags.zf | eflags.sf | eflags.tf | eflags.df | eflags.of | eflags.nt;
 const wide = eflags.rf | eflags.ac | eflags.id;
 
 /** EFLAGS after popping `image` at the privilege that IRET runs at. */
@@ -62,17 +63,33 @@ function iretReal(cpu: Processor, size: Size): void {
 }
 
 /** IRETD at CPL 0 with VM set in the image: into virtual-8086 mode. */
-function toVirtual8086(cpu: Processor, stack: { pop(): number }, offset: number, selector: number, image: number): void {
+function toVirtual8086(
+  cpu: Processor,
+  stack: { pop(): number },
+  offset: number,
+  selector: number,
+  image: number,
+): void {
   const { state } = cpu;
   if (offset > 0xffff) throw generalProtection();
   const pointer = stack.pop();
-  const [ss, es, ds, fs, gs] = [stack.pop(), stack.pop(), stack.pop(), stack.pop(), stack.pop()] as [number, number, number, number, number];
+  const [ss, es, ds, fs, gs] = [stack.pop(), stack.pop(), stack.pop(), stack.pop(), stack.pop()] as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   state.eflags = image | eflags.vm;
   state.cpl = 3;
   state.setGpr32(4, pointer);
   const entries = [
-    [segmentIndex.cs, selector], [segmentIndex.ss, ss], [segmentIndex.es, es], [segmentIndex.ds, ds],
-    [segmentIndex.fs, fs], [segmentIndex.gs, gs],
+    [segmentIndex.cs, selector],
+    [segmentIndex.ss, ss],
+    [segmentIndex.es, es],
+    [segmentIndex.ds, ds],
+    [segmentIndex.fs, fs],
+    [segmentIndex.gs, gs],
   ] as const;
   for (const [index, value] of entries) loadRealSegment(cpu, index, value & 0xffff);
   state.rip = BigInt(offset & 0xffff);

@@ -12,7 +12,8 @@ const is16BitTss = (attributes: number): boolean => (attributes & 0xf & ~tssBusy
 
 function tssLinear(cpu: Processor, offset: number, bytes: number): number {
   const { state } = cpu;
-  if (offset + bytes - 1 > state.segmentLimit(segmentIndex.tr)) throw invalidTss(state.selector(segmentIndex.tr) & 0xfffc);
+  if (offset + bytes - 1 > state.segmentLimit(segmentIndex.tr))
+    throw invalidTss(state.selector(segmentIndex.tr) & 0xfffc);
   const linear = canonical(BigInt.asUintN(64, state.segmentBase(segmentIndex.tr) + BigInt(offset)));
   if (linear === undefined) throw generalProtection();
   return linear;
@@ -39,7 +40,8 @@ export function checkedStackSegment(cpu: Processor, selector: number, level: num
   const code = (selector & 0xfffc) | external;
   const descriptor = readDescriptor(cpu, selector, () => invalidTss(code));
   const attributes = attributesOf(descriptor);
-  const writable = (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
+  const writable =
+    (attributes & (attribute.s | attribute.code | attribute.writable)) === (attribute.s | attribute.writable);
   if ((selector & 3) !== level || dplOf(attributes) !== level || !writable) throw invalidTss(code);
   if ((attributes & attribute.present) === 0) throw new GuestFault(12, code);
   markAccessed(cpu, descriptor);

@@ -1,5 +1,5 @@
 /** Pushing frames on a stack that is not (yet) the current one. Nothing is committed until the whole frame is written. */
-import { generalProtection, stackFault, type GuestFault } from '../guest-fault.ts';
+import { type GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import type { Processor } from '../processor.ts';
 import { attribute, canonical, type SegmentValue } from '../state/cpu-state.ts';
 
@@ -14,7 +14,12 @@ export class FrameStack {
   readonly #mask: number;
   readonly #fault: () => GuestFault;
 
-  constructor(cpu: Processor, segment: SegmentValue, pointer: number, options: { implicit: boolean; fault?: () => GuestFault }) {
+  constructor(
+    cpu: Processor,
+    segment: SegmentValue,
+    pointer: number,
+    options: { implicit: boolean; fault?: () => GuestFault },
+  ) {
     this.#cpu = cpu;
     this.segment = segment;
     this.#implicit = options.implicit;
@@ -43,7 +48,8 @@ export class FrameStack {
   probe(bytes: 2 | 4, count: number): void {
     const { pointer } = this;
     const { mmu } = this.#cpu;
-    for (let n = 1; n <= count; n++) mmu.probeWrite(this.#linear(((pointer - n * bytes) & this.#mask) >>> 0, bytes), bytes, this.#implicit);
+    for (let n = 1; n <= count; n++)
+      mmu.probeWrite(this.#linear(((pointer - n * bytes) & this.#mask) >>> 0, bytes), bytes, this.#implicit);
   }
 
   /** Reads `bytes` at `offset` above the pointer. */
@@ -83,7 +89,8 @@ export class LongStack {
 
   #linear(pointer: bigint, bytes: number): number {
     const linear = canonical(pointer);
-    if (linear === undefined || canonical(BigInt.asUintN(64, pointer + BigInt(bytes - 1))) === undefined) throw stackFault();
+    if (linear === undefined || canonical(BigInt.asUintN(64, pointer + BigInt(bytes - 1))) === undefined)
+      throw stackFault();
     return linear;
   }
 

@@ -4,7 +4,18 @@ import { GuestFault, generalProtection, invalidTss, notPresent, stackFault } fro
 import type { Processor } from '../processor.ts';
 import { attribute, dplOf } from '../state/cpu-state.ts';
 import { segmentIndex } from '../state/layout.ts';
-import { attributesOf, baseOf, type Descriptor, isNull, limitOf, loadRealSegment, loadSegment, markAccessed, readDescriptor, segmentValue } from './descriptors.ts';
+import {
+  attributesOf,
+  baseOf,
+  type Descriptor,
+  isNull,
+  limitOf,
+  loadRealSegment,
+  loadSegment,
+  markAccessed,
+  readDescriptor,
+  segmentValue,
+} from './descriptors.ts';
 
 export type TaskSwitchReason = 'jump' | 'call' | 'interrupt' | 'iret';
 
@@ -12,7 +23,17 @@ const busyBit = 0x200;
 const taskSwitchedTrap = 0x8000n;
 
 /** Offsets in the two TSS formats. Tables 8-2, figures 8-2 and 8-10. */
-const tss32 = { link: 0, cr3: 0x1c, eip: 0x20, eflags: 0x24, gpr: 0x28, segments: 0x48, ldt: 0x60, trap: 0x64, minimum: 0x67 } as const;
+const tss32 = {
+  link: 0,
+  cr3: 0x1c,
+  eip: 0x20,
+  eflags: 0x24,
+  gpr: 0x28,
+  segments: 0x48,
+  ldt: 0x60,
+  trap: 0x64,
+  minimum: 0x67,
+} as const;
 const tss16 = { link: 0, eip: 0x0e, eflags: 0x10, gpr: 0x12, segments: 0x22, ldt: 0x2a, minimum: 0x2b } as const;
 
 interface NewTask {
@@ -116,7 +137,12 @@ function loadLdt(cpu: Processor, selector: number): void {
   const descriptor = readDescriptor(cpu, selector, () => invalidTss(code));
   const attributes = attributesOf(descriptor);
   if ((attributes & 0x1f) !== 2 || (attributes & attribute.present) === 0) throw invalidTss(code);
-  state.setSegment(segmentIndex.ldtr, { selector, base: BigInt(baseOf(descriptor)), limit: limitOf(descriptor), attributes });
+  state.setSegment(segmentIndex.ldtr, {
+    selector,
+    base: BigInt(baseOf(descriptor)),
+    limit: limitOf(descriptor),
+    attributes,
+  });
 }
 
 /** Brings in the registers and segments of the new task. Faults here happen in its context. */
@@ -160,7 +186,10 @@ export function switchTask(cpu: Processor, selector: number, reason: TaskSwitchR
   if (nested) mmu.write(base + tss32.link, 2, oldSelector, true);
   if (reason !== 'iret') mmu.write(descriptor.address + 4, 4, descriptor.high | busyBit, true);
   state.setSegment(segmentIndex.tr, {
-    selector, base: BigInt(base), limit: limitOf(descriptor), attributes: attributesOf(descriptor) | 2,
+    selector,
+    base: BigInt(base),
+    limit: limitOf(descriptor),
+    attributes: attributesOf(descriptor) | 2,
   });
   state.set64('cr0', state.get64('cr0') | BigInt(cr0.ts));
   if (wide && (state.low('cr0') & cr0.pg) !== 0) {

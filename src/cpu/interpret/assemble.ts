@@ -64,10 +64,19 @@ export function registerFields(instruction: Instruction): { reg: number; rm: num
 
 /** ENTER and far pointers: even a second immediate of 0 is in the record. */
 const hasSecondImmediate = ({ operandSpecs }: Instruction['row']): boolean =>
-  operandSpecs.some(({ source }, position) => source === 'A' || (source === 'I' && operandSpecs[position + 1]?.source === 'I'));
+  operandSpecs.some(
+    ({ source }, position) => source === 'A' || (source === 'I' && operandSpecs[position + 1]?.source === 'I'),
+  );
 
 /** Writes the record of `instruction`, which starts at `pageOffset` of its page, to `address`. */
-export function assemble(view: DataView, address: number, instruction: Instruction, pageOffset: number, handler: number, long: boolean): void {
+export function assemble(
+  view: DataView,
+  address: number,
+  instruction: Instruction,
+  pageOffset: number,
+  handler: number,
+  long: boolean,
+): void {
   const { length, row } = instruction;
   view.setUint16(address + record.handler, handler, true);
   view.setUint8(address + record.length, length);
@@ -89,7 +98,13 @@ export function assemble(view: DataView, address: number, instruction: Instructi
 }
 
 /** A record that no instruction stands behind. */
-export function assemblePseudo(view: DataView, address: number, pageOffset: number, handler: number, link: number): void {
+export function assemblePseudo(
+  view: DataView,
+  address: number,
+  pageOffset: number,
+  handler: number,
+  link: number,
+): void {
   view.setUint16(address + record.handler, handler, true);
   view.setUint8(address + record.length, 0);
   view.setUint16(address + record.pageOffset, pageOffset, true);

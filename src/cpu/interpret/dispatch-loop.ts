@@ -4,13 +4,21 @@
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
-import { store } from '../../wasm/opcodes.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { jumpCache, segmentAccess, segmentField, segmentIndex, segmentAt, state, vcpuMemoryPages } from '../state/layout.ts';
+import {
+  jumpCache,
+  segmentAccess,
+  segmentAt,
+  segmentField,
+  segmentIndex,
+  state,
+  vcpuMemoryPages,
+} from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, sharedTypes } from './handlers.ts';
 import type { hotForms } from './hot.ts';
@@ -31,7 +39,12 @@ function defineSegmentLinear(module: ModuleBuilder): number {
   const index = module.declare(sharedTypes.segmentLinear);
   const code = new CodeBuilder(sharedTypes.segmentLinear.parameters);
   const e = new Emitter(code);
-  const [segment, offset, last, wanted] = [0, 1, 2, 3].map((n) => code.get(code.parameter(n))) as [Value, Value, Value, Value];
+  const [segment, offset, last, wanted] = [0, 1, 2, 3].map((n) => code.get(code.parameter(n))) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
   const access = e.let(e.loadState32(segment, segmentField.access));
   const limit = e.let(e.loadState32(segment, segmentField.limit));
   const end = e.let(e.add(offset, last));
@@ -185,7 +198,13 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
 
 type HotForms = ReturnType<typeof hotForms>;
 
-function emitSwitch(loop: Loop, ops: InterpreterOps, exits: InlineExits, hot: HotForms, semantics: Readonly<Record<string, Semantics>>): void {
+function emitSwitch(
+  loop: Loop,
+  ops: InterpreterOps,
+  exits: InlineExits,
+  hot: HotForms,
+  semantics: Readonly<Record<string, Semantics>>,
+): void {
   const { code, e } = loop;
   const cases = pseudoHandlers + hot.length;
   const handler = code.local('i32');
@@ -220,7 +239,12 @@ function emitSwitch(loop: Loop, ops: InterpreterOps, exits: InlineExits, hot: Ho
   code.branch(exits.leave);
 }
 
-function defineRun(module: ModuleBuilder, functions: SharedFunctions, hot: HotForms, semantics: Readonly<Record<string, Semantics>>): number {
+function defineRun(
+  module: ModuleBuilder,
+  functions: SharedFunctions,
+  hot: HotForms,
+  semantics: Readonly<Record<string, Semantics>>,
+): number {
   const index = module.declare(handlerType);
   const code = new CodeBuilder(handlerType.parameters);
   const e = new Emitter(code);
@@ -256,7 +280,11 @@ function defineRun(module: ModuleBuilder, functions: SharedFunctions, hot: HotFo
 }
 
 /** The bytes of the main module. Exports `run` and the functions of `sharedTypes`. */
-export function buildMainModule(hot: HotForms, semantics: Readonly<Record<string, Semantics>>, guestPages: number): Uint8Array<ArrayBuffer> {
+export function buildMainModule(
+  hot: HotForms,
+  semantics: Readonly<Record<string, Semantics>>,
+  guestPages: number,
+): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
   module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });

@@ -12,9 +12,15 @@ import { createVcpuMemory, guestPagesOf } from './interpreter.ts';
 function openHandlers(): Handlers {
   const ram = new GuestMemory(new webAssembly.Memory({ initial: 1, maximum: 1, shared: true }), 0x1_0000);
   const nothing = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
-  const shared = Object.fromEntries(Object.keys(sharedTypes).map((name) => [name, () => 0])) as unknown as SharedExports;
+  const shared = Object.fromEntries(
+    Object.keys(sharedTypes).map((name) => [name, () => 0]),
+  ) as unknown as SharedExports;
   const host = {
-    vcpuMemory: createVcpuMemory(), guestMemory: ram.memory, guestPages: guestPagesOf(ram), table: nothing, shared,
+    vcpuMemory: createVcpuMemory(),
+    guestMemory: ram.memory,
+    guestPages: guestPagesOf(ram),
+    table: nothing,
+    shared,
   };
   const features = findCpuModel('max')?.features ?? new Set<string>();
   return new Handlers(host, semantics, features, []);

@@ -3,8 +3,8 @@
  * others become functions of small modules the first time a decoded instruction needs their family.
  */
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
+import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmMemory, type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import { type FormKey, formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';

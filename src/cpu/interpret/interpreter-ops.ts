@@ -121,7 +121,9 @@ export class InterpreterOps extends Ops {
 
   linearOf(effective: Value, bytes: number, access: Access): Value {
     if (this.long) {
-      return this.let(this.add(effective, this.loadState64(this.#segmentAddress(), state.segments + segmentField.base)));
+      return this.let(
+        this.add(effective, this.loadState64(this.#segmentAddress(), state.segments + segmentField.base)),
+      );
     }
     return this.#checkedLinear(this.add(this.#segmentAddress(), state.segments), effective, bytes, access);
   }
@@ -129,7 +131,9 @@ export class InterpreterOps extends Ops {
   linearIn(segment: number, offset: Value, bytes: number, access: Access): Value {
     if (!this.long) return this.#checkedLinear(this.i32(segmentAt(segment)), offset, bytes, access);
     const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
-    const linear = this.let(based ? this.add(offset, this.loadState64(segmentAt(segment) + segmentField.base)) : offset);
+    const linear = this.let(
+      based ? this.add(offset, this.loadState64(segmentAt(segment) + segmentField.base)) : offset,
+    );
     this.impliedSegments.set(linear, segment);
     return linear;
   }
@@ -284,7 +288,9 @@ export class InterpreterOps extends Ops {
 
   /** Instruction pointer of the running instruction. */
   #currentIp(): Value {
-    return this.#cutIp(this.add(this.loadState64(state.codeBase), this.extendU(this.loadState16(this.#record, record.pageOffset))));
+    return this.#cutIp(
+      this.add(this.loadState64(state.codeBase), this.extendU(this.loadState16(this.#record, record.pageOffset))),
+    );
   }
 
   #cutIp(ip: Value): Value {
@@ -292,7 +298,10 @@ export class InterpreterOps extends Ops {
   }
 
   nextIp(): Value {
-    const offset = this.add(this.loadState16(this.#record, record.pageOffset), this.loadState8(this.#record, record.length));
+    const offset = this.add(
+      this.loadState16(this.#record, record.pageOffset),
+      this.loadState8(this.#record, record.length),
+    );
     return this.let(this.#cutIp(this.add(this.loadState64(state.codeBase), this.extendU(offset))));
   }
 
@@ -352,5 +361,4 @@ export class InterpreterOps extends Ops {
     const outcome = this.let(callFor('i32', this.#functions.host, [this.#record, this.i32(number)]));
     this.ifUnlikely(outcome, () => this.leave(outcome));
   }
-
 }

@@ -3,12 +3,12 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
+import { maxRegions, Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
 import { hotForms } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
-import { maxRegions, Translator } from '../translate/translator.ts';
 
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */

@@ -8,8 +8,8 @@ import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import { state, tlbContext } from '../state/layout.ts';
 import { Tlb } from './tlb.ts';
+import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
-import { Walker, type WalkAccess, type WalkRights } from './walk.ts';
 
 const pageFault = 14;
 const alignmentCheck = 17;
@@ -102,7 +102,8 @@ export class Mmu {
     if (walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, walker.pageBytes);
     this.tlb.fill(this.#context, false, linear, page, walker.global);
     const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
-    if (access === 'write' && plain && !this.log.active) this.tlb.fill(this.#context, true, linear, page, walker.global);
+    if (access === 'write' && plain && !this.log.active)
+      this.tlb.fill(this.#context, true, linear, page, walker.global);
     return physical;
   }
 
@@ -157,11 +158,22 @@ export class Mmu {
     for (let done = 0; done < bytes; ) {
       const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
       if (step === 4) {
-        view.setUint32(address + done, offset >= 0 ? this.#ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4), true);
+        view.setUint32(
+          address + done,
+          offset >= 0 ? this.#ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4),
+          true,
+        );
       } else if (step === 2) {
-        view.setUint16(address + done, offset >= 0 ? this.#ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2), true);
+        view.setUint16(
+          address + done,
+          offset >= 0 ? this.#ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2),
+          true,
+        );
       } else {
-        view.setUint8(address + done, offset >= 0 ? this.#ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1));
+        view.setUint8(
+          address + done,
+          offset >= 0 ? this.#ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1),
+        );
       }
       done += step;
     }
@@ -243,7 +255,9 @@ export class Mmu {
     if (!implicit) this.#check(linear, bytes, false);
     this.#access(linear, bytes, false, this.#rights(implicit));
     if (bytes === 1) return this.#view.getUint8(state.scratch + 16);
-    return bytes === 2 ? this.#view.getUint16(state.scratch + 16, true) : this.#view.getUint32(state.scratch + 16, true);
+    return bytes === 2
+      ? this.#view.getUint16(state.scratch + 16, true)
+      : this.#view.getUint32(state.scratch + 16, true);
   }
 
   read64(linear: number, implicit = false): bigint {
@@ -270,7 +284,8 @@ export class Mmu {
     const rights = this.#rights(implicit);
     this.#translate(linear, 'write', rights);
     const last = linear + bytes - 1;
-    if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) this.#translate(this.#nextPage(last - (last & 0xfff)), 'write', rights);
+    if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
+      this.#translate(this.#nextPage(last - (last & 0xfff)), 'write', rights);
   }
 
   // Ranges of up to a page: state images, operands wider than 8 bytes. They go by the TLB that emitted code uses.
@@ -303,7 +318,8 @@ export class Mmu {
     const access = write ? 'write' : 'read';
     this.#locate(linear, access);
     const last = linear + bytes - 1;
-    if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) this.#locate(this.#nextPage(last - (last & 0xfff)), access);
+    if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
+      this.#locate(this.#nextPage(last - (last & 0xfff)), access);
   }
 
   /** #AC if alignment checks are on and `linear` is no multiple of `alignment`. */

@@ -60,8 +60,15 @@ export class Walker {
   constructor(memory: GuestMemory) {
     this.#memory = memory;
     this.paging = {
-      mode: 'off', base: 0, pdptes: new Uint32Array(8), writeProtect: false, pageSizeExtensions: false,
-      noExecute: false, smep: false, smap: false, a20Mask: -1,
+      mode: 'off',
+      base: 0,
+      pdptes: new Uint32Array(8),
+      writeProtect: false,
+      pageSizeExtensions: false,
+      noExecute: false,
+      smep: false,
+      smap: false,
+      a20Mask: -1,
     };
   }
 

@@ -16,8 +16,18 @@ export interface SegmentValue {
 
 /** Bits of a segment's attributes. SDM Vol. 3A 3.4.5. */
 export const attribute = {
-  accessed: 0x1, writable: 0x2, readable: 0x2, expandDown: 0x4, conforming: 0x4, code: 0x8, s: 0x10, dpl: 0x60, present: 0x80,
-  long: 0x2000, big: 0x4000, granularity: 0x8000,
+  accessed: 0x1,
+  writable: 0x2,
+  readable: 0x2,
+  expandDown: 0x4,
+  conforming: 0x4,
+  code: 0x8,
+  s: 0x10,
+  dpl: 0x60,
+  present: 0x80,
+  long: 0x2000,
+  big: 0x4000,
+  granularity: 0x8000,
 } as const;
 
 export const dplOf = (attributes: number): number => (attributes >> 5) & 3;
@@ -194,7 +204,11 @@ export class CpuState {
   /** Recomputes what loads and stores may do, after CR0.PE or EFLAGS.VM changed. */
   refreshSegmentAccess(): void {
     for (let index = 0; index <= segmentIndex.gs; index++) {
-      this.view.setUint32(segmentAt(index) + segmentField.access, accessOf(this.segment(index), this.realSegments), true);
+      this.view.setUint32(
+        segmentAt(index) + segmentField.access,
+        accessOf(this.segment(index), this.realSegments),
+        true,
+      );
     }
   }
 

@@ -133,7 +133,8 @@ export function movFromCr(cpu: Processor): number {
   const { state } = cpu;
   const number = state.scratch32(0);
   if (number === 8) state.setScratch(0, BigInt(cpu.interrupts.taskPriority));
-  else if (number === 0 || number === 2 || number === 3 || number === 4) state.setScratch(0, state.get64(`cr${number}`));
+  else if (number === 0 || number === 2 || number === 3 || number === 4)
+    state.setScratch(0, state.get64(`cr${number}`));
   else throw undefinedOpcode();
   return status.next;
 }

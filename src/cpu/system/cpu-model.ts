@@ -11,10 +11,36 @@ export interface CpuModel {
 }
 
 const always: readonly CpuFeature[] = [
-  'fpu', 'de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'clflush',
-  'mmx', 'fxsr', 'sse', 'sse2', 'syscall', 'nx', 'lm', 'hypervisor', 'x2apic', 'tsc_deadline', 'invariant_tsc',
+  'fpu',
+  'de',
+  'pse',
+  'tsc',
+  'msr',
+  'pae',
+  'mce',
+  'cx8',
+  'apic',
+  'sep',
+  'mtrr',
+  'pge',
+  'mca',
+  'cmov',
+  'pat',
+  'clflush',
+  'mmx',
+  'fxsr',
+  'sse',
+  'sse2',
+  'syscall',
+  'nx',
+  'lm',
+  'hypervisor',
+  'x2apic',
+  'tsc_deadline',
+  'invariant_tsc',
   // How the x87 unit keeps its pointers, whatever the model.
-  'fdp_excptn_only', 'zero_fcs_fds',
+  'fdp_excptn_only',
+  'zero_fcs_fds',
 ];
 
 const v2: readonly CpuFeature[] = [...always, 'sse3', 'ssse3', 'sse4_1', 'sse4_2', 'cx16', 'popcnt', 'lahf_lm'];
@@ -23,7 +49,11 @@ const everything = Object.keys(cpuidFeatures).filter((name) => name !== 'osxsave
 
 const models: readonly CpuModel[] = [
   { name: 'max', description: 'everything that the engine implements', features: new Set(everything) },
-  { name: 'x86-64-v2', description: 'the x86-64-v2 level of the psABI (SSE4.2, POPCNT, CMPXCHG16B)', features: new Set(v2) },
+  {
+    name: 'x86-64-v2',
+    description: 'the x86-64-v2 level of the psABI (SSE4.2, POPCNT, CMPXCHG16B)',
+    features: new Set(v2),
+  },
   { name: 'x86-64', description: 'the x86-64 baseline (SSE2)', features: new Set(always) },
 ];
 

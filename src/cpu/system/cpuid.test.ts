@@ -24,7 +24,20 @@ test('a leaf without subleaves answers the same whatever ECX holds (SDM Vol. 2A 
 
 test('leaf 1 names what every 64-bit processor has', () => {
   const [, , , edx = 0] = cpuid(1, 7);
-  const required = { fpu: 0, tsc: 4, msr: 5, pae: 6, cx8: 8, apic: 9, pge: 13, cmov: 15, mmx: 23, fxsr: 24, sse: 25, sse2: 26 };
+  const required = {
+    fpu: 0,
+    tsc: 4,
+    msr: 5,
+    pae: 6,
+    cx8: 8,
+    apic: 9,
+    pge: 13,
+    cmov: 15,
+    mmx: 23,
+    fxsr: 24,
+    sse: 25,
+    sse2: 26,
+  };
   for (const [name, bit] of Object.entries(required)) assert.equal((edx >>> bit) & 1, 1, name);
 });
 

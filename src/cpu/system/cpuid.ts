@@ -2,8 +2,8 @@
 import { type CpuFeature, type CpuidRegister, cpuidFeatures } from '../../spec/x86/cpuid.ts';
 import { physicalAddressBits } from '../../spec/x86/paging.ts';
 import { cr4 } from '../../spec/x86/registers.ts';
-import type { Processor } from '../processor.ts';
 import { status } from '../interpret/status.ts';
+import type { Processor } from '../processor.ts';
 import { cpuSignature } from './cpu-model.ts';
 import { fpuStateSize } from './xsave-layout.ts';
 

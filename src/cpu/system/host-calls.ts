@@ -1,11 +1,21 @@
 /** The slow paths by name: what `Ops.host` reaches. */
+
+import { msr } from '../../spec/x86/msr.ts';
+import { cr4, eflags } from '../../spec/x86/registers.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { movFromDr, movToDr } from '../events/debug.ts';
 import { syscall, sysenter, sysexit, sysret } from '../events/fast-calls.ts';
 import { returnedFlags } from '../events/iret.ts';
-import { farBranch, int1, interruptCall, iretCall, loadFarSegment, movToSreg, retFar, softwareInterrupt } from '../events/transfer-calls.ts';
-import { cr4, eflags } from '../../spec/x86/registers.ts';
-import { msr } from '../../spec/x86/msr.ts';
+import {
+  farBranch,
+  int1,
+  interruptCall,
+  iretCall,
+  loadFarSegment,
+  movToSreg,
+  retFar,
+  softwareInterrupt,
+} from '../events/transfer-calls.ts';
 import { generalProtection, undefinedOpcode } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
@@ -118,15 +128,59 @@ function writeBase(cpu: Processor, index: number): number {
 const pause: HostCallImplementation = () => status.next;
 
 export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> = {
-  cpuid, rdtsc: timeStamp, rdtscp, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv, rdrand: random, rdseed: random,
-  'mov-to-cr': movToCr, 'mov-from-cr': movFromCr, 'mov-to-dr': movToDr, 'mov-from-dr': movFromDr, clts, lmsw, hlt, sti,
-  popf, invlpg, invpcid, stac: (cpu) => setAc(cpu, true), clac: (cpu) => setAc(cpu, false),
-  lgdt: (cpu) => loadTable(cpu, 'gdtr'), lidt: (cpu) => loadTable(cpu, 'idtr'), lldt, ltr,
-  lar: (cpu) => inspect(cpu, 'rights'), lsl: (cpu) => inspect(cpu, 'limit'), verr: (cpu) => verify(cpu, false),
-  verw: (cpu) => verify(cpu, true), rdfsbase: requireFsgsbase, rdgsbase: requireFsgsbase,
-  wrfsbase: (cpu) => writeBase(cpu, segmentIndex.fs), wrgsbase: (cpu) => writeBase(cpu, segmentIndex.gs), pause,
-  'mov-to-sreg': movToSreg, 'pop-sreg': movToSreg, 'load-far-segment': loadFarSegment, 'jmp-far': (cpu) => farBranch(cpu, false),
-  'call-far': (cpu) => farBranch(cpu, true), 'ret-far': retFar, iret: iretCall, int: interruptCall,
-  int1, int3: (cpu) => softwareInterrupt(cpu, 3), into: (cpu) => softwareInterrupt(cpu, 4), syscall, sysret, sysenter, sysexit,
-  'check-io': checkIo, in: portIn, out: portOut, ...fpuCalls,
+  cpuid,
+  rdtsc: timeStamp,
+  rdtscp,
+  rdpmc,
+  rdmsr,
+  wrmsr,
+  xgetbv,
+  xsetbv,
+  rdrand: random,
+  rdseed: random,
+  'mov-to-cr': movToCr,
+  'mov-from-cr': movFromCr,
+  'mov-to-dr': movToDr,
+  'mov-from-dr': movFromDr,
+  clts,
+  lmsw,
+  hlt,
+  sti,
+  popf,
+  invlpg,
+  invpcid,
+  stac: (cpu) => setAc(cpu, true),
+  clac: (cpu) => setAc(cpu, false),
+  lgdt: (cpu) => loadTable(cpu, 'gdtr'),
+  lidt: (cpu) => loadTable(cpu, 'idtr'),
+  lldt,
+  ltr,
+  lar: (cpu) => inspect(cpu, 'rights'),
+  lsl: (cpu) => inspect(cpu, 'limit'),
+  verr: (cpu) => verify(cpu, false),
+  verw: (cpu) => verify(cpu, true),
+  rdfsbase: requireFsgsbase,
+  rdgsbase: requireFsgsbase,
+  wrfsbase: (cpu) => writeBase(cpu, segmentIndex.fs),
+  wrgsbase: (cpu) => writeBase(cpu, segmentIndex.gs),
+  pause,
+  'mov-to-sreg': movToSreg,
+  'pop-sreg': movToSreg,
+  'load-far-segment': loadFarSegment,
+  'jmp-far': (cpu) => farBranch(cpu, false),
+  'call-far': (cpu) => farBranch(cpu, true),
+  'ret-far': retFar,
+  iret: iretCall,
+  int: interruptCall,
+  int1,
+  int3: (cpu) => softwareInterrupt(cpu, 3),
+  into: (cpu) => softwareInterrupt(cpu, 4),
+  syscall,
+  sysret,
+  sysenter,
+  sysexit,
+  'check-io': checkIo,
+  in: portIn,
+  out: portOut,
+  ...fpuCalls,
 };

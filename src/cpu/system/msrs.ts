@@ -18,20 +18,36 @@ const miscEnableValue = 0x1n;
 
 /** MSRs that are plain storage for the guest, with their reset values. */
 const plainMsrs: ReadonlyMap<number, bigint> = new Map<number, bigint>([
-  [msr.sysenterCs, 0n], [msr.star, 0n], [msr.fmask, 0n], [msr.tscAux, 0n], [msr.debugControl, 0n], [specControlMsr, 0n],
-  [msr.mtrrDefType, 0xc06n], [msr.mtrrFix64k, 0x0606_0606_0606_0606n], [msr.mtrrFix16k0, 0x0606_0606_0606_0606n],
-  [msr.mtrrFix16k1, 0n], [msr.miscEnable, miscEnableValue], [msr.biosUpdateSignature, 0n], [msr.mcgStatus, 0n],
+  [msr.sysenterCs, 0n],
+  [msr.star, 0n],
+  [msr.fmask, 0n],
+  [msr.tscAux, 0n],
+  [msr.debugControl, 0n],
+  [specControlMsr, 0n],
+  [msr.mtrrDefType, 0xc06n],
+  [msr.mtrrFix64k, 0x0606_0606_0606_0606n],
+  [msr.mtrrFix16k0, 0x0606_0606_0606_0606n],
+  [msr.mtrrFix16k1, 0n],
+  [msr.miscEnable, miscEnableValue],
+  [msr.biosUpdateSignature, 0n],
+  [msr.mcgStatus, 0n],
   ...Array.from({ length: 16 }, (_, n): [number, bigint] => [msr.mtrrPhysBase0 + n, 0n]),
   ...Array.from({ length: 8 }, (_, n): [number, bigint] => [msr.mtrrFix4k0 + n, 0n]),
 ]);
 
 /** MSRs that hold addresses and must be canonical. */
 const addressMsrs: ReadonlyMap<number, bigint> = new Map<number, bigint>([
-  [msr.sysenterEsp, 0n], [msr.sysenterEip, 0n], [msr.lstar, 0n], [msr.cstar, 0n],
+  [msr.sysenterEsp, 0n],
+  [msr.sysenterEip, 0n],
+  [msr.lstar, 0n],
+  [msr.cstar, 0n],
 ]);
 
 const readOnly: ReadonlyMap<number, bigint> = new Map<number, bigint>([
-  [msr.mtrrCap, mtrrCapability], [msr.mcgCap, 0n], [msr.featureControl, 1n], [msr.perfStatus, 0n],
+  [msr.mtrrCap, mtrrCapability],
+  [msr.mcgCap, 0n],
+  [msr.featureControl, 1n],
+  [msr.perfStatus, 0n],
   [archCapabilitiesMsr, archCapabilities],
 ]);
 
@@ -152,6 +168,7 @@ export function wrmsr(cpu: Processor): number {
   const { state } = cpu;
   const index = state.gpr32(1);
   const value = (BigInt(state.gpr32(2)) << 32n) | BigInt(state.gpr32(0));
-  if (cpu.msrs.write(cpu, index, value) === undefined && !cpu.externalMsrs.write(index, value)) throw generalProtection();
+  if (cpu.msrs.write(cpu, index, value) === undefined && !cpu.externalMsrs.write(index, value))
+    throw generalProtection();
   return cpu.leave();
 }

@@ -1,5 +1,13 @@
 /** Descriptor tables and what looks into them: LGDT … LTR, LAR, LSL, VERR, VERW. SDM Vol. 2A/2B, Vol. 3A 5.10. */
-import { attributesOf, baseOf, type Descriptor, descriptorAddress, isNull, limitOf, readDescriptor } from '../events/descriptors.ts';
+import {
+  attributesOf,
+  baseOf,
+  type Descriptor,
+  descriptorAddress,
+  isNull,
+  limitOf,
+  readDescriptor,
+} from '../events/descriptors.ts';
 import { generalProtection, notPresent } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
@@ -92,7 +100,8 @@ export function inspect(cpu: Processor, what: 'rights' | 'limit'): number {
     const types = (what === 'rights' ? larTypes : lslTypes)[state.longMode ? 'long' : 'legacy'];
     seen &&= ((types >> (attributes & 0xf)) & 1) !== 0 && !privileged(cpu, selector, attributes);
   } else {
-    const conforming = (attributes & (attribute.code | attribute.conforming)) === (attribute.code | attribute.conforming);
+    const conforming =
+      (attributes & (attribute.code | attribute.conforming)) === (attribute.code | attribute.conforming);
     seen &&= conforming || !privileged(cpu, selector, attributes);
   }
   state.setScratch(0, seen ? 1n : 0n);
@@ -111,7 +120,8 @@ export function verify(cpu: Processor, write: boolean): number {
   let usable = (attributes & attribute.s) !== 0;
   if ((attributes & attribute.code) !== 0) {
     const conforming = (attributes & attribute.conforming) !== 0;
-    usable &&= !write && (attributes & attribute.readable) !== 0 && (conforming || !privileged(cpu, selector, attributes));
+    usable &&=
+      !write && (attributes & attribute.readable) !== 0 && (conforming || !privileged(cpu, selector, attributes));
   } else {
     usable &&= (!write || (attributes & attribute.writable) !== 0) && !privileged(cpu, selector, attributes);
   }

@@ -52,7 +52,12 @@ export function enterLongMode({ vcpu, memory }: BareMachine, rip: number, cpl: 0
   state.set64('cr4', BigInt(cr4.pae | cr4.osfxsr | cr4.osxmmexcpt));
   state.set64('efer', BigInt(efer.lme | efer.lma | efer.nxe | efer.sce));
   state.set64('cr0', BigInt((cr0.pe | cr0.pg | cr0.wp | cr0.ne | cr0.et) >>> 0));
-  state.setSegment(segmentIndex.cs, { selector: 8 | cpl, base: 0n, limit: 0xffff_ffff, attributes: 0xa09b | (cpl << 5) });
+  state.setSegment(segmentIndex.cs, {
+    selector: 8 | cpl,
+    base: 0n,
+    limit: 0xffff_ffff,
+    attributes: 0xa09b | (cpl << 5),
+  });
   for (const index of [segmentIndex.ss, segmentIndex.ds, segmentIndex.es, segmentIndex.fs, segmentIndex.gs]) {
     state.setSegment(index, { selector: 16 | cpl, base: 0n, limit: 0xffff_ffff, attributes: 0xc093 | (cpl << 5) });
   }

@@ -52,7 +52,10 @@ function targetOf({ instruction, offset }: Placed): number | undefined {
 
 /** Decodes everything reachable within the page. */
 function reachable(
-  page: Uint8Array, entry: number, mode: DecodeMode, translatable: Translatable,
+  page: Uint8Array,
+  entry: number,
+  mode: DecodeMode,
+  translatable: Translatable,
 ): { placed: Map<number, Placed>; leaders: Set<number> } {
   const placed = new Map<number, Placed>();
   const leaders = new Set([entry]);
@@ -89,8 +92,10 @@ function blockAt(start: number, placed: ReadonlyMap<number, Placed>, leaders: Re
     offset += here.instruction.length;
     const target = targetOf(here);
     const ends = here.instruction.row.endsBlock === true;
-    if (ends || target !== undefined) return { instructions, end: offset, fallsThrough: !ends, target, interpreted: false };
-    if (leaders.has(offset)) return { instructions, end: offset, fallsThrough: true, target: undefined, interpreted: false };
+    if (ends || target !== undefined)
+      return { instructions, end: offset, fallsThrough: !ends, target, interpreted: false };
+    if (leaders.has(offset))
+      return { instructions, end: offset, fallsThrough: true, target: undefined, interpreted: false };
   }
   if (instructions.length === 0) return undefined;
   return { instructions, end: offset, fallsThrough: true, target: undefined, interpreted: true };
@@ -152,7 +157,12 @@ export function dominates(graph: BlockGraph, above: Node, below: Node): boolean 
 }
 
 /** @returns undefined if nothing at the entry can be translated. */
-export function buildGraph(page: Uint8Array, entry: number, mode: DecodeMode, translatable: Translatable): BlockGraph | undefined {
+export function buildGraph(
+  page: Uint8Array,
+  entry: number,
+  mode: DecodeMode,
+  translatable: Translatable,
+): BlockGraph | undefined {
   const { placed, leaders } = reachable(page, entry, mode, translatable);
   const blocks = new Map<number, Block>();
   for (const leader of leaders) {
@@ -162,7 +172,13 @@ export function buildGraph(page: Uint8Array, entry: number, mode: DecodeMode, tr
   if (!blocks.has(entry)) return undefined;
   const byOffset = new Map<number, Node>();
   const nodes = order(entry, blocks).map((offset, position): Node => {
-    const node: Node = { block: blocks.get(offset) as Block, order: position, dominator: position === 0 ? 0 : -1, predecessors: [], loopHeader: false };
+    const node: Node = {
+      block: blocks.get(offset) as Block,
+      order: position,
+      dominator: position === 0 ? 0 : -1,
+      predecessors: [],
+      loopHeader: false,
+    };
     byOffset.set(offset, node);
     return node;
   });
@@ -172,7 +188,9 @@ export function buildGraph(page: Uint8Array, entry: number, mode: DecodeMode, tr
   dominators(nodes);
   const graph = { nodes, byOffset, instructions: placed.size };
   for (const node of nodes) {
-    node.loopHeader = node.predecessors.some((from) => from >= node.order && dominates(graph, node, nodes[from] as Node));
+    node.loopHeader = node.predecessors.some(
+      (from) => from >= node.order && dominates(graph, node, nodes[from] as Node),
+    );
   }
   return graph;
 }

@@ -28,7 +28,12 @@ class RegionEmitter {
   readonly #joins = new Map<number, Label>();
   #at: Node;
 
-  constructor(graph: BlockGraph, code: CodeBuilder, frame: Omit<RegionFrame, 'branchTo'>, semantics: Readonly<Record<string, Semantics>>) {
+  constructor(
+    graph: BlockGraph,
+    code: CodeBuilder,
+    frame: Omit<RegionFrame, 'branchTo'>,
+    semantics: Readonly<Record<string, Semantics>>,
+  ) {
     this.#graph = graph;
     this.#code = code;
     this.#semantics = semantics;
@@ -112,12 +117,17 @@ class RegionEmitter {
     });
     if (!stored || ops.ended) return;
     // The store may have hit code, even this region's: what follows must be looked up.
-    this.#code.if(ops.get(this.#codeWritten), () => {
-      const { pending } = ops;
-      ops.leaveTo(offset + instruction.length);
-      ops.pending = pending;
-      ops.ended = false;
-    }, undefined, false);
+    this.#code.if(
+      ops.get(this.#codeWritten),
+      () => {
+        const { pending } = ops;
+        ops.leaveTo(offset + instruction.length);
+        ops.pending = pending;
+        ops.ended = false;
+      },
+      undefined,
+      false,
+    );
   }
 
   /** Ends the current block: on to page offset `offset`. */
@@ -157,7 +167,11 @@ class RegionEmitter {
 }
 
 /** Emits the function of a region. */
-export function emitRegion(graph: BlockGraph, functions: SharedFunctions, semantics: Readonly<Record<string, Semantics>>): CodeBuilder {
+export function emitRegion(
+  graph: BlockGraph,
+  functions: SharedFunctions,
+  semantics: Readonly<Record<string, Semantics>>,
+): CodeBuilder {
   const code = new CodeBuilder(handlerType.parameters);
   const locals = {
     record: code.parameter(0),

@@ -2,8 +2,9 @@
  * Status flags at translation time. An instruction's flags are mostly dead before anyone looks: the translator only
  * notes what they were computed from, and computes them where a condition, a side exit or a join wants them.
  */
-import type { Bits } from '../emit/emitter.ts';
+
 import type { Value } from '../../wasm/types.ts';
+import type { Bits } from '../emit/emitter.ts';
 
 /** How the flags at this point are known. `packed`: in the two flag locals (see `emit/flags.ts`). */
 export type PendingFlags =

@@ -76,8 +76,13 @@ export class TranslatorOps extends Ops {
   /** Emits `run` as the instruction at page offset `offset`. @returns whether it may have written memory. */
   instruction(instruction: Instruction, offset: number, run: () => void): boolean {
     const outer = {
-      instruction: this.#instruction, offset: this.#offset, fields: this.#fields, form: this.form,
-      label: this.#finishLabel, finished: this.#finished, stored: this.stored,
+      instruction: this.#instruction,
+      offset: this.#offset,
+      fields: this.#fields,
+      form: this.form,
+      label: this.#finishLabel,
+      finished: this.#finished,
+      stored: this.stored,
     };
     this.#instruction = instruction;
     this.#offset = offset;
@@ -131,7 +136,8 @@ export class TranslatorOps extends Ops {
   /** Stores what the region wrote; for the epilogue. */
   storeRegisters(): void {
     for (const [number, local] of this.#registers.entries()) {
-      if (local !== undefined && this.#written[number] === true) super.storeState64(state.gpr + number * 8, this.get(local));
+      if (local !== undefined && this.#written[number] === true)
+        super.storeState64(state.gpr + number * 8, this.get(local));
     }
     if (this.flagsWritten) this.#storeFlags();
   }
@@ -248,7 +254,9 @@ export class TranslatorOps extends Ops {
 
   linearIn(segment: number, offset: Value, _bytes: number, _access: Access): Value {
     const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
-    const linear = this.let(based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset);
+    const linear = this.let(
+      based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset,
+    );
     this.impliedSegments.set(linear, segment);
     return linear;
   }
@@ -601,7 +609,8 @@ export class TranslatorOps extends Ops {
   override cf(): Value {
     const { pending } = this;
     if (pending.kind === 'logic') return this.i32(0);
-    if (pending.kind === 'sub') return this.ltU(this.zeroExtend(pending.a, pending.bits), this.zeroExtend(pending.b, pending.bits));
+    if (pending.kind === 'sub')
+      return this.ltU(this.zeroExtend(pending.a, pending.bits), this.zeroExtend(pending.b, pending.bits));
     if (pending.kind === 'add') {
       return this.ltU(this.zeroExtend(pending.result, pending.bits), this.zeroExtend(pending.a, pending.bits));
     }
@@ -641,4 +650,3 @@ export class TranslatorOps extends Ops {
     return super.condition(code);
   }
 }
-

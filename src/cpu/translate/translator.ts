@@ -61,7 +61,12 @@ class ProbingOps extends InterpreterOps {
 
 export class Translator {
   readonly statistics: TranslatorStatistics = {
-    regions: 0, instructions: 0, bytes: 0, dropped: 0, refused: 0, milliseconds: 0,
+    regions: 0,
+    instructions: 0,
+    bytes: 0,
+    dropped: 0,
+    refused: 0,
+    milliseconds: 0,
   };
   readonly #host: HandlerHost;
   readonly #table: WasmTable;
@@ -168,12 +173,19 @@ export class Translator {
     return known;
   }
 
-  #probe(instruction: Instruction, key: Pick<Instruction, 'operandSize' | 'addressSize' | 'registerForm' | 'repeat'>): boolean {
+  #probe(
+    instruction: Instruction,
+    key: Pick<Instruction, 'operandSize' | 'addressSize' | 'registerForm' | 'repeat'>,
+  ): boolean {
     if (this.#semantics[instruction.row.semantics] === undefined) return false;
     const code = new CodeBuilder(handlerType.parameters);
     const functions: SharedFunctions = { segmentLinear: 0, readSlow: 0, readForWriteSlow: 0, writeSlow: 0, host: 0 };
     try {
-      emitHandler(new ProbingOps(code, code.parameter(0), functions), formOf(instruction.row, { ...key, long: true }), this.#semantics);
+      emitHandler(
+        new ProbingOps(code, code.parameter(0), functions),
+        formOf(instruction.row, { ...key, long: true }),
+        this.#semantics,
+      );
       return true;
     } catch (reason) {
       if (reason instanceof SlowPathFound) return false;
@@ -198,7 +210,8 @@ export class Translator {
     const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), {
       env: { vcpu: this.#host.vcpuMemory, ram: this.#host.guestMemory, ...this.#host.shared },
     });
-    for (const [position, { candidate, graph }] of work.entries()) this.#install(candidate, graph, exports[`r${position}`]);
+    for (const [position, { candidate, graph }] of work.entries())
+      this.#install(candidate, graph, exports[`r${position}`]);
   }
 
   #install(candidate: Candidate, graph: BlockGraph, entry: unknown): void {

@@ -2,10 +2,11 @@
  * Lockstep: runs a region, takes back what it did, runs the same instructions one by one on the interpreter, and
  * compares registers, flags and memory. A region that touched a device is believed: its effects cannot be taken back.
  */
-import { readEflags } from '../state/flags.ts';
-import { segmentAt, state } from '../state/layout.ts';
+
 import { status } from '../interpret/status.ts';
 import type { WriteLog } from '../mmu/write-log.ts';
+import { readEflags } from '../state/flags.ts';
+import { segmentAt, state } from '../state/layout.ts';
 
 /** What the verifier needs of its vCPU. */
 export interface VerifiedCpu {
@@ -19,7 +20,24 @@ export interface VerifiedCpu {
   describe(rip: bigint): string;
 }
 
-const registerNames = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const registerNames = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
 const slice = 400;
 
 interface Snapshot {
@@ -75,7 +93,9 @@ export class Verifier {
     }
     if (differences.length > 0) {
       const code = this.#cpu.describe(rip);
-      throw new LockstepError(`translated code differs after ${count} instructions from 0x${rip.toString(16)}:\n${differences.join('\n')}\n${code}`);
+      throw new LockstepError(
+        `translated code differs after ${count} instructions from 0x${rip.toString(16)}:\n${differences.join('\n')}\n${code}`,
+      );
     }
     this.verified++;
     return interpreted;
@@ -95,23 +115,30 @@ export class Verifier {
     const compare = (name: string, x: bigint | number, y: bigint | number): void => {
       if (x !== y) differences.push(`${name}: interpreter ${y.toString(16)}, translator ${x.toString(16)}`);
     };
-    for (const [n, name] of registerNames.entries()) compare(name, a.getBigUint64(n * 8, true), b.getBigUint64(n * 8, true));
+    for (const [n, name] of registerNames.entries())
+      compare(name, a.getBigUint64(n * 8, true), b.getBigUint64(n * 8, true));
     const fault = a.getInt32(state.fault, true);
     if (fault === 0) compare('rip', a.getBigUint64(state.rip, true), b.getBigUint64(state.rip, true));
     compare('eflags', translated.eflags, interpreted.eflags);
     compare('fault', fault, b.getInt32(state.fault, true));
     if (fault !== 0) compare('error', a.getInt32(state.faultError, true), b.getInt32(state.faultError, true));
-    for (let at = segmentAt(0); at < segmentAt(6); at += 8) compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
-    for (let at = state.xmm as number; at < state.fcw; at += 8) compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    for (let at = segmentAt(0); at < segmentAt(6); at += 8)
+      compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
+    for (let at = state.xmm as number; at < state.fcw; at += 8)
+      compare(`state+${at.toString(16)}`, a.getBigUint64(at, true), b.getBigUint64(at, true));
     compare('mxcsr', a.getUint32(state.mxcsr, true), b.getUint32(state.mxcsr, true));
     return differences;
   }
 
-  #compareMemory(translated: ReadonlyMap<number, { readonly after: number }>, interpreted: ReadonlyMap<number, { readonly after: number }>): string[] {
+  #compareMemory(
+    translated: ReadonlyMap<number, { readonly after: number }>,
+    interpreted: ReadonlyMap<number, { readonly after: number }>,
+  ): string[] {
     const differences: string[] = [];
     for (const offset of new Set([...translated.keys(), ...interpreted.keys()])) {
       const [x, y] = [translated.get(offset)?.after, interpreted.get(offset)?.after];
-      if (x !== y) differences.push(`RAM ${offset.toString(16)}: interpreter ${y?.toString(16)}, translator ${x?.toString(16)}`);
+      if (x !== y)
+        differences.push(`RAM ${offset.toString(16)}: interpreter ${y?.toString(16)}, translator ${x?.toString(16)}`);
     }
     return differences.slice(0, 16);
   }
