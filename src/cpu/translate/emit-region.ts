@@ -14,7 +14,8 @@ import { status } from '../interpret/status.ts';
 import { state } from '../state/layout.ts';
 import { type BlockGraph, dominates, type Node, type Placed } from './block-graph.ts';
 import { packed } from './pending-flags.ts';
-import { type RegionFrame, TranslatorOps } from './translator-ops.ts';
+import { TranslatorOps } from './translator-ops.ts';
+import type { RegionFrame } from './translator-registers.ts';
 
 class RegionEmitter {
   readonly #graph: BlockGraph;

@@ -1,0 +1,210 @@
+/** The translator's registers and operands: both are known, and general registers live in WebAssembly locals. */
+import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
+import { i32Constant, i64Constant } from '../../wasm/expression.ts';
+import type { Local, Value } from '../../wasm/types.ts';
+import { type Instruction, noRegister, ripBase } from '../decode/instruction.ts';
+import type { Operand } from '../emit/form.ts';
+import { type Access, Ops } from '../emit/ops.ts';
+import { registerFields, segmentNumber } from '../interpret/assemble.ts';
+import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+
+const generalRegisters = 16;
+
+/** What a region's instructions share. */
+export interface RegionFrame {
+  readonly functions: SharedFunctions;
+  readonly exit: Label;
+  /** i32: what the region returns. */
+  readonly status: Local;
+  /** i64: where the guest goes on. */
+  readonly target: Local;
+  /** i32: instructions that may still run; state.budget while the region runs. */
+  readonly budget: Local;
+  /** i64: instruction pointer of the page's byte 0. */
+  readonly codeBase: Local;
+  /** i32: decoded code was overwritten by the running instruction. */
+  readonly codeWritten: Local;
+  /** Continues at a page offset: within the region if it can. */
+  readonly branchTo: (offset: number) => void;
+  /** The record that the region was entered by, for slow paths: i32. */
+  readonly record: Local;
+}
+
+/** Loads and stores of general registers and the flag words go to locals, which the region's ends load and store. */
+export abstract class TranslatorRegisters extends Ops {
+  protected readonly frame: RegionFrame;
+  readonly #registers: (Local | undefined)[] = new Array(generalRegisters).fill(undefined);
+  readonly #written = new Array<boolean>(generalRegisters).fill(false);
+  protected readonly flagResultLocal: Local;
+  protected readonly flagAuxLocal: Local;
+  flagsTouched = false;
+  flagsWritten = false;
+  /** The running instruction and its page offset. */
+  protected running!: Instruction;
+  protected runningAt = 0;
+  #fields = { reg: 0, rm: 0, vvvv: 0 };
+
+  constructor(code: CodeBuilder, frame: RegionFrame) {
+    super(code);
+    this.frame = frame;
+    this.flagResultLocal = code.local('i64');
+    this.flagAuxLocal = code.local('i32');
+  }
+
+  /** From here on operands are those of `instruction` at `offset`. */
+  protected setRunning(instruction: Instruction, offset: number): void {
+    this.running = instruction;
+    this.runningAt = offset;
+    this.#fields = registerFields(instruction);
+  }
+
+  /** The local of a general register. */
+  protected general(number: number): Local {
+    let local = this.#registers[number];
+    if (local === undefined) {
+      local = this.code.pinnedLocal('i64');
+      this.#registers[number] = local;
+    }
+    return local;
+  }
+
+  /** Loads what the region uses; for the prologue. */
+  loadRegisters(): void {
+    for (const [number, local] of this.#registers.entries()) {
+      if (local !== undefined) this.set(local, super.loadState64(state.gpr + number * 8));
+    }
+    if (this.flagsTouched) {
+      this.set(this.flagResultLocal, super.loadState64(state.flagResult));
+      this.set(this.flagAuxLocal, super.loadState32(state.flagAux));
+    }
+  }
+
+  /** Stores what the region wrote; for the epilogue. */
+  storeRegisters(): void {
+    for (const [number, local] of this.#registers.entries()) {
+      if (local !== undefined && this.#written[number] === true)
+        super.storeState64(state.gpr + number * 8, this.get(local));
+    }
+    if (this.flagsWritten) this.storeFlags();
+  }
+
+  protected storeFlags(): void {
+    super.storeState64(state.flagResult, this.get(this.flagResultLocal));
+    super.storeState32(state.flagAux, this.get(this.flagAuxLocal));
+  }
+
+  #generalNumber(address: number): number | undefined {
+    const offset = address - state.gpr;
+    return offset >= 0 && offset < generalRegisters * 8 ? offset >> 3 : undefined;
+  }
+
+  override loadRegister(address: Value, bits: number): Value {
+    const at = Number(address.immediate);
+    const number = this.#generalNumber(at);
+    if (number === undefined) return super.loadRegister(address, bits);
+    const whole = this.get(this.general(number));
+    const value = bits === 64 ? whole : this.wrap(whole);
+    if (bits >= 32) return value;
+    const shifted = (at & 7) === 0 ? value : this.shrU(value, (at & 7) * 8);
+    return this.and(shifted, (1 << bits) - 1);
+  }
+
+  override storeRegister(address: Value, bits: number, value: Value, general: boolean): void {
+    const at = Number(address.immediate);
+    const number = this.#generalNumber(at);
+    if (number === undefined) {
+      super.storeRegister(address, bits, value, general);
+      return;
+    }
+    const local = this.general(number);
+    this.#written[number] = true;
+    if (bits === 64) this.set(local, value);
+    else if (bits === 32) this.set(local, this.extendU(value));
+    else this.#merge(local, (at & 7) * 8, bits, value);
+  }
+
+  #merge(local: Local, shift: number, bits: number, value: Value): void {
+    const mask = ((1n << BigInt(bits)) - 1n) << BigInt(shift);
+    const field = this.shl(this.extendU(this.and(value, (1 << bits) - 1)), shift);
+    this.set(local, this.or(this.and(this.get(local), ~mask), field));
+  }
+
+  override loadState64(address: Value | number, offset = 0): Value {
+    const number = typeof address === 'number' ? this.#generalNumber(address + offset) : undefined;
+    if (number !== undefined) return this.get(this.general(number));
+    if (address === state.codeBase) return this.get(this.frame.codeBase);
+    return super.loadState64(address, offset);
+  }
+
+  override storeState64(address: number, value: Value): void {
+    const number = this.#generalNumber(address);
+    if (number === undefined) {
+      super.storeState64(address, value);
+      return;
+    }
+    this.#written[number] = true;
+    this.set(this.general(number), value);
+  }
+
+  /** state.codeBase as memory has it; for the prologue. */
+  sharedCodeBase(): Value {
+    return super.loadState64(state.codeBase);
+  }
+
+  override loadState32(address: Value | number, offset = 0): Value {
+    const number = typeof address === 'number' ? this.#generalNumber(address + offset) : undefined;
+    return number === undefined ? super.loadState32(address, offset) : this.wrap(this.get(this.general(number)));
+  }
+
+  // Operands
+
+  protected registerAddress(operand: Operand): Value {
+    if (operand.field === 'fixed') return i32Constant(operand.address as number);
+    return i32Constant(this.#fields[operand.field as 'reg' | 'rm' | 'vvvv']);
+  }
+
+  immediate(operand: Operand, bits = operand.bits): Value {
+    const value = operand.field === 'fixed' ? BigInt(operand.address as number) : this.running.immediate;
+    return this.constantOf(bits, bits === 64 ? value : BigInt.asUintN(bits, value));
+  }
+
+  immediate2(): Value {
+    return i32Constant(this.running.immediate2);
+  }
+
+  effectiveAddress(_operand: Operand, byteOffset = 0): Value {
+    const { base, index, scale, displacement, addressSize } = this.running;
+    let offset = displacement + BigInt(byteOffset);
+    let sum: Value | undefined;
+    if (base === ripBase) {
+      offset += BigInt(this.runningAt + this.running.length);
+      sum = this.get(this.frame.codeBase);
+    } else if (base !== noRegister) {
+      sum = this.get(this.general(base));
+    }
+    if (index !== noRegister) {
+      const scaled = this.shl(this.get(this.general(index)), scale);
+      sum = sum === undefined ? scaled : this.add(sum, scaled);
+    }
+    const address = sum === undefined ? i64Constant(offset) : this.add(sum, offset);
+    return this.zeroExtend(address, addressSize);
+  }
+
+  basedOnStack(_operand: Operand): Value {
+    return i32Constant(this.running.base === 4 ? 1 : 0);
+  }
+
+  linearOf(effective: Value, _bytes: number, _access: Access): Value {
+    return this.linearIn(segmentNumber(this.running, true), effective, _bytes, _access);
+  }
+
+  linearIn(segment: number, offset: Value, _bytes: number, _access: Access): Value {
+    const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
+    const linear = this.let(
+      based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset,
+    );
+    this.impliedSegments.set(linear, segment);
+    return linear;
+  }
+}
