@@ -80,7 +80,7 @@ export class Fetcher {
     if (offset < 0 || mode.step || !whole) return this.#single(mode, ip, linear, physical);
     this.ramOffset = offset;
     const record = this.#interpreter.code.find(offset, mode.decode, mode.index);
-    if (record === 0) return this.#single(mode, ip, linear, physical);
+    if (record === 0) return this.#straddling(mode, ip, linear, slot);
     if (this.caching) this.#interpreter.jumps.enter(linear, mode.key, record, this.#global[slot] === 1);
     return record;
   }
@@ -96,6 +96,26 @@ export class Fetcher {
       this.#tags[slot] = tag;
     }
     return slot;
+  }
+
+  /** An instruction that runs into the next page; found again as long as both pages stay where they are. */
+  #straddling(mode: FetchMode, ip: number, linear: number, slot: number): number {
+    const within = linear & 0xfff;
+    const physical = (this.#pages[slot] as number) + within;
+    if (mode.decode.codeSize !== 64) return this.#single(mode, ip, linear, physical);
+    const global = this.#global[slot] === 1;
+    const second = this.#translate(linear - within + pageSize, mode.user);
+    const secondOffset = this.#memory.ramOffset(this.#pages[second] as number);
+    if (secondOffset < 0) return this.#single(mode, ip, linear, physical);
+    const bytes = new Uint8Array(maxInstruction);
+    const first = pageSize - within;
+    this.#copy(bytes, 0, physical, first);
+    this.#copy(bytes, first, this.#pages[second] as number, maxInstruction - first);
+    const { code, jumps } = this.#interpreter;
+    const found = code.findStraddler(this.ramOffset, secondOffset / pageSize, bytes, mode.decode, mode.index);
+    if (found === 0) return this.#single(mode, ip, linear, physical);
+    if (this.caching) jumps.enter(linear, mode.key, found, global && this.#global[second] === 1);
+    return found;
   }
 
   /**

@@ -3,6 +3,7 @@ import type { MmioBus } from '../device-model/mmio.ts';
 import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { eflags } from '../spec/x86/registers.ts';
+import { describeCode } from './describe-code.ts';
 import { hostCalls } from './emit/host-calls.ts';
 import { DebugUnit, setDr6 } from './events/debug.ts';
 import { deliverEvent } from './events/pending.ts';
@@ -12,10 +13,9 @@ import { createInterpreter, createVcpuMemory, type Interpreter } from './interpr
 import { stackAccess } from './interpret/interpreter-ops.ts';
 import { record } from './interpret/record.ts';
 import { status } from './interpret/status.ts';
-import { ModeTracker } from './mode.ts';
 import { Mmu } from './mmu/mmu.ts';
+import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
-import { describeCode } from './describe-code.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
 import { CpuState } from './state/cpu-state.ts';
@@ -195,6 +195,8 @@ export class Vcpu implements Processor {
     }
     this.mmu.tlb.flushPage(linear);
     this.#interpreter.jumps.flushPage(linear);
+    // Instructions that run into the page belong to the one before it.
+    this.#interpreter.jumps.flushPage(linear - 4096);
     this.#fetcher.flush();
   }
 
@@ -293,7 +295,8 @@ export class Vcpu implements Processor {
     const reporter = this.#view.getInt32(state.record, true);
     if (reporter !== at) translator.settle(reporter);
     if (this.#translates === 'never' || this.#translates === 'verify') translator.settle(at);
-    else if (translator.noteHot({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode })) this.#translate();
+    else if (translator.noteHot({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode }))
+      this.#translate();
   }
 
   #translate(): void {
@@ -354,7 +357,8 @@ export class Vcpu implements Processor {
   #raiseRecorded(): boolean {
     const view = this.#view;
     const vector = view.getInt32(state.fault, true) - 1;
-    const errorCode = view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
+    const errorCode =
+      view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
     view.setInt32(state.fault, 0, true);
     const translated = view.getInt32(state.faultExact, true) !== 0;
     view.setInt32(state.faultExact, 0, true);
@@ -377,7 +381,10 @@ export class Vcpu implements Processor {
     const traps = cpu.flag(eflags.tf);
     if (this.debug.watchesInstructions && (shadow & shadowBit.movSs) === 0) {
       try {
-        const linear = BigInt.asUintN(cpu.code64 ? 64 : 32, cpu.rip + (cpu.code64 ? 0n : cpu.segmentBase(segmentIndex.cs)));
+        const linear = BigInt.asUintN(
+          cpu.code64 ? 64 : 32,
+          cpu.rip + (cpu.code64 ? 0n : cpu.segmentBase(segmentIndex.cs)),
+        );
         this.debug.checkInstruction(this, linear);
       } catch (fault) {
         this.#recordFault(fault);

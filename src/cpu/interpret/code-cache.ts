@@ -6,8 +6,8 @@ import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.
 import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
-import { records, state } from '../state/layout.ts';
 import { maxInstructionLength } from '../decode/state.ts';
+import { records, state } from '../state/layout.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
@@ -29,6 +29,12 @@ interface CodePage {
   readonly stale: Map<number, number[]>;
 }
 
+/** An instruction that two pages share. */
+interface Straddler {
+  readonly record: number;
+  readonly secondPage: number;
+}
+
 /** Slots for an instruction that is decoded for one execution. */
 const transientRecord = records.base;
 const firstRecord = records.base + 2 * record.size;
@@ -42,6 +48,10 @@ export class CodeCache {
   readonly #onOverwritten: (ramPage: number, chunk: number) => void;
   #pages = new Map<number, CodePage>();
   #next: number = firstRecord;
+  /** By RAM offset × 8 + mode index. */
+  readonly #straddlers = new Map<number, Straddler>();
+  /** Keys of the straddlers that begin or end in a page. */
+  readonly #straddlersOf = new Map<number, Set<number>>();
 
   constructor(
     view: DataView,
@@ -72,11 +82,49 @@ export class CodeCache {
     return this.#decodeBlock(ramPage, offset, mode, modeIndex);
   }
 
+  /**
+   * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM; `bytes` are the
+   * instruction's, up to 15. @returns 0 if they are no instruction.
+   */
+  findStraddler(ramOffset: number, secondPage: number, bytes: Uint8Array, mode: DecodeMode, modeIndex: number): number {
+    const key = ramOffset * 8 + modeIndex;
+    const known = this.#straddlers.get(key);
+    if (known !== undefined && known.secondPage === secondPage) return known.record;
+    const result = decode(bytes, 0, bytes.length, mode);
+    if (result.kind !== 'ok') return 0;
+    if (this.#next + 2 * record.size > records.end) this.clear();
+    const address = this.#next;
+    const offset = ramOffset % pageSize;
+    this.#next += record.size;
+    this.#assemble(address, result, offset, mode);
+    this.#pseudo(offset + result.instruction.length, pseudoHandler.continue, 0);
+    this.#straddlers.set(key, { record: address, secondPage });
+    for (const ramPage of [Math.floor(ramOffset / pageSize), secondPage]) {
+      this.#page(ramPage);
+      const keys = this.#straddlersOf.get(ramPage);
+      if (keys === undefined) this.#straddlersOf.set(ramPage, new Set([key]));
+      else keys.add(key);
+    }
+    return address;
+  }
+
+  #dropStraddlers(ramPage: number): void {
+    for (const key of this.#straddlersOf.get(ramPage) ?? []) {
+      const straddler = this.#straddlers.get(key);
+      if (straddler === undefined) continue;
+      this.#view.setUint16(straddler.record + record.handler, pseudoHandler.stale, true);
+      this.#straddlers.delete(key);
+    }
+    this.#straddlersOf.delete(ramPage);
+  }
+
   /** Forgets everything; no emitted code may be running. */
   clear(): void {
     for (const page of this.#pages.values()) this.#unmark(page);
     this.#onFull();
     this.#pages = new Map();
+    this.#straddlers.clear();
+    this.#straddlersOf.clear();
     this.#next = firstRecord;
   }
 
@@ -219,8 +267,10 @@ export class CodeCache {
       if (page === undefined) continue;
       const from = Math.max(ramOffset - ramPage * pageSize, 0);
       const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
-      for (let chunk = (from / chunkBytes) | 0; chunk <= ((to / chunkBytes) | 0); chunk++) this.#invalidate(page, chunk);
-      if (page.records.size === 0) {
+      for (let chunk = (from / chunkBytes) | 0; chunk <= ((to / chunkBytes) | 0); chunk++)
+        this.#invalidate(page, chunk);
+      if (from < chunkBytes || to >= pageSize - chunkBytes) this.#dropStraddlers(ramPage);
+      if (page.records.size === 0 && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
         this.#unmark(page);
       }

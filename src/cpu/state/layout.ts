@@ -120,7 +120,16 @@ export const segmentAccess = { read: 1, write: 2, expandDown: 4, big: 8 } as con
  * #SS from #GP.)
  */
 export const segmentIndex = {
-  es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7, flat: 8, flatStack: 9,
+  es: 0,
+  cs: 1,
+  ss: 2,
+  ds: 3,
+  fs: 4,
+  gs: 5,
+  ldtr: 6,
+  tr: 7,
+  flat: 8,
+  flatStack: 9,
 } as const;
 
 /** Bits of `state.shadow`: events held off for one instruction (SDM Vol. 3A 6.8.3), and NMIs until IRET (6.7.1). */
@@ -155,18 +164,18 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked
  * is page bits above offset bits, so that one page's entries lie together and INVLPG clears them alone.
  */
 export const jumpCache = {
-  base: 0x30000,
-  offsetBits: 6,
-  pageBits: 7,
+  base: 0x80000,
+  offsetBits: 7,
+  pageBits: 8,
   entrySize: 16,
   address: 0,
   key: 8,
   record: 12,
-  size: (1 << 13) * 16,
+  size: (1 << 15) * 16,
 } as const;
 
 /** Decoded records; see `interpret/record.ts`. */
-export const records = { base: 0x60000, end: 0x300_0000 } as const;
+export const records = { base: 0x10_0000, end: 0x300_0000 } as const;
 
 /** Pages of memory 0. */
 export const vcpuMemoryPages = records.end >> 16;
