@@ -102,7 +102,7 @@ function blockAt(start: number, placed: ReadonlyMap<number, Placed>, leaders: Re
 }
 
 /** Successor offsets that lie in the graph. */
-export function successors(block: Block): number[] {
+function successors(block: Block): number[] {
   const list: number[] = [];
   if (block.fallsThrough && !block.interpreted) list.push(block.end);
   if (block.target !== undefined) list.push(block.target);

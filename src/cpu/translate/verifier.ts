@@ -45,7 +45,7 @@ interface Snapshot {
   readonly eflags: number;
 }
 
-export class LockstepError extends Error {}
+class LockstepError extends Error {}
 
 export class Verifier {
   readonly #cpu: VerifiedCpu;

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readEflags } from '../state/flags.ts';
+import { type BareMachine, bareMachine, enterLongMode } from '../testing/bare-machine.ts';
+import { program, randomProgram, randomStream } from './testing/random-program.ts';
+
+type Mode = 'never' | 'hot' | 'always' | 'verify';
+
+function load(machine: BareMachine, code: Uint8Array): void {
+  const { vcpu, memory } = machine;
+  enterLongMode(machine, program.code);
+  memory.write(program.code, code);
+  for (let n = 0; n < 64; n++) memory.writeU64(program.data + n * 8, BigInt(n) * 0x0123_4567_89ab_cdefn);
+  for (let n = 0; n < 16; n++) vcpu.state.setGpr(n, 0x9e37_79b9_7f4a_7c15n * BigInt(n + 1));
+  vcpu.state.setGpr(3, BigInt(program.data));
+  vcpu.state.setGpr(4, BigInt(program.stack));
+  vcpu.state.eflags = 2;
+  vcpu.halted = false;
+}
+
+/** Runs to HLT in slices. @returns everything that the program can have changed. */
+function run(machine: BareMachine, code: Uint8Array, slice: number): string {
+  load(machine, code);
+  const { vcpu, memory } = machine;
+  for (let n = 0; n < 20_000 && vcpu.run(slice) === 'budget'; n++);
+  const registers = Array.from({ length: 16 }, (_, n) => vcpu.state.gpr(n).toString(16));
+  const data = Array.from({ length: 64 }, (_, n) => memory.readU64(program.data + n * 8).toString(16));
+  return [vcpu.halted, vcpu.state.rip.toString(16), readEflags(vcpu.state.view), ...registers, ...data].join(' ');
+}
+
+const machines = new Map<Mode, BareMachine>();
+const machine = (mode: Mode): BareMachine => {
+  const known = machines.get(mode) ?? bareMachine(4, mode);
+  machines.set(mode, known);
+  return known;
+};
+
+test('random programs end in the same state interpreted, translated and in lockstep', () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const code = randomProgram(randomStream(seed));
+    const expected = run(machine('never'), code, 1_000_000);
+    for (const mode of ['always', 'hot', 'verify'] as const) {
+      assert.equal(run(machine(mode), code, 1_000_000), expected, `seed ${seed}, ${mode}`);
+      assert.equal(run(machine(mode), code, 7), expected, `seed ${seed}, ${mode}, slices of 7`);
+    }
+  }
+  assert.ok(machine('always').vcpu.translatorStatistics.regions > 60);
+});
+
+test('a loop becomes a region once it is hot, and leaves it when its budget ends', () => {
+  const hot = bareMachine(4, 'hot');
+  // mov ecx, 5000000; L: add rax, rcx; dec rcx; jnz L; hlt
+  load(hot, new Uint8Array([0xb9, 0x40, 0x4b, 0x4c, 0x00, 0x48, 0x01, 0xc8, 0x48, 0xff, 0xc9, 0x75, 0xf8, 0xf4]));
+  hot.vcpu.state.setGpr(0, 0n);
+  assert.equal(hot.vcpu.run(100_000), 'budget');
+  assert.equal(hot.vcpu.translatorStatistics.regions, 1);
+  const before = hot.vcpu.instructions;
+  assert.equal(hot.vcpu.run(100_000), 'budget');
+  assert.ok(hot.vcpu.instructions - before < 101_000);
+  while (hot.vcpu.run(1_000_000) === 'budget');
+  assert.equal(hot.vcpu.state.gpr(0), (5_000_000n * 5_000_001n) / 2n);
+});
+
+test('a region that rewrites an instruction ahead of itself runs the new one', () => {
+  // mov byte [rip+1], 0x22; mov al, 0x11; dec ecx; hlt — the store hits the immediate of the next instruction
+  const code = new Uint8Array([0xc6, 0x05, 0x01, 0x00, 0x00, 0x00, 0x22, 0xb0, 0x11, 0xff, 0xc9, 0xf4]);
+  for (const mode of ['never', 'always', 'hot', 'verify'] as const) {
+    const target = machine(mode);
+    load(target, code);
+    while (target.vcpu.run(1000) === 'budget');
+    assert.equal(target.vcpu.state.gpr(0) & 0xffn, 0x22n, mode);
+  }
+});
+
+test('a fault in the middle of a region leaves the registers of the instruction before it', () => {
+  // mov eax, 1; mov edx, 2; add eax, edx; mov [0x40000000], eax; mov eax, 9; hlt — beyond the mapped 1 GiB: #PF
+  const code = new Uint8Array([
+    0xb8, 1, 0, 0, 0, 0xba, 2, 0, 0, 0, 0x01, 0xd0, 0x89, 0x04, 0x25, 0, 0, 0, 0x40, 0xb8, 9, 0, 0, 0, 0xf4,
+  ]);
+  for (const mode of ['never', 'always', 'verify'] as const) {
+    const target = machine(mode);
+    load(target, code);
+    target.vcpu.state.setTable('idtr', 0n, 0);
+    assert.equal(target.vcpu.run(1000), 'shutdown', mode);
+    assert.equal(target.vcpu.state.gpr(0), 3n, mode);
+    assert.equal(target.vcpu.state.gpr(2), 2n, mode);
+    assert.equal(target.vcpu.state.get64('cr2'), 0x4000_0000n, mode);
+    assert.equal(target.vcpu.state.rip, BigInt(program.code + 12), mode);
+  }
+});
