@@ -73,7 +73,7 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
 const segmentNames = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
 
 /** Puts the registers into a processor that has just been reset. */
-export function applyCpuState(vcpu: Vcpu, initial: InitialCpuState): void {
+function applyCpuState(vcpu: Vcpu, initial: InitialCpuState): void {
   const { state } = vcpu;
   // Before the segments, whose rights depend on them.
   for (const name of ['cr0', 'cr3', 'cr4', 'efer'] as const) state.set64(name, BigInt(initial[name]));

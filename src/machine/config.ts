@@ -78,7 +78,5 @@ export interface Machine {
   statistics(): Statistics;
 }
 
-/** `configuration`: a value that no machine can have. `input`: a file that is malformed or does not fit. */
-export type CreateError = 'configuration' | 'input';
-
+/** Errors: `configuration`, a value that no machine can have; `input`, a file that is malformed or does not fit. */
 export type CreateMachine = (config: MachineConfig, host: MachineHost) => Result<Machine>;

@@ -1,6 +1,6 @@
 /** Constructors of expression values; the operation's type follows from its operands. */
 import { constant, control, convert, f32, f64, i32, i64, load, scalarResults } from './opcodes.ts';
-import type { Local, Value, ValueType } from './types.ts';
+import type { Value, ValueType } from './types.ts';
 
 type IntegerOperation = keyof typeof i32 & keyof typeof i64;
 type FloatOperation = keyof typeof f32 & keyof typeof f64;
@@ -118,11 +118,4 @@ export const callFor = (type: ValueType, functionIndex: number, parameters: read
   opcode: control.call,
   operands: parameters,
   immediate: functionIndex,
-});
-
-export const localValue = (local: Local): Value => ({
-  type: local.type,
-  opcode: control.localGet,
-  operands: [],
-  immediate: local.index,
 });

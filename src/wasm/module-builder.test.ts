@@ -26,7 +26,7 @@ function single(emit: (code: CodeBuilder) => void): (x: number) => number {
   emit(code);
   module.define(index, code);
   module.export('run', index);
-  return instantiate(module)['run'] as (x: number) => number;
+  return instantiate(module).run as (x: number) => number;
 }
 
 test('LEB128 encodings match the format at their edges', () => {

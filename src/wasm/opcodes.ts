@@ -131,9 +131,3 @@ export const scalarResults: ReadonlyMap<number, 'i32' | 'i64' | 'f32' | 'f64'> =
   [v128.i32x4Bitmask, 'i32'],
   [v128.i64x2Bitmask, 'i32'],
 ]);
-
-// biome-ignore format: a table in the order of the opcodes
-/** atomic.rmw and cmpxchg by operation and width, for guest atomics. */
-export const atomic = {
-  i32CmpxchgFull: threads(0x48), i64CmpxchgFull: threads(0x49), i32Cmpxchg8U: threads(0x4a), i32Cmpxchg16U: threads(0x4b),
-} as const;

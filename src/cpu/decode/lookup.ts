@@ -81,7 +81,7 @@ function immediateOf(operands: readonly OperandSpec[]): ImmediateForm {
 }
 
 /** Whether the encoding has a ModRM byte. */
-export function hasModrm(row: TableRow): boolean {
+function hasModrm(row: TableRow): boolean {
   if (row.ext !== undefined || row.mod !== undefined) return true;
   return row.operandSpecs.some(({ source }) => modrmSources.includes(source));
 }

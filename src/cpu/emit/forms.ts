@@ -108,7 +108,7 @@ function place(source: OperandSpec['source'], registerForm: boolean): Place {
 }
 
 /** The operand that `spec` denotes in an instruction of this size and ModRM form. */
-export function operandOf(spec: OperandSpec, size: Size, registerForm: boolean): Operand {
+function operandOf(spec: OperandSpec, size: Size, registerForm: boolean): Operand {
   const bits = widthBits(spec.width, size);
   if (spec.source === 'fixed') return fixedOperand(spec.name as string, bits);
   return { ...place(spec.source, registerForm), bits };

@@ -205,16 +205,21 @@ export abstract class Ops extends FlagEmitter {
   storeRegister(address: Value, bits: number, value: Value, general: boolean): void {
     switch (bits) {
       case 8:
-        return this.storeState(store.i32_8, address, 0, value);
+        this.storeState(store.i32_8, address, 0, value);
+        break;
       case 16:
-        return this.storeState(store.i32_16, address, 0, value);
+        this.storeState(store.i32_16, address, 0, value);
+        break;
       case 32:
-        if (general) return this.storeState(store.i64, address, 0, this.extendU(value));
-        return this.storeState(store.i32, address, 0, value);
+        if (general) this.storeState(store.i64, address, 0, this.extendU(value));
+        else this.storeState(store.i32, address, 0, value);
+        break;
       case 64:
-        return this.storeState(store.i64, address, 0, value);
+        this.storeState(store.i64, address, 0, value);
+        break;
       case 128:
-        return this.storeState(store.v128, address, 0, value);
+        this.storeState(store.v128, address, 0, value);
+        break;
       default:
         throw new Error(`register of ${bits} bits`);
     }
@@ -239,7 +244,10 @@ export abstract class Ops extends FlagEmitter {
 
   /** Sets as much of rSP as the address size of the stack covers. `value` i64. */
   setStackPointer(value: Value): void {
-    if (this.long) return this.storeState64(rsp, value);
+    if (this.long) {
+      this.storeState64(rsp, value);
+      return;
+    }
     const mask = this.let(this.loadState64(state.stackMask));
     const kept = this.and(this.loadState64(rsp), this.not(mask));
     this.storeState64(rsp, this.or(kept, this.and(value, mask)));

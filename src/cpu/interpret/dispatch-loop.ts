@@ -33,7 +33,7 @@ const hostTypes = {
 } as const;
 
 /** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
-export const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
+const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
 
 function defineSegmentLinear(module: ModuleBuilder): number {
   const index = module.declare(sharedTypes.segmentLinear);

@@ -69,5 +69,5 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  return { run: exported['run'] as (record: number) => number, code, jumps, translator };
+  return { run: exported.run as (record: number) => number, code, jumps, translator };
 }

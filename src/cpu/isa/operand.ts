@@ -37,7 +37,7 @@ const fixedWidths: Readonly<Record<string, OperandWidth>> = {
 };
 
 /** Parses one operand such as 'Ev', 'Ib', 'AL', 'ST'. 'Ti' is ST(i). @throws on notation that this page lacks. */
-export function parseOperand(text: string): OperandSpec {
+function parseOperand(text: string): OperandSpec {
   if (text === 'Ti') return { source: 'T', width: 't' };
   const match = pattern.exec(text);
   if (match !== null) return { source: match[1] as OperandSource, width: match[2] as OperandWidth };

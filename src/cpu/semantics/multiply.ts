@@ -6,7 +6,7 @@ import { type Ops, rax, rdx, type Semantics } from '../emit/ops.ts';
 import { operandAt, readSource } from './operands.ts';
 
 /** High 64 bits of the signed product of two bound i64. */
-export function mulHighS(o: Ops, a: Value, b: Value): Value {
+function mulHighS(o: Ops, a: Value, b: Value): Value {
   const correction = o.add(o.and(o.shrS(a, 63), b), o.and(o.shrS(b, 63), a));
   return o.let(o.sub(o.mulHighU(a, b), correction));
 }

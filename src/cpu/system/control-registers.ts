@@ -28,7 +28,7 @@ function cr4Known(cpu: Processor): number {
 }
 
 /** PAE paging loads the four PDPTEs with CR3. Reserved bits in a present one are #GP(0). SDM Vol. 3A 4.4.1. */
-export function loadPdptes(cpu: Processor, cr3: bigint): void {
+function loadPdptes(cpu: Processor, cr3: bigint): void {
   const { pdptes } = cpu.mmu.walker.paging;
   const base = Number(cr3 & 0xffff_ffe0n);
   const words = Array.from({ length: 8 }, (_, n) => cpu.memory.readU32(base + n * 4));
@@ -45,7 +45,7 @@ function usesPdptes(cpu: Processor, newCr0: number, newCr4: number): boolean {
   return (newCr0 & cr0.pg) !== 0 && (newCr4 & cr4.pae) !== 0 && (cpu.state.low('efer') & efer.lme) === 0;
 }
 
-export function writeCr0(cpu: Processor, value: bigint): void {
+function writeCr0(cpu: Processor, value: bigint): void {
   const { state } = cpu;
   if (value >> 32n !== 0n) throw generalProtection();
   const wanted = ((Number(value) & cr0Known) | cr0.et) >>> 0;
@@ -75,7 +75,7 @@ export function writeCr0(cpu: Processor, value: bigint): void {
   cpu.modeChanged();
 }
 
-export function writeCr3(cpu: Processor, value: bigint): void {
+function writeCr3(cpu: Processor, value: bigint): void {
   const { state } = cpu;
   const pcid = (state.low('cr4') & cr4.pcide) !== 0;
   const kept = pcid && (value & noFlush) !== 0n;
@@ -88,7 +88,7 @@ export function writeCr3(cpu: Processor, value: bigint): void {
   cpu.modeChanged();
 }
 
-export function writeCr4(cpu: Processor, value: bigint): void {
+function writeCr4(cpu: Processor, value: bigint): void {
   const { state } = cpu;
   if (value >> 32n !== 0n || (Number(value) & ~cr4Known(cpu)) !== 0) throw generalProtection();
   const wanted = Number(value);

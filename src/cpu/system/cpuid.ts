@@ -22,16 +22,14 @@ function words(text: string, count: number): number[] {
   );
 }
 
-const registerPosition: Readonly<Record<CpuidRegister, number>> = { eax: 0, ebx: 1, ecx: 2, edx: 3 };
-
 /** Feature bits of one leaf. */
 function featureWords(features: ReadonlySet<CpuFeature>, leaf: number, subleaf: number): Leaf {
-  const result: Leaf = [0, 0, 0, 0];
+  const words: Record<CpuidRegister, number> = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
   for (const name of features) {
     const bit = cpuidFeatures[name];
-    if (bit.leaf === leaf && bit.subleaf === subleaf) result[registerPosition[bit.register]]! |= 1 << bit.bit;
+    if (bit.leaf === leaf && bit.subleaf === subleaf) words[bit.register] |= 1 << bit.bit;
   }
-  return result;
+  return [words.eax, words.ebx, words.ecx, words.edx];
 }
 
 /** TSC and local-APIC timer both count nanoseconds. */
@@ -129,7 +127,7 @@ function hypervisorLeaf(leaf: number): Leaf {
 }
 
 /** The four registers of a leaf; a leaf beyond the maximum reads as the highest basic one, as on Intel's processors. */
-export function cpuidLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
+function cpuidLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
   if (leaf >>> 0 >= 0x8000_0000 && leaf >>> 0 <= maxExtended) return extendedLeaf(cpu, leaf >>> 0);
   if (leaf >= 0x4000_0000 && leaf <= maxHypervisor) return hypervisorLeaf(leaf);
   return basicLeaf(cpu, leaf >>> 0 <= maxBasic ? leaf >>> 0 : maxBasic, subleaf);

@@ -5,7 +5,7 @@ import type { CodeSize } from '../instruction.ts';
 export const caseBytes = 16;
 
 /** xorshift32, so that a seed names the same cases everywhere. */
-export function randomSource(seed: number): (below: number) => number {
+function randomSource(seed: number): (below: number) => number {
   let state = seed * 2 + 1;
   return (below) => {
     state ^= state << 13;

@@ -13,7 +13,7 @@ import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout
 export const outcome = { next: 0, fault: 1, jump: 2, restart: 3 } as const;
 
 /** Where an operand of each field lies: RBX, RSI, R8 (or vector registers 1 for reg, 2 for rm); memory operands at [R9]. */
-export const registerOf = { rm: 3, reg: 6, vvvv: 8, memory: 9, immediate: 0, fixed: 0 } as const satisfies Record<
+const registerOf = { rm: 3, reg: 6, vvvv: 8, memory: 9, immediate: 0, fixed: 0 } as const satisfies Record<
   OperandField,
   number
 >;

@@ -28,11 +28,11 @@ export interface VectorEnd extends End {
 const regAt = 16;
 const rmAt = 32;
 
-export function readVector(address: number): bigint {
+function readVector(address: number): bigint {
   return (stateView.getBigUint64(address + 8, true) << 64n) | stateView.getBigUint64(address, true);
 }
 
-export function writeVector(address: number, value: bigint): void {
+function writeVector(address: number, value: bigint): void {
   stateView.setBigUint64(address, BigInt.asUintN(64, value), true);
   stateView.setBigUint64(address + 8, BigInt.asUintN(64, value >> 64n), true);
 }
