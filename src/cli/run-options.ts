@@ -36,7 +36,7 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
-  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret or translate\n(default auto)' },
+  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret, translate, or\nverify, which compares the two (default auto)' },
   { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
   {
     name: 'serial',
@@ -83,7 +83,7 @@ Examples:
   corbel run --kernel bzImage --initrd initrd.img --append console=ttyS0
 `;
 
-const accelerators: readonly string[] = ['auto', 'interpret', 'translate'];
+const accelerators: readonly string[] = ['auto', 'interpret', 'translate', 'verify'];
 const longestTimeoutSeconds = 2_000_000;
 
 /** @returns the options, or `help` when that was asked for */
@@ -105,7 +105,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!timeoutMs.ok) return timeoutMs;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
-    return fail('usage', `--accel takes auto, interpret or translate, not "${accel}".`);
+    return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
   }
   const command = last('exec');
   if (command !== undefined && values.has('initrd')) {

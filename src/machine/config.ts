@@ -15,7 +15,8 @@ export interface BootSource {
   readonly modules: readonly BootModule[];
 }
 
-export type Accelerator = 'auto' | 'interpret' | 'translate';
+/** `verify` translates, and runs every region beside the interpreter, to find differences. */
+export type Accelerator = 'auto' | 'interpret' | 'translate' | 'verify';
 
 export interface MachineConfig {
   /** A multiple of 64 KiB, up to 4 GiB. */

@@ -78,7 +78,7 @@ function assemble(
     externalMsrs: boardMsrs(board.localApic, kvmClock),
     model,
     apicId: boardFacts.bootApicId,
-    translates: config.accel === 'translate' ? 'hot' : 'never',
+    translates: translation[config.accel],
     nowNs,
     tscChanged: () => {
       board.localApic.tscChanged();
@@ -92,6 +92,9 @@ function assemble(
   loop = new RunLoop({ host, board, vcpu, timers, serial });
   return ok(loop);
 }
+
+/** What each accelerator translates. `auto` interprets until the translator is the faster one on everything. */
+const translation = { auto: 'never', interpret: 'never', translate: 'hot', verify: 'verify' } as const;
 
 /** Guest time starts at 0 when the machine is built. */
 function powerOnClock(host: MachineHost): Clock {
