@@ -180,6 +180,7 @@ export function emitRegion(
     target: code.local('i64'),
     budget: code.local('i32'),
     codeBase: code.local('i64'),
+    tlbBase: code.local('i32'),
     codeWritten: code.local('i32'),
   };
   let finished: TranslatorOps | undefined;
@@ -197,6 +198,7 @@ export function emitRegion(
     ops.loadRegisters();
     code.set(locals.budget, ops.loadState32(state.budget));
     code.set(locals.codeBase, ops.sharedCodeBase());
+    code.set(locals.tlbBase, ops.loadState32(state.tlbBase));
   });
   return code;
 }

@@ -14,7 +14,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   #tlbEntry(linear: Value): Value {
     const index = this.and(this.wrap(this.shrU(linear, 12)), tlb.entries - 1);
-    return this.let(this.add(this.loadState32(state.tlbBase), this.shl(index, 4)));
+    return this.let(this.add(this.get(this.frame.tlbBase), this.shl(index, 4)));
   }
 
   #tlbHit(entry: Value, linear: Value, bytes: number, table: number): Value {

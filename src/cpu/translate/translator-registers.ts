@@ -23,6 +23,8 @@ export interface RegionFrame {
   readonly budget: Local;
   /** i64: instruction pointer of the page's byte 0. */
   readonly codeBase: Local;
+  /** i32: state.tlbBase, which nothing inside a region changes. */
+  readonly tlbBase: Local;
   /** i32: decoded code was overwritten by the running instruction. */
   readonly codeWritten: Local;
   /** Continues at a page offset: within the region if it can. */

@@ -45,7 +45,9 @@ function instruction(random: Random): number[] {
     case 6: // shifts and rotates by an immediate
       return [rex(wide, 0, a), 0xc1, modrm(3, random(8), a), random(70)];
     case 7: // INC, DEC, NEG, NOT
-      return random(2) === 0 ? [rex(wide, 0, a), 0xff, modrm(3, random(2), a)] : [rex(wide, 0, a), 0xf7, modrm(3, 2 + random(2), a)];
+      return random(2) === 0
+        ? [rex(wide, 0, a), 0xff, modrm(3, random(2), a)]
+        : [rex(wide, 0, a), 0xf7, modrm(3, 2 + random(2), a)];
     case 8: // SETcc, on any byte register
       return [rex(false, 0, a), 0x0f, 0x90 | cc, modrm(3, 0, a)];
     case 9: // CMOVcc
