@@ -1,11 +1,11 @@
 /** One virtual CPU: state, slow paths and the run loop around the interpreter. */
-import type { MmioBus } from '../device-model/mmio.ts';
 import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { eflags } from '../spec/x86/registers.ts';
 import { describeCode } from './describe-code.ts';
 import { hostCalls } from './emit/host-calls.ts';
-import { DebugUnit, setDr6 } from './events/debug.ts';
+import { DebugUnit } from './events/debug.ts';
+import { deliverDue } from './events/due.ts';
 import { deliverEvent } from './events/pending.ts';
 import { Fetcher } from './fetch.ts';
 import { GuestFault } from './guest-fault.ts';
@@ -25,27 +25,7 @@ import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
 import type { TranslatorStatistics } from './translate/translator.ts';
 import { Verifier } from './translate/verifier.ts';
-
-export interface VcpuOptions {
-  readonly memory: GuestMemory;
-  readonly mmio: MmioBus;
-  readonly ports: PortBus;
-  readonly interrupts: InterruptSource;
-  readonly externalMsrs: MsrSpace;
-  readonly model: CpuModel;
-  readonly apicId: number;
-  /**
-   * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests,
-   * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
-   */
-  readonly translates: 'never' | 'hot' | 'always' | 'verify';
-  /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
-  readonly nowNs: () => number;
-  /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */
-  readonly tscChanged: () => void;
-  /** 64 random bits. */
-  readonly random: () => bigint;
-}
+import type { VcpuOptions } from './vcpu-options.ts';
 
 /** Why `run` came back. */
 export type VcpuExit = 'budget' | 'halt' | 'shutdown';
@@ -53,8 +33,6 @@ export type VcpuExit = 'budget' | 'halt' | 'shutdown';
 /** Times that a lockstep run checks each region. */
 const maxVerifiedRuns = 20;
 
-const debugVector = 1;
-const nmiVector = 2;
 const accessKinds = ['read', 'readForWrite', 'write'] as const;
 
 export class Vcpu implements Processor {
@@ -71,6 +49,7 @@ export class Vcpu implements Processor {
   tscAdjust = 0n;
   /** HLT was executed and no event has ended it yet. */
   halted = false;
+  nmiPending = false;
   /** Instructions retired since creation. */
   instructions = 0;
   readonly #view: DataView;
@@ -85,7 +64,6 @@ export class Vcpu implements Processor {
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
   #granted = 0;
-  #nmiPending = false;
   /** The record whose slow path runs. */
   #record = 0;
 
@@ -137,7 +115,7 @@ export class Vcpu implements Processor {
   reset(): void {
     this.tscAdjust = 0n;
     this.halted = false;
-    this.#nmiPending = false;
+    this.nmiPending = false;
     this.msrs.reset();
     resetState(this.state);
     this.debug.refresh(this);
@@ -208,7 +186,7 @@ export class Vcpu implements Processor {
 
   /** A non-maskable interrupt. */
   signalNmi(): void {
-    this.#nmiPending = true;
+    this.nmiPending = true;
     this.kick();
   }
 
@@ -261,7 +239,7 @@ export class Vcpu implements Processor {
 
   #loop(): VcpuExit {
     for (;;) {
-      if (!this.#deliverPending()) return 'shutdown';
+      if (!deliverDue(this)) return 'shutdown';
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
       const result = step ? this.#step() : this.#dispatch();
@@ -401,31 +379,5 @@ export class Vcpu implements Processor {
     this.debug.handlerEntered = false;
     if (trapped && (cpu.shadow & shadowBit.movSs) === 0) this.debug.pending |= 0x4000;
     return result;
-  }
-
-  /** Traps, NMIs and interrupts that are due between two instructions. @returns false for shutdown. */
-  #deliverPending(): boolean {
-    const cpu = this.state;
-    const rip = cpu.rip;
-    const shadow = cpu.shadow;
-    if (this.debug.pending !== 0 && (shadow & shadowBit.movSs) === 0) {
-      setDr6(this, this.debug.pending);
-      this.debug.pending = 0;
-      this.halted = false;
-      return deliverEvent(this, { vector: debugVector, source: 'trap', returnRip: rip }, rip);
-    }
-    if (this.#nmiPending && (shadow & (shadowBit.nmi | shadowBit.movSs)) === 0) {
-      this.#nmiPending = false;
-      this.halted = false;
-      const delivered = deliverEvent(this, { vector: nmiVector, source: 'external', returnRip: rip }, rip);
-      cpu.shadow |= shadowBit.nmi;
-      return delivered;
-    }
-    const blocked = (shadow & (shadowBit.sti | shadowBit.movSs)) !== 0 || !cpu.flag(eflags.if);
-    if (blocked || !this.interrupts.hasInterrupt()) return true;
-    const vector = this.interrupts.acknowledge();
-    if (vector < 0) return true;
-    this.halted = false;
-    return deliverEvent(this, { vector, source: 'external', returnRip: rip }, rip);
   }
 }

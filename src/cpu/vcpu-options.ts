@@ -1,0 +1,27 @@
+/** What a virtual CPU is made of and connected to. */
+import type { MmioBus } from '../device-model/mmio.ts';
+import type { PortBus } from '../device-model/port-io.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { InterruptSource, MsrSpace } from './processor.ts';
+import type { CpuModel } from './system/cpu-model.ts';
+
+export interface VcpuOptions {
+  readonly memory: GuestMemory;
+  readonly mmio: MmioBus;
+  readonly ports: PortBus;
+  readonly interrupts: InterruptSource;
+  readonly externalMsrs: MsrSpace;
+  readonly model: CpuModel;
+  readonly apicId: number;
+  /**
+   * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests,
+   * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
+   */
+  readonly translates: 'never' | 'hot' | 'always' | 'verify';
+  /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
+  readonly nowNs: () => number;
+  /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */
+  readonly tscChanged: () => void;
+  /** 64 random bits. */
+  readonly random: () => bigint;
+}
