@@ -37,8 +37,6 @@ test('a processor model that does not exist: the sentence names those that do', 
   assert.match(message, /z80.*max.*x86-64-v2/);
 });
 
-test('the translator, which is not there', () => {});
-
 test('memory sizes that no guest can have', () => {
   for (const memoryBytes of [0, -65_536, 1000, 65_537, 2 ** 32 + 65_536, 2 ** 60, Number.NaN]) {
     assert.equal(refusal(good, { memoryBytes }).kind, 'configuration');
