@@ -8,7 +8,7 @@ export class GuestFault {
   readonly errorCode: number | undefined;
   /** Raised after the instruction committed (in the new task of a task switch): state.rip is where it points. */
   committed = false;
-  /** Of the trap class (the debug trap of a task switch): RF stays clear in the saved flags. */
+  /** RF stays clear in the saved flags: the debug trap of a task switch, instruction breakpoints. */
   trap = false;
 
   constructor(vector: number, errorCode?: number) {

@@ -50,10 +50,10 @@ export class ModeTracker {
     const size = code64 ? 2 : (codeAttributes & attribute.big) !== 0 && (flags & eflags.vm) === 0 ? 1 : 0;
     const user = view.getUint32(state.cpl, true) === 3;
     const held = view.getUint32(state.shadow, true) & (shadowBit.sti | shadowBit.movSs);
-    const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watchesInstructions;
+    const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watches;
     this.current = this.#modes[size | (real ? 4 : 0) | (user ? 8 : 0) | (step ? 16 : 0)] as FetchMode;
     view.setInt32(state.blockKey, this.current.key, true);
-    view.setInt32(state.repeatLimit, step || this.#cpu.mmu.onWatch !== undefined ? 1 : roundsPerEntry, true);
+    view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
     this.#fetchBase(code64);
     this.#units(control0, control4);

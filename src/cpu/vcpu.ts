@@ -227,6 +227,12 @@ export class Vcpu implements Processor {
     }
   }
 
+  /** Takes from the budget what is no instruction. */
+  #charge(cost: number): void {
+    this.#granted -= cost;
+    this.#view.setInt32(state.budget, this.#view.getInt32(state.budget, true) - cost, true);
+  }
+
   /** Runs up to about `budget` instructions. */
   run(budget: number): VcpuExit {
     this.#granted = budget;
@@ -254,6 +260,8 @@ export class Vcpu implements Processor {
           break;
         case status.fault:
           if (!this.#raiseRecorded()) return 'shutdown';
+          // Handlers that fault at once, for ever, would never come to an end of the slice.
+          this.#charge(1);
           break;
         case status.shutdown:
           return 'shutdown';
@@ -370,13 +378,16 @@ export class Vcpu implements Processor {
         return status.fault;
       }
     }
+    // RF counts for this instruction, all rounds of it; what the instruction itself loads counts for the next one.
+    const resumed = cpu.flag(eflags.rf);
+    if (resumed) cpu.setFlag(eflags.rf, false);
+    this.debug.handlerEntered = false;
     const result = this.#dispatch();
     if (result === status.fault) return result;
-    if (cpu.flag(eflags.rf)) cpu.setFlag(eflags.rf, false);
+    if (resumed && cpu.midRepeat) cpu.setFlag(eflags.rf, true);
     cpu.shadow &= ~shadow;
     this.#mode.update();
     const trapped = traps && !this.debug.handlerEntered;
-    this.debug.handlerEntered = false;
     if (trapped && (cpu.shadow & shadowBit.movSs) === 0) this.debug.pending |= 0x4000;
     return result;
   }

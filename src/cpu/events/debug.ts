@@ -26,9 +26,13 @@ export class DebugUnit {
   #data: readonly Breakpoint[] = [];
   #io: readonly Breakpoint[] = [];
 
-  /** Instruction breakpoints are armed: run one instruction at a time. */
   get watchesInstructions(): boolean {
     return this.#instruction.length > 0;
+  }
+
+  /** Breakpoints are armed: run one instruction at a time, so that what it hits is delivered right after it. */
+  get watches(): boolean {
+    return this.#instruction.length + this.#data.length + this.#io.length > 0;
   }
 
   /** Recomputes what is armed, after DR0–DR3, DR7 or CR4.DE changed. */
@@ -69,7 +73,7 @@ export class DebugUnit {
     }
   }
 
-  /** Before an instruction at `linear`, unless RF is set. @throws GuestFault #DB. */
+  /** Before an instruction at `linear`, unless RF is set. @throws GuestFault #DB, the one fault that saves RF clear. */
   checkInstruction(cpu: Processor, linear: bigint): void {
     let bits = 0;
     for (const breakpoint of this.#instruction) {
@@ -77,7 +81,9 @@ export class DebugUnit {
     }
     if (bits !== 0 && !cpu.state.flag(eflags.rf)) {
       setDr6(cpu, bits);
-      throw new GuestFault(debugException);
+      const fault = new GuestFault(debugException);
+      fault.trap = true;
+      throw fault;
     }
   }
 }

@@ -36,6 +36,8 @@ export function syscall(cpu: Processor): number {
   setFlat(cpu, segmentIndex.cs, selector, 0, true);
   setFlat(cpu, segmentIndex.ss, selector + 8, 0, false);
   state.cpl = 0;
+  // With TF masked the single-step trap does not wait in the kernel.
+  if (!state.flag(eflags.tf)) cpu.debug.handlerEntered = true;
   cpu.modeChanged();
   return status.changed;
 }

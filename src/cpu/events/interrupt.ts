@@ -1,5 +1,5 @@
 /** Delivery of exceptions and interrupts in every mode. SDM Vol. 3A chapter 6; real mode: Vol. 3B 21.1.4. */
-import { eflags } from '../../spec/x86/registers.ts';
+import { dr7, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, notPresent } from '../guest-fault.ts';
 import type { Processor } from '../processor.ts';
 import { attribute, canonical, dplOf } from '../state/cpu-state.ts';
@@ -28,10 +28,13 @@ export interface Interruption {
   readonly returnRip: bigint;
 }
 
+const debugException = 1;
 const gateType = { task: 5, interrupt16: 6, trap16: 7, interrupt32: 14, trap32: 15 } as const;
 
+/** RF is saved set by faults, and between the rounds of a REP instruction by everything. SDM Vol. 3B 18.3.1.1. */
 function savedFlags(cpu: Processor, event: Interruption): number {
-  return cpu.state.eflags | (event.source === 'fault' ? eflags.rf : 0);
+  const { eflags: flags, midRepeat } = cpu.state;
+  return flags | (event.source === 'fault' || midRepeat ? eflags.rf : 0);
 }
 
 function deliverReal(cpu: Processor, event: Interruption): void {
@@ -200,11 +203,18 @@ function pushTaskError(cpu: Processor, errorCode: number): void {
   state.setGpr(4, stack.merged(state.gpr(4)));
 }
 
+/** A handler of debug exceptions finds DR7.GD clear. SDM Vol. 3B 18.2.4. */
+function letDebugRegistersBeUsed({ state }: Processor): void {
+  state.setDr(7, state.dr(7) & ~BigInt(dr7.gd));
+}
+
 /** Delivers one event. @throws GuestFault if delivery itself faults; nothing is committed then. */
 export function deliver(cpu: Processor, event: Interruption): void {
   const ext = event.source === 'software' ? 0 : 1;
   if (cpu.state.real) deliverReal(cpu, event);
   else if (cpu.state.longMode) deliverLong(cpu, event, ext);
   else deliverProtected(cpu, event, ext);
+  cpu.state.midRepeat = false;
+  if (event.vector === debugException && event.source !== 'software') letDebugRegistersBeUsed(cpu);
   cpu.modeChanged();
 }

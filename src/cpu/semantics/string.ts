@@ -105,6 +105,7 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
 
 /** Runs `round` while it says so, at most state.repeatLimit times; then restarts the instruction. */
 function repeatCounted(o: Ops, round: () => Value): void {
+  o.storeState32(state.midRepeat, o.i32(0));
   const rounds = o.variable('i32', o.loadState32(state.repeatLimit));
   o.block((leave) => {
     o.loop((again) => {
@@ -112,6 +113,7 @@ function repeatCounted(o: Ops, round: () => Value): void {
       o.set(rounds, o.sub(o.get(rounds), 1));
       o.branchIf(o.get(rounds), again);
     });
+    o.storeState32(state.midRepeat, o.i32(1));
     o.restart();
   });
 }

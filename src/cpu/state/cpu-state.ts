@@ -109,6 +109,15 @@ export class CpuState {
     writeEflags(this.view, value);
   }
 
+  /** A REP instruction has rounds to go. */
+  get midRepeat(): boolean {
+    return this.view.getInt32(state.midRepeat, true) !== 0;
+  }
+
+  set midRepeat(value: boolean) {
+    this.view.setInt32(state.midRepeat, value ? 1 : 0, true);
+  }
+
   /** A bit of EFLAGS outside the status flags. */
   flag(mask: number): boolean {
     return (this.view.getUint32(state.eflags, true) & mask) !== 0;

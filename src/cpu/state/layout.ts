@@ -74,6 +74,8 @@ export const state = {
   codeWritten: 0x504,
   /** i32. 1 if state.rip, not the record that ran last, says where the recorded fault happened. */
   faultExact: 0x508,
+  /** i32. 1 while a REP instruction has rounds to go: events that come between have RF set in the saved flags. */
+  midRepeat: 0x50c,
   /** i32. Rounds that a REP instruction may run before it restarts: 1 while every one can trap. */
   repeatLimit: 0x500,
   /** 16 × 16 bytes. */

@@ -1,5 +1,6 @@
 /** Model-specific registers of the CPU itself. SDM Vol. 4 table 2-2. */
 import { msr, patReset } from '../../spec/x86/msr.ts';
+import { physicalAddressBits } from '../../spec/x86/paging.ts';
 import { cr0, efer } from '../../spec/x86/registers.ts';
 import { generalProtection } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
@@ -51,7 +52,44 @@ const readOnly: ReadonlyMap<number, bigint> = new Map<number, bigint>([
   [archCapabilitiesMsr, archCapabilities],
 ]);
 
-const validMemoryTypes: ReadonlySet<number> = new Set([0, 1, 4, 5, 6, 7]);
+/** UC, WC, WT, WP, WB; the PAT knows UC- as well. SDM Vol. 3A 12.11.2.1, 12.12.2. */
+const mtrrTypes: ReadonlySet<number> = new Set([0, 1, 4, 5, 6]);
+const patTypes: ReadonlySet<number> = new Set([...mtrrTypes, 7]);
+/** E, FE and the type. SDM Vol. 3A figure 12-6. */
+const mtrrDefTypeBits = 0xcffn;
+const physicalAddress = (1n << BigInt(physicalAddressBits)) - 1n;
+/** Base and type; mask and V. SDM Vol. 3A figure 12-8. */
+const mtrrBaseBits = physicalAddress & ~0xf00n;
+const mtrrMaskBits = physicalAddress & ~0x7ffn;
+
+function checkTypes(value: bigint, types: ReadonlySet<number>): void {
+  for (let n = 0n; n < 64n; n += 8n) {
+    if (!types.has(Number((value >> n) & 0xffn))) throw generalProtection();
+  }
+}
+
+function checkBits(value: bigint, bits: bigint): void {
+  if ((value & ~bits) !== 0n) throw generalProtection();
+}
+
+/** Whether an MSR that this file stores can hold `value`. @throws #GP(0). */
+function checkFields(index: number, value: bigint): void {
+  const isType = mtrrTypes.has(Number(value & 0xffn));
+  if (index === msr.pat) {
+    checkTypes(value, patTypes);
+  } else if (index === msr.mtrrDefType) {
+    checkBits(value, mtrrDefTypeBits);
+    if (!isType) throw generalProtection();
+  } else if (index >= msr.mtrrFix64k && index <= msr.mtrrFix4kLast) {
+    checkTypes(value, mtrrTypes);
+  } else if (index >= msr.mtrrPhysBase0 && index <= msr.mtrrPhysMaskLast) {
+    const isBase = (index & 1) === 0;
+    checkBits(value, isBase ? mtrrBaseBits : mtrrMaskBits);
+    if (isBase && !isType) throw generalProtection();
+  } else if (index === msr.tscAux) {
+    checkBits(value, 0xffff_ffffn);
+  }
+}
 
 export class MsrFile {
   readonly #values = new Map<number, bigint>([...plainMsrs, ...addressMsrs, [msr.pat, patReset]]);
@@ -119,17 +157,12 @@ export class MsrFile {
         cpu.tscAdjust = value;
         cpu.tscChanged();
         return true;
-      case msr.pat:
-        for (let n = 0n; n < 64n; n += 8n) {
-          if (!validMemoryTypes.has(Number((value >> n) & 0xffn))) throw generalProtection();
-        }
-        this.#values.set(index, value);
-        return true;
       case predictionCommandMsr:
         return true;
       default:
         if (readOnly.has(index)) throw generalProtection();
         if (!this.#values.has(index)) return undefined;
+        checkFields(index, value);
         this.#values.set(index, addressMsrs.has(index) ? checkedAddress(value) : value);
         return true;
     }

@@ -7,6 +7,7 @@ import { webAssembly } from '../../wasm/webassembly.ts';
 import { segmentIndex } from '../state/layout.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
 import { Vcpu } from '../vcpu.ts';
+import type { VcpuOptions } from '../vcpu-options.ts';
 
 export interface BareMachine {
   readonly vcpu: Vcpu;
@@ -18,7 +19,7 @@ export interface BareMachine {
 /** Level-4 table; level 3 and 2 follow it. */
 const pageTables = 0x1000;
 
-export function bareMachine(megabytes = 4, translates: 'never' | 'hot' | 'always' = 'never'): BareMachine {
+export function bareMachine(megabytes = 4, translates: VcpuOptions['translates'] = 'never'): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);
   const ports = new PortBus();

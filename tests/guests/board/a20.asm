@@ -1,4 +1,5 @@
 ; The A20 gate: bit 1 of port 92. With A20 masked, 1 MB wraps to 0. SDM Vol. 3A 20.1.1 (real mode), 8.7.13.4.
+; Chipsets OR it with the keyboard controller's gate (ICH9 datasheet, 13.7.3), which is shut first.
 %include "guest.inc"
 
 ; FFFF:FFF0 is linear 0x10ffe0; without A20 it is 0x0ffe0
@@ -20,6 +21,13 @@ in_real:
   mov word [0xffe0], 0x1111
   call read
   LINE 'a20 on: high=', eax, ' low=', ebx
+  call wait_keyboard
+  mov al, 0xd1                    ; the next byte is for the output port
+  out 0x64, al
+  call wait_keyboard
+  mov al, 0xdd                    ; all but A20
+  out 0x60, al
+  call wait_keyboard
   in al, 0x92
   and al, 0xfc
   out 0x92, al
@@ -46,5 +54,10 @@ in_real:
 read:
   movzx eax, word [fs:0xfff0]
   movzx ebx, word [0xffe0]
+  ret
+wait_keyboard:
+  in al, 0x64
+  test al, 2
+  jnz wait_keyboard
   ret
 section .text
