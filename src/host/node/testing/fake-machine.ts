@@ -5,6 +5,8 @@ import { fail, ok, type Result } from '../../../support/result.ts';
 
 const encoder = new TextEncoder();
 const waitNs = 5e9;
+/** What the verb `prompt` begins with: from then on the machine runs, and a terminal is in its hands. */
+export const prompt = 'ready> ';
 
 /** Sends the console's input back until a `q`. */
 function echo(host: MachineHost): Outcome {
@@ -57,6 +59,9 @@ function channel(host: MachineHost): Outcome {
 function act(verb: string, value: number, config: MachineConfig, host: MachineHost): Outcome {
   switch (verb) {
     case 'echo':
+      return echo(host);
+    case 'prompt':
+      host.serialOutput(0, encoder.encode(prompt));
       return echo(host);
     case 'flood':
       return flood(host, value);
