@@ -15,33 +15,38 @@ export type Task =
 
 export type Reply = { readonly report: RowReport } | { readonly error: string };
 
-const recordings = new Map<string, readonly Recording[]>();
-let engine: Executor | undefined;
+/** One thread's engine, and the recordings that it has read. */
+class Judge {
+  readonly #engine: Executor = openEngine();
+  readonly #recordings = new Map<string, readonly Recording[]>();
 
-function recordingOf(area: string, id: string): Recording | undefined {
-  const known = recordings.get(area) ?? readRecordings(area);
-  recordings.set(area, known);
-  return known.find((recording) => recording.id === id);
-}
-
-function perform(task: Task): RowReport {
-  const row = rows.find(({ id }) => id === task.id);
-  if (row === undefined) throw new Error(`no row '${task.id}'`);
-  engine ??= openEngine();
-  if (task.kind === 'recorded') {
-    const recording = recordingOf(areaOf(row.row), task.id);
-    if (recording === undefined) throw new Error(`no recorded cases of '${task.id}'`);
-    return judgeRecorded(row, instructionTable, recording.batch, recording.results, engine);
+  #recordingOf(area: string, id: string): Recording | undefined {
+    const known = this.#recordings.get(area) ?? readRecordings(area);
+    this.#recordings.set(area, known);
+    return known.find((recording) => recording.id === id);
   }
-  const opened = openNative();
-  if (!opened.ok) throw new Error(opened.reason);
-  return judge({ row, table: instructionTable, seed: task.seed, from: task.from, to: task.to }, opened.native, engine);
+
+  perform(task: Task): RowReport {
+    const row = rows.find(({ id }) => id === task.id);
+    if (row === undefined) throw new Error(`no row '${task.id}'`);
+    if (task.kind === 'recorded') {
+      const recording = this.#recordingOf(areaOf(row.row), task.id);
+      if (recording === undefined) throw new Error(`no recorded cases of '${task.id}'`);
+      return judgeRecorded(row, instructionTable, recording.batch, recording.results, this.#engine);
+    }
+    const opened = openNative();
+    if (!opened.ok) throw new Error(opened.reason);
+    const { seed, from, to } = task;
+    return judge({ row, table: instructionTable, seed, from, to }, opened.native, this.#engine);
+  }
 }
+
+const worker = new Judge();
 
 parentPort?.on('message', (task: Task) => {
   let reply: Reply;
   try {
-    reply = { report: perform(task) };
+    reply = { report: worker.perform(task) };
   } catch (error) {
     reply = { error: `${task.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` };
   }
