@@ -15,14 +15,14 @@ export function layOut(rows: readonly (readonly string[])[]): string {
   return [head, widths.map((width) => '─'.repeat(width)).join('  '), ...body, ''].join('\n');
 }
 
-/** `RUNNER/BASE`, for every runner that is ours and every base that took part. */
+/** `RUNNER/BASE`, for every runner that is ours and every base that has a time in common with it. */
 function ratioColumns(report: Report): { readonly runner: string; readonly base: string; readonly title: string }[] {
   const names = Object.keys(report.runners);
   return names
     .filter((name) => name.startsWith('corbel-'))
     .flatMap((runner) =>
       ['qemu-tcg', 'native']
-        .filter((base) => names.includes(base))
+        .filter((base) => meanRatio(report, runner, base) !== undefined)
         .map((base) => ({ runner, base, title: `${runner.slice('corbel-'.length)}/${base.replace('qemu-', '')}` })),
     );
 }
@@ -33,7 +33,7 @@ function cell(value: number | undefined): string {
 
 /** Medians by runner, and ratios of the times. */
 export function resultTable(report: Report): string {
-  const runners = Object.keys(report.runners);
+  const runners = Object.keys(report.runners).filter((name) => report.series.some(({ runner }) => runner === name));
   const columns = ratioColumns(report);
   const row = ({ name, title, unit }: Measure): string[] => [
     title,
