@@ -36,7 +36,11 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
-  { name: 'accel', value: 'NAME', help: 'how guest code runs: auto, interpret, translate, or\nverify, which compares the two (default auto)' },
+  {
+    name: 'accel',
+    value: 'NAME',
+    help: 'how guest code runs: auto, interpret, translate, or\nverify, which compares the two (default auto)',
+  },
   { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
   {
     name: 'serial',
