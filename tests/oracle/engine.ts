@@ -27,7 +27,11 @@ const pushesError = new Set([8, 10, 11, 12, 13, 14, 17]);
 const fsBase = segmentIndex.fs;
 const gsBase = segmentIndex.gs;
 
-function openVcpu(): Vcpu {
+/** `translate`: everything that can be translated runs so, from the first time on. */
+export const accelerators = ['interpret', 'translate'] as const;
+export type Accelerator = (typeof accelerators)[number];
+
+function openVcpu(accelerator: Accelerator): Vcpu {
   const pages = physical.ramSize / wasmPage;
   const memory = new GuestMemory(
     new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
@@ -45,7 +49,7 @@ function openVcpu(): Vcpu {
     model,
     apicId: 0,
     nowNs: () => now++,
-    translates: process.env.CORBEL_ORACLE_TRANSLATE === '1' ? 'always' : 'never',
+    translates: accelerator === 'translate' ? 'always' : 'never',
     random: () => 1n,
     tscChanged: () => {},
   });
@@ -130,12 +134,14 @@ function storeFloat(vcpu: Vcpu, fx: Uint8Array): void {
 
 class EngineExecutor implements Executor {
   readonly name = 'engine';
-  readonly #vcpu = openVcpu();
+  readonly #vcpu: Vcpu;
   readonly #before = new Uint8Array(region.data.size);
-  readonly #window = this.#vcpu.memory.bytes.subarray(physical.data, physical.data + region.data.size);
+  readonly #window: Uint8Array;
   readonly #after = new StateView(new DataView(new ArrayBuffer(stateField.size)), 0);
 
-  constructor() {
+  constructor(accelerator: Accelerator) {
+    this.#vcpu = openVcpu(accelerator);
+    this.#window = this.#vcpu.memory.bytes.subarray(physical.data, physical.data + region.data.size);
     setUp(this.#vcpu);
   }
 
@@ -212,6 +218,6 @@ class EngineExecutor implements Executor {
 }
 
 /** A fresh engine with nothing but the case's memory around it. */
-export function openEngine(): Executor {
-  return new EngineExecutor();
+export function openEngine(accelerator: Accelerator): Executor {
+  return new EngineExecutor(accelerator);
 }

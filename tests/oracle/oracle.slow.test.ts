@@ -3,4 +3,5 @@ import { defineNativeTests } from './suite.ts';
 
 const casesPerRow = 2000;
 
-defineNativeTests(casesPerRow);
+defineNativeTests('interpret', casesPerRow);
+defineNativeTests('translate', casesPerRow);

@@ -3,5 +3,6 @@ import { defineNativeTests, defineRecordedTests } from './suite.ts';
 
 const casesPerRow = 300;
 
-defineNativeTests(casesPerRow);
-defineRecordedTests();
+defineNativeTests('interpret', casesPerRow);
+defineRecordedTests('interpret');
+defineRecordedTests('translate');

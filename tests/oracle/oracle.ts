@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { instructionTable } from '../../src/cpu/isa/table.ts';
 import { CaseBatch } from './case.ts';
+import { accelerators } from './engine.ts';
 import { defaultSeed, Generator } from './generate.ts';
 import { type Native, openNative } from './native.ts';
 import { defaultJobs, type Outcome, performAll } from './pool.ts';
@@ -23,6 +24,7 @@ const usage = `usage: npm run oracle -- [options]
   --seed N        seed of the cases (default ${defaultSeed})
   --case K        case number K alone
   --jobs N        threads (default: one per processor)
+  --accel ACCEL   how the engine runs: interpret (default) or translate
   --recorded      the recorded vectors in place of the host's CPU
   --record        record vectors of all rows (--cases, default ${recordedCases}) into tests/oracle/vectors
   --list          print the rows' names, and the rows left out with the reason
@@ -45,6 +47,7 @@ function parse() {
       seed: { type: 'string' },
       case: { type: 'string' },
       jobs: { type: 'string' },
+      accel: { type: 'string', default: 'interpret' },
       recorded: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
@@ -53,10 +56,13 @@ function parse() {
   });
   const chosen = values.row === undefined ? rows : matchingRows(values.row);
   if (chosen.length === 0) throw new UsageError(`no row matches '${values.row}'; --list names them`);
+  const accelerator = accelerators.find((name) => name === values.accel);
+  if (accelerator === undefined) throw new UsageError(`'${values.accel}' is not one of ${accelerators.join(', ')}`);
   const single = values.case === undefined ? undefined : number(values.case, 0);
   return {
     ...values,
     chosen,
+    accelerator,
     seed: number(values.seed, defaultSeed),
     cases: number(values.cases, values.record ? recordedCases : defaultCases),
     jobs: Math.max(1, number(values.jobs, defaultJobs())),
@@ -97,9 +103,10 @@ function record(native: Native, { cases, seed }: Options): void {
 }
 
 function taskOf({ id }: NamedRow, options: Options): Task {
-  if (options.recorded) return { kind: 'recorded', id };
+  const { accelerator } = options;
+  if (options.recorded) return { kind: 'recorded', id, accelerator };
   const { seed, single, cases } = options;
-  return { kind: 'native', id, seed, from: single ?? 0, to: single === undefined ? cases : single + 1 };
+  return { kind: 'native', id, accelerator, seed, from: single ?? 0, to: single === undefined ? cases : single + 1 };
 }
 
 function print(outcome: Outcome): void {

@@ -1,6 +1,7 @@
 /** The oracle as tests: one per area of the table, against the host's CPU where that is possible, otherwise recorded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Accelerator } from './engine.ts';
 import { defaultSeed } from './generate.ts';
 import { openNative } from './native.ts';
 import { defaultJobs, performAll } from './pool.ts';
@@ -27,15 +28,17 @@ async function complaints(tasks: readonly Task[]): Promise<string> {
 const membersOf = (area: Area): readonly NamedRow[] => rows.filter(({ row }) => areaOf(row) === area);
 
 /** Defines tests that judge `cases` fresh cases of every row; without a fitting host, none. */
-export function defineNativeTests(cases: number): void {
+export function defineNativeTests(accelerator: Accelerator, cases: number): void {
   const opened = openNative();
   const skip = opened.ok ? false : opened.reason;
   for (const area of areas) {
-    test(`${area}: the engine does what this CPU does`, { skip }, async () => {
+    test(`${area}, ${accelerator}: the engine does what this CPU does`, { skip }, async () => {
       const features = opened.ok ? opened.native.features : new Set<string>();
       const judgeable = membersOf(area).filter(({ row }) => row.feature === undefined || features.has(row.feature));
       assert.ok(judgeable.length > 0);
-      const tasks = judgeable.map(({ id }): Task => ({ kind: 'native', id, seed: defaultSeed, from: 0, to: cases }));
+      const tasks = judgeable.map(
+        ({ id }): Task => ({ kind: 'native', id, accelerator, seed: defaultSeed, from: 0, to: cases }),
+      );
       const wrong = await complaints(tasks);
       assert.ok(wrong === '', wrong);
     });
@@ -43,9 +46,9 @@ export function defineNativeTests(cases: number): void {
 }
 
 /** Defines tests that replay the recorded vectors. */
-export function defineRecordedTests(): void {
+export function defineRecordedTests(accelerator: Accelerator): void {
   for (const area of areas) {
-    test(`${area}: the engine does what the recorded CPU did`, async () => {
+    test(`${area}, ${accelerator}: the engine does what the recorded CPU did`, async () => {
       const recorded = new Set(readRecordings(area).map(({ id }) => id));
       const names = membersOf(area).map(({ id }) => id);
       assert.deepEqual(
@@ -53,7 +56,7 @@ export function defineRecordedTests(): void {
         [],
         'rows without recorded vectors; npm run oracle -- --record',
       );
-      const wrong = await complaints(names.map((id): Task => ({ kind: 'recorded', id })));
+      const wrong = await complaints(names.map((id): Task => ({ kind: 'recorded', id, accelerator })));
       assert.ok(wrong === '', wrong);
     });
   }
