@@ -22,7 +22,7 @@ import type { Runner } from './runners/runner.ts';
 import { targets } from './targets.ts';
 import { type Workload, workloads } from './workloads.ts';
 
-const allRunners: readonly Runner[] = [native, qemuTcg, corbel('interpret')];
+const allRunners: readonly Runner[] = [native, qemuTcg, corbel('interpret'), corbel('translate')];
 /** Beside the workloads; `costs` is memory and idle load. */
 const machineMeasures = ['boot', 'costs'];
 const resultFolder = fileURLToPath(new URL('results', import.meta.url));

@@ -21,7 +21,7 @@ export function parseStatistics(stderr: string): Readonly<Record<string, number>
 }
 
 /** Corbel as a person starts it, from a build that is up to date. */
-export function corbel(accel: 'interpret'): Runner {
+export function corbel(accel: 'interpret' | 'translate'): Runner {
   return {
     name: `corbel-${accel}`,
     machine: true,
