@@ -19,6 +19,9 @@ export interface VmWorkerData {
 /** Takes what the guest sends; the next bytes come when the promise has resolved. */
 export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
 
+/** Decoding makes short-lived garbage at a steady rate: a large nursery would only keep it resident. */
+const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
+
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
 
@@ -41,7 +44,7 @@ export class Vm {
     // Handed over, not copied; a file that was given twice is one buffer.
     const transferList = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
     const workerData: VmWorkerData = { link, config, machineModule: machineModule.href };
-    this.#worker = new Worker(workerFile(), { workerData, transferList });
+    this.#worker = new Worker(workerFile(), { workerData, transferList, resourceLimits });
     this.ended = this.#pump(this.#report());
   }
 
