@@ -7,8 +7,8 @@ import { hostCalls } from './emit/host-calls.ts';
 import { DebugUnit } from './events/debug.ts';
 import { deliverDue } from './events/due.ts';
 import { deliverEvent } from './events/pending.ts';
+import { RecordedFault } from './events/recorded-fault.ts';
 import { Fetcher } from './fetch.ts';
-import { GuestFault } from './guest-fault.ts';
 import { createInterpreter, createVcpuMemory, type Interpreter } from './interpret/interpreter.ts';
 import { stackAccess } from './interpret/interpreter-ops.ts';
 import { record } from './interpret/record.ts';
@@ -61,6 +61,7 @@ export class Vcpu implements Processor {
   readonly #verifiedRuns = new Map<number, number>();
   readonly #interpreter: Interpreter;
   readonly #fetcher: Fetcher;
+  readonly #fault: RecordedFault;
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
   #granted = 0;
@@ -81,6 +82,7 @@ export class Vcpu implements Processor {
     this.tscChanged = options.tscChanged;
     this.#translates = options.translates;
     this.#view = new DataView(buffer);
+    this.#fault = new RecordedFault(this.#view);
     this.state = new CpuState(buffer);
     this.mmu = new Mmu(buffer, options.memory, options.mmio);
     this.#mode = new ModeTracker(this);
@@ -198,23 +200,13 @@ export class Vcpu implements Processor {
     this.#view.setInt32(state.budget, 0, true);
   }
 
-  #recordFault(fault: unknown): number {
-    if (!(fault instanceof GuestFault)) throw fault;
-    this.#exact = fault.committed;
-    this.#trap = fault.trap;
-    this.#view.setInt32(state.fault, fault.vector + 1, true);
-    this.#view.setInt32(state.faultHasError, fault.errorCode === undefined ? 0 : 1, true);
-    this.#view.setInt32(state.faultError, fault.errorCode ?? 0, true);
-    return status.fault;
-  }
-
   #accessSlow(kind: number, bytes: number): number {
     try {
       const stack = (bytes & stackAccess) !== 0;
       this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes & ~stackAccess, stack);
       return status.next;
     } catch (fault) {
-      return this.#recordFault(fault);
+      return this.#fault.note(fault);
     }
   }
 
@@ -223,7 +215,7 @@ export class Vcpu implements Processor {
     try {
       return (this.#calls[call] as (cpu: Processor) => number)(this);
     } catch (fault) {
-      return this.#recordFault(fault);
+      return this.#fault.note(fault);
     }
   }
 
@@ -295,9 +287,7 @@ export class Vcpu implements Processor {
     try {
       at = this.#fetcher.lookup(this.#mode.current);
     } catch (fault) {
-      this.#recordFault(fault);
-      this.#exact = true;
-      return status.fault;
+      return this.#fault.noteExact(fault);
     }
     if (this.#translates === 'always') this.#translateNow(at);
     else if (this.#translates === 'verify') return this.#dispatchVerified(at);
@@ -324,7 +314,7 @@ export class Vcpu implements Processor {
       if (result === status.fault) this.state.rip = this.currentRip();
       return result;
     } catch (fault) {
-      return this.#recordFault(fault);
+      return this.#fault.note(fault);
     }
   }
 
@@ -335,29 +325,15 @@ export class Vcpu implements Processor {
     this.#translate();
   }
 
-  /** The recorded fault happened where state.rip points, not in the record that ran last. */
-  #exact = false;
-  /** … and is of the trap class. */
-  #trap = false;
-
   #raiseRecorded(): boolean {
-    const view = this.#view;
-    const vector = view.getInt32(state.fault, true) - 1;
-    const errorCode =
-      view.getInt32(state.faultHasError, true) === 0 ? undefined : view.getInt32(state.faultError, true);
-    view.setInt32(state.fault, 0, true);
-    const translated = view.getInt32(state.faultExact, true) !== 0;
-    view.setInt32(state.faultExact, 0, true);
-    if (!this.#exact && !translated) {
-      this.#record = view.getInt32(state.record, true);
+    const { exact, ...event } = this.#fault.take();
+    if (!exact) {
+      this.#record = this.#view.getInt32(state.record, true);
       this.state.rip = this.currentRip();
     }
-    const source = this.#trap ? 'trap' : 'fault';
-    this.#exact = false;
-    this.#trap = false;
     this.debug.pending = 0;
-    const rip = this.state.rip;
-    return deliverEvent(this, { vector, errorCode, source, returnRip: rip }, rip);
+    const { rip } = this.state;
+    return deliverEvent(this, { ...event, returnRip: rip }, rip);
   }
 
   /** One instruction, with what surrounds it: breakpoints before, shadows and traps after. */
@@ -373,9 +349,7 @@ export class Vcpu implements Processor {
         );
         this.debug.checkInstruction(this, linear);
       } catch (fault) {
-        this.#recordFault(fault);
-        this.#exact = true;
-        return status.fault;
+        return this.#fault.noteExact(fault);
       }
     }
     // RF counts for this instruction, all rounds of it; what the instruction itself loads counts for the next one.
