@@ -22,6 +22,10 @@ import { emitRegion } from './emit-region.ts';
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 3;
 const batchSize = 16;
+/** When the modules reach this size, all are forgotten, and what is still hot is translated again. */
+const maxBytes = 96 << 20;
+/** What an engine keeps for a module besides its code. */
+const moduleOverhead = 26 << 10;
 export const maxRegions = 32_768;
 /** Slow paths that translated code may call: they touch neither general registers nor control flow. */
 const allowedCalls: ReadonlySet<HostCall> = new Set(['sse']);
@@ -80,6 +84,8 @@ export class Translator {
   #regions = new Map<number, Region[]>();
   #queue: Candidate[] = [];
   #free: number[] = [];
+  /** Bytes of modules since everything was forgotten last: an upper bound, for single regions do not free a module. */
+  #liveBytes = 0;
   /** Entries that lockstep runs call itself. */
   readonly #detached = new Map<number, ((record: number) => number) | undefined>();
   #detaching = false;
@@ -149,7 +155,7 @@ export class Translator {
       if (graph === undefined) this.statistics.refused++;
       else work.push({ candidate, graph });
     }
-    if (this.#next + work.length > maxRegions) this.clear();
+    if (this.#next + work.length > maxRegions || this.#liveBytes > maxBytes) this.clear();
     else if (work.length > 0) this.#compile(work);
     this.statistics.milliseconds += now() - start;
   }
@@ -207,6 +213,7 @@ export class Translator {
     }
     const bytes = module.finish();
     this.statistics.bytes += bytes.length;
+    this.#liveBytes += bytes.length + moduleOverhead;
     const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), {
       env: { vcpu: this.#host.vcpuMemory, ram: this.#host.guestMemory, ...this.#host.shared },
     });
@@ -257,6 +264,8 @@ export class Translator {
     if (this.#detached.delete(region.record)) return;
     new Uint8Array(this.#view.buffer).set(region.original, region.record);
     this.#view.setUint8(region.record + record.heat, 0);
+    // The table would keep the region's module alive.
+    this.#table.set(region.index, null);
     this.#free.push(region.index);
     this.statistics.dropped++;
   }
@@ -282,5 +291,6 @@ export class Translator {
     this.#detached.clear();
     this.#free = [];
     this.#next = 0;
+    this.#liveBytes = 0;
   }
 }
