@@ -48,6 +48,13 @@ export class ApicTimer {
     }
   }
 
+  /** Expires now if the time has come but nobody has polled the timers yet: for changes that must not count before it. */
+  catchUp(): void {
+    if (this.#state.deadlineNs > this.#wiring.timers.nowNs()) return;
+    this.#timer.cancel();
+    this.#expired();
+  }
+
   get initialCount(): number {
     return this.#state.initialCount;
   }

@@ -199,7 +199,11 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
   /** Writes a register by its xAPIC offset; reserved bits and read-only registers are ignored. */
   write32(offset: number, value: number): void {
     if (LocalVectorTable.isEntry(offset)) {
-      if (offset === apicRegister.lvtTimer) this.#timer.setMode(value & apicLvt.timerModeMask);
+      if (offset === apicRegister.lvtTimer) {
+        // What expired while the entry was masked is lost.
+        this.#timer.catchUp();
+        this.#timer.setMode(value & apicLvt.timerModeMask);
+      }
       this.#table.write(offset, value, !this.#softwareEnabled);
       return;
     }
