@@ -48,16 +48,22 @@ export async function assemble(nasm: string, name: string, directory: string): P
   return elf;
 }
 
+export interface CheckOptions {
+  readonly timeoutMs: number;
+  /** Corbel's accelerator, if not the one that it chooses. */
+  readonly accel?: string;
+}
+
 /** Runs a guest, once for each of its command lines, and compares. @returns what is wrong, readable, or undefined. */
 export async function check(
   guest: Guest,
   machine: Machine,
   elf: string,
-  timeoutMs: number,
+  { timeoutMs, accel }: CheckOptions,
 ): Promise<string | undefined> {
   for (const append of guest.expected.appends) {
-    const make = machine === 'qemu' ? qemuCommand : corbelCommand;
-    const command = make(guest.expected, elf, append);
+    const command =
+      machine === 'qemu' ? qemuCommand(guest.expected, elf, append) : corbelCommand(guest.expected, elf, append, accel);
     const outcome = await runCommand(command, timeoutMs);
     const problems = guest.expected.survives ? judgeSurvival(outcome) : judge(guest.expected, machine, outcome);
     if (problems.length > 0) {
@@ -96,9 +102,10 @@ function qemuCommand(expected: Expected, elf: string, append: string): string[] 
   return [findQemu() ?? 'qemu-system-x86_64', ...machine, ...devices, ...expected.qemuArgs, ...guest];
 }
 
-function corbelCommand(expected: Expected, elf: string, append: string): string[] {
+function corbelCommand(expected: Expected, elf: string, append: string, accel?: string): string[] {
   const command = process.env.CORBEL?.split(' ') ?? [process.execPath, join(root, 'build', 'cli', 'corbel.js')];
   const options = append === '' ? [] : ['--append', append];
+  if (accel !== undefined) options.push('--accel', accel);
   const machine = ['--debug-exit', '--serial', 'stdio', '--memory', MEMORY];
   return [...command, 'run', '--kernel', elf, ...machine, ...expected.corbelArgs, ...options];
 }
