@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { Machine } from './expected.ts';
-import { assemble, type CheckOptions, check, findNasm, findQemu, listGuests } from './run.ts';
+import { assemble, type CheckOptions, check, findNasm, findQemu, type Guest, listGuests } from './run.ts';
 
 export interface Lane extends CheckOptions {
   readonly slow: boolean;
@@ -15,10 +15,10 @@ export interface Lane extends CheckOptions {
 /** QEMU is a second opinion on what is expected: on a busy host its timers can fire twice, and once is enough for it. */
 const attempts: Readonly<Record<Machine, number>> = { qemu: 3, corbel: 1 };
 
-async function judge(guest: Guest, machine: Machine, elf: string, timeoutMs: number): Promise<string | undefined> {
+async function judge(guest: Guest, machine: Machine, elf: string, options: CheckOptions): Promise<string | undefined> {
   let problem: string | undefined;
   for (let n = 0; n < attempts[machine]; n++) {
-    problem = await check(guest, machine, elf, timeoutMs);
+    problem = await check(guest, machine, elf, options);
     if (problem === undefined) return undefined;
   }
   return problem;
@@ -42,7 +42,7 @@ export function defineLane(lane: Lane): void {
         for (const machine of machines) {
           if (machine === 'qemu' && guest.expected.notQemu) continue;
           if (machine === 'qemu' && withoutQemu) t.diagnostic('QEMU is not installed: compared with the manual alone');
-          else problems.push(await check(guest, machine, elf, lane));
+          else problems.push(await judge(guest, machine, elf, lane));
         }
         const found = problems.filter((problem) => problem !== undefined);
         assert.ok(found.length === 0, `\n${found.join('\n')}`);
