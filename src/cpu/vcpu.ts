@@ -30,6 +30,9 @@ import type { VcpuOptions } from './vcpu-options.ts';
 /** Why `run` came back. */
 export type VcpuExit = 'budget' | 'halt' | 'shutdown';
 
+/** Slow paths between two looks at the clock, which itself takes as long as one. */
+const slowPathsPerLook = 32;
+
 /** Times that a lockstep run checks each region. */
 const maxVerifiedRuns = 20;
 
@@ -65,6 +68,8 @@ export class Vcpu implements Processor {
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
   #granted = 0;
+  #untilNs = Number.POSITIVE_INFINITY;
+  #slowPaths = 0;
   /** The record whose slow path runs. */
   #record = 0;
 
@@ -201,6 +206,7 @@ export class Vcpu implements Processor {
   }
 
   #accessSlow(kind: number, bytes: number): number {
+    this.#lookAtClock();
     try {
       const stack = (bytes & stackAccess) !== 0;
       this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes & ~stackAccess, stack);
@@ -212,6 +218,7 @@ export class Vcpu implements Processor {
 
   #hostCall(at: number, call: number): number {
     this.#record = at;
+    this.#lookAtClock();
     try {
       return (this.#calls[call] as (cpu: Processor) => number)(this);
     } catch (fault) {
@@ -221,17 +228,25 @@ export class Vcpu implements Processor {
 
   /** Takes from the budget what is no instruction. */
   #charge(cost: number): void {
-    this.#granted -= cost;
     this.#view.setInt32(state.budget, this.#view.getInt32(state.budget, true) - cost, true);
+    this.#view.setInt32(state.extraCost, this.#view.getInt32(state.extraCost, true) + cost, true);
   }
 
-  /** Runs up to about `budget` instructions. */
-  run(budget: number): VcpuExit {
+  /** A slow path is about to run: some take as long as thousands of instructions, and the budget counts each as one. */
+  #lookAtClock(): void {
+    if (++this.#slowPaths % slowPathsPerLook === 0 && this.#nowNs() >= this.#untilNs) this.kick();
+  }
+
+  /** Runs up to about `budget` instructions, or until about `untilNs` where slow paths take longer than that. */
+  run(budget: number, untilNs = Number.POSITIVE_INFINITY): VcpuExit {
     this.#granted = budget;
+    this.#untilNs = untilNs;
     this.#view.setInt32(state.budget, budget, true);
+    this.#view.setInt32(state.extraCost, 0, true);
     const exit = this.#loop();
     if (this.#interpreter.translator.waiting) this.#translate();
-    this.instructions += this.#granted - this.#view.getInt32(state.budget, true);
+    const spent = this.#granted - this.#view.getInt32(state.budget, true);
+    this.instructions += spent - this.#view.getInt32(state.extraCost, true);
     return exit;
   }
 

@@ -96,7 +96,7 @@ export class RunLoop {
     const budget = Math.min(maxSlice, Math.max(minSlice, Math.floor(sliceNs * this.#speed)));
     this.#sliceEndNs = startNs + sliceNs;
     const before = vcpu.instructions;
-    const exit = vcpu.run(budget);
+    const exit = vcpu.run(budget, this.#sliceEndNs);
     this.#sliceEndNs = Number.NEGATIVE_INFINITY;
     const elapsedNs = timers.nowNs() - startNs;
     const done = vcpu.instructions - before;

@@ -107,6 +107,8 @@ export abstract class Ops extends FlagEmitter {
   abstract finish(): void;
   /** Restarts the same instruction (REP after a bounded number of rounds, so that interrupts get in). */
   abstract restart(): void;
+  /** Takes `cost` (i32) from the budget, beyond the 1 that every instruction costs. */
+  abstract charge(cost: Value): void;
   /**
    * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
    * redirects; otherwise continues, results in `state.scratch`.

@@ -353,6 +353,12 @@ export class InterpreterOps extends Ops {
     this.jump(this.#currentIp());
   }
 
+  charge(cost: Value): void {
+    const bound = this.let(cost);
+    this.storeState32(state.budget, this.sub(this.loadState32(state.budget), bound));
+    this.storeState32(state.extraCost, this.add(this.loadState32(state.extraCost), bound));
+  }
+
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {
       this.storeState64(state.scratch + position * 8, this.extendU(parameter));

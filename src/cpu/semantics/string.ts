@@ -11,6 +11,9 @@ import { segmentIndex, state } from '../state/layout.ts';
 import { directionFlagBit } from './flag.ts';
 import { operandAt } from './operands.ts';
 
+/** log2 of the elements that a bulk transfer moves in the time of an instruction. */
+const bulkElementsPerCost = 5;
+
 /** rSI or rDI of the address size, as an i64 that steps through memory. */
 interface Index {
   /** Linear address of the element, checked. */
@@ -87,6 +90,7 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
       repeatCounted(o, () => {
         if (bulk !== undefined && x.long && size === 64) {
           const moved = o.let(bulk(o.get(count)));
+          o.charge(o.wrap(o.shrU(moved, bulkElementsPerCost)));
           const rest = o.let(o.sub(o.get(count), moved));
           o.set(count, rest);
           o.setGpr(rcx, size, rest);
@@ -106,7 +110,8 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
 /** Runs `round` while it says so, at most state.repeatLimit times; then restarts the instruction. */
 function repeatCounted(o: Ops, round: () => Value): void {
   o.storeState32(state.midRepeat, o.i32(0));
-  const rounds = o.variable('i32', o.loadState32(state.repeatLimit));
+  const limit = o.let(o.loadState32(state.repeatLimit));
+  const rounds = o.variable('i32', limit);
   o.block((leave) => {
     o.loop((again) => {
       o.branchIf(o.isZero(round()), leave);
@@ -114,8 +119,10 @@ function repeatCounted(o: Ops, round: () => Value): void {
       o.branchIf(o.get(rounds), again);
     });
     o.storeState32(state.midRepeat, o.i32(1));
+    o.charge(limit);
     o.restart();
   });
+  o.charge(o.sub(limit, o.get(rounds)));
 }
 
 /** With a 32-bit address size in 64-bit mode, Intel's processors clear upper halves even when there is nothing to do. */

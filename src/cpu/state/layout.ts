@@ -78,6 +78,8 @@ export const state = {
   midRepeat: 0x50c,
   /** i32. Rounds that a REP instruction may run before it restarts: 1 while every one can trap. */
   repeatLimit: 0x500,
+  /** i32. What of the spent budget went to something else than one instruction each: rounds of REP, faults. */
+  extraCost: 0x510,
   /** 16 × 16 bytes. */
   xmm: 0x300,
   /** 8 × 16 bytes, physical registers R0–R7: significand i64, sign and exponent u16. MMX registers alias these. */

@@ -101,6 +101,12 @@ export class TranslatorOps extends TranslatorMemory {
     this.ended = true;
   }
 
+  charge(cost: Value): void {
+    const bound = this.let(cost);
+    this.set(this.frame.budget, this.sub(this.get(this.frame.budget), bound));
+    this.storeState32(state.extraCost, this.add(this.loadState32(state.extraCost), bound));
+  }
+
   /** Only slow paths that touch neither general registers nor the flow of control reach translated code. */
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {

@@ -65,6 +65,7 @@ export class Verifier {
   run(region: (record: number) => number, record: number): number {
     const { view, log } = this.#cpu;
     const budget = view.getInt32(state.budget, true);
+    const extraBefore = view.getInt32(state.extraCost, true);
     const before = this.#snapshot();
     const rip = view.getBigUint64(state.rip, true);
     this.#cpu.flush();
@@ -72,10 +73,11 @@ export class Verifier {
     view.setInt32(state.codeWritten, 0, true);
     view.setInt32(state.budget, slice, true);
     const outcome = region(record);
-    const count = slice - view.getInt32(state.budget, true);
+    const cost = slice - view.getInt32(state.budget, true);
+    const count = cost - (view.getInt32(state.extraCost, true) - extraBefore);
     const after = this.#snapshot();
     const written = log.stop();
-    view.setInt32(state.budget, budget - count, true);
+    view.setInt32(state.budget, budget - cost, true);
     if (log.device || log.code) {
       this.believed++;
       return outcome;
@@ -86,7 +88,8 @@ export class Verifier {
     log.start();
     const interpreted = this.#interpret(count, outcome === status.fault);
     const again = log.stop();
-    view.setInt32(state.budget, budget - count, true);
+    view.setInt32(state.budget, budget - cost, true);
+    view.setInt32(state.extraCost, extraBefore + cost - count, true);
     const differences = [...this.#compareState(after, this.#snapshot()), ...this.#compareMemory(written, again)];
     if ((interpreted === status.fault) !== (outcome === status.fault)) {
       differences.push(`status: interpreter ${interpreted}, translator ${outcome}`);

@@ -53,6 +53,8 @@ export class TestOps extends Ops {
     return this.i32(0);
   }
 
+  charge(): void {}
+
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     if (operand.kind === 'segment') return this.i32(segmentAt(segmentIndex.gs) + segmentField.selector);
