@@ -241,7 +241,11 @@ export class CodeCache {
   #resolve(page: CodePage, key: number, address: number): void {
     const waiting = page.waiting.get(key);
     if (waiting === undefined) return;
-    for (const branch of waiting) this.#view.setUint32(branch + record.link, address, true);
+    for (const branch of waiting) {
+      // A branch that was overwritten meanwhile leads on to its successor: that link is not the branch's target.
+      const overwritten = this.#view.getUint16(branch + record.handler, true) === pseudoHandler.goto;
+      if (!overwritten) this.#view.setUint32(branch + record.link, address, true);
+    }
     page.waiting.delete(key);
   }
 
