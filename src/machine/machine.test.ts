@@ -192,3 +192,17 @@ test('without debug-exit its port is empty', () => {
   assert.ok(machine.ok);
   assert.deepEqual(machine.value.run(), { kind: 'reset' });
 });
+
+test('TZCNT and LZCNT are BSF and BSR on a processor without them', () => {
+  // MOV ECX, 0x55; XOR EAX, EAX; TZCNT or LZCNT ECX, EAX; MOV AL, CL: BSF and BSR of 0 leave ECX alone.
+  const count = (cpuModel: string, opcode: number): unknown => {
+    const code = [[0xb9, ...dword(0x55)], [0x31, 0xc0], [0xf3, 0x0f, opcode, 0xc8], [0x88, 0xc8], exitWithAl];
+    const machine = createMachine(configFor(bareMetal(code), { cpuModel }), new TestHost());
+    assert.ok(machine.ok);
+    return machine.value.run();
+  };
+  for (const opcode of [0xbc, 0xbd]) {
+    assert.deepEqual(count('max', opcode), { kind: 'debug-exit', value: 32 });
+    assert.deepEqual(count('x86-64', opcode), { kind: 'debug-exit', value: 0x55 });
+  }
+});

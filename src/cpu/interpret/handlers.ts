@@ -109,7 +109,10 @@ export class Handlers {
   numberOf(row: TableRow, key: FormKey): number {
     const known = this.#numbers.get(handlerKey(row, key));
     if (known !== undefined) return known;
-    if (row.feature !== undefined && !this.#features.has(row.feature)) return pseudoHandler.undefined;
+    if (row.feature !== undefined && !this.#features.has(row.feature)) {
+      const older = instructionTable.find(({ semantics }) => semantics === row.withoutFeature);
+      return older === undefined ? pseudoHandler.undefined : this.numberOf(older, key);
+    }
     this.#emitFamily(row, key.long);
     const emitted = this.#numbers.get(handlerKey(row, key));
     if (emitted === undefined) throw new Error(`no form of ${row.mnemonic} ${row.operands} for ${JSON.stringify(key)}`);

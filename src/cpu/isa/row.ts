@@ -57,6 +57,8 @@ export interface Row {
   readonly unaligned?: true;
   /** CPUID feature without which the encoding is #UD, named as in `spec/x86/cpuid.ts`. */
   readonly feature?: string;
+  /** Semantics without `feature`, where older processors ignore the prefix; absent: #UD. */
+  readonly withoutFeature?: string;
   /**
    * Status flags left undefined by the SDM (tests ignore them). Shifts by a count other than the constant 1 list OF,
    * which is defined for a count of 1; CF of SHL and SHR, undefined for a count above the operand's width, is not listed.

@@ -113,9 +113,9 @@ export const twoByteRows: readonly Row[] = [
   { map: 1, opcode: 0xba, ext: 7, mnemonic: 'BTC', operands: 'Ev,Ib', semantics: 'btc', lock: true, undefinedFlags: 'OSAP' },
   { map: 1, opcode: 0xbb, mnemonic: 'BTC', operands: 'Ev,Gv', semantics: 'btc', lock: true, undefinedFlags: 'OSAP' },
   { map: 1, opcode: 0xbc, mnemonic: 'BSF', operands: 'Gv,Ev', semantics: 'bsf', undefinedFlags: 'OSAPC' },
-  { map: 1, opcode: 0xbc, prefix: 'F3', mnemonic: 'TZCNT', operands: 'Gv,Ev', semantics: 'tzcnt', feature: 'bmi1', undefinedFlags: 'OSAP' },
+  { map: 1, opcode: 0xbc, prefix: 'F3', mnemonic: 'TZCNT', operands: 'Gv,Ev', semantics: 'tzcnt', feature: 'bmi1', withoutFeature: 'bsf', undefinedFlags: 'OSAP' },
   { map: 1, opcode: 0xbd, mnemonic: 'BSR', operands: 'Gv,Ev', semantics: 'bsr', undefinedFlags: 'OSAPC' },
-  { map: 1, opcode: 0xbd, prefix: 'F3', mnemonic: 'LZCNT', operands: 'Gv,Ev', semantics: 'lzcnt', feature: 'lzcnt', undefinedFlags: 'OSAP' },
+  { map: 1, opcode: 0xbd, prefix: 'F3', mnemonic: 'LZCNT', operands: 'Gv,Ev', semantics: 'lzcnt', feature: 'lzcnt', withoutFeature: 'bsr', undefinedFlags: 'OSAP' },
   { map: 1, opcode: 0xbe, mnemonic: 'MOVSX', operands: 'Gv,Eb', semantics: 'movsx' },
   { map: 1, opcode: 0xbf, mnemonic: 'MOVSX', operands: 'Gv,Ew', semantics: 'movsx' },
   // C0-CF. BSWAP of a 16-bit register is undefined
