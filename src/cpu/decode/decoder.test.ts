@@ -187,6 +187,11 @@ test('LOCK is legal with a listed instruction and a memory destination only', ()
   }
 });
 
+test('LOCK that is not allowed is found once the whole instruction is there', () => {
+  assert.equal(name('f0 05 78 56 34'), 'truncated');
+  assert.equal(name('f0 05 78 56 34 12'), 'undefined');
+});
+
 test('REP is reported for string instructions alone', () => {
   assert.equal(instruction('f3 a4').repeat, 0xf3);
   assert.equal(instruction('f2 ae').repeat, 0xf2);
