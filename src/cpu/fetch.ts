@@ -36,8 +36,8 @@ export class Fetcher {
   readonly #global = new Uint8Array(cacheSize);
   /** Whether looked-up code may be found again without a lookup; lockstep runs want to see every entry. */
   caching = true;
-  /** RAM offset of the code that `lookup` found last. */
-  ramOffset = 0;
+  /** RAM offset of the code that `lookup` found last; -1 if its record is for one execution alone. */
+  ramOffset = -1;
 
   constructor(view: DataView, memory: GuestMemory, mmio: MmioBus, mmu: Mmu, interpreter: Interpreter) {
     this.#view = view;
@@ -123,6 +123,7 @@ export class Fetcher {
    * beyond the limit is fetched: its #GP(0) comes before a fault of the page that it would lie in.
    */
   #single(mode: FetchMode, ip: number, linear: number, physical: number): number {
+    this.ramOffset = -1;
     const within = linear & 0xfff;
     const bytes = new Uint8Array(maxInstruction);
     const room = this.#roomAt(mode, ip);

@@ -287,9 +287,10 @@ export class Vcpu implements Processor {
     // A record that only forwards to the code's present one must not report itself for ever.
     const reporter = this.#view.getInt32(state.record, true);
     if (reporter !== at) translator.settle(reporter);
+    const { ramOffset } = this.#fetcher;
+    if (ramOffset < 0) return;
     if (this.#translates === 'never' || this.#translates === 'verify') translator.settle(at);
-    else if (translator.noteHot({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode }))
-      this.#translate();
+    else if (translator.noteHot({ record: at, ramOffset, mode: current.decode })) this.#translate();
   }
 
   #translate(): void {
@@ -312,8 +313,9 @@ export class Vcpu implements Processor {
   /** Lockstep: each region a number of times beside the interpreter, then alone. */
   #dispatchVerified(at: number): number {
     const { current } = this.#mode;
-    if (current.step || current.decode.codeSize !== 64) return this.#interpreter.run(at);
-    const candidate = { record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode };
+    const { ramOffset } = this.#fetcher;
+    if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at);
+    const candidate = { record: at, ramOffset, mode: current.decode };
     const region = this.#interpreter.translator.functionFor(candidate, () => this.#nowNs() / 1e6);
     if (region === undefined) return this.#interpreter.run(at);
     const runs = this.#verifiedRuns.get(at) ?? 0;
@@ -335,8 +337,9 @@ export class Vcpu implements Processor {
 
   #translateNow(at: number): void {
     const { current } = this.#mode;
-    if (current.step || current.decode.codeSize !== 64) return;
-    this.#interpreter.translator.request({ record: at, ramOffset: this.#fetcher.ramOffset, mode: current.decode });
+    const { ramOffset } = this.#fetcher;
+    if (ramOffset < 0 || current.decode.codeSize !== 64) return;
+    this.#interpreter.translator.request({ record: at, ramOffset, mode: current.decode });
     this.#translate();
   }
 
