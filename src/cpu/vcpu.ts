@@ -68,6 +68,7 @@ export class Vcpu implements Processor {
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
   #granted = 0;
+  #kickWaits = false;
   #untilNs = Number.POSITIVE_INFINITY;
   #slowPaths = 0;
   /** The record whose slow path runs. */
@@ -199,6 +200,11 @@ export class Vcpu implements Processor {
 
   /** Ends the running slice at the next control transfer: an interrupt may have become deliverable. */
   kick(): void {
+    if (this.mmu.log.active) {
+      // A lockstep run counts instructions by the budget: it must not change under it.
+      this.#kickWaits = true;
+      return;
+    }
     const left = this.#view.getInt32(state.budget, true);
     if (left <= 0) return;
     this.#granted -= left;
@@ -321,7 +327,12 @@ export class Vcpu implements Processor {
     const runs = this.#verifiedRuns.get(at) ?? 0;
     if (runs >= maxVerifiedRuns) return region(at);
     this.#verifiedRuns.set(at, runs + 1);
-    return this.#verifier.run(region, at);
+    const outcome = this.#verifier.run(region, at);
+    if (this.#kickWaits) {
+      this.#kickWaits = false;
+      this.kick();
+    }
+    return outcome;
   }
 
   #stepForVerifier(): number {
