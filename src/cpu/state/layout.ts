@@ -19,8 +19,6 @@ export const state = {
   flagAux: 0x0a0,
   /** i32. EFLAGS without the six status flags; bit 1 set. */
   eflags: 0x0a4,
-  /** i32. Set (atomically) by anyone who wants the vCPU out of emitted code; cleared by the run loop. */
-  request: 0x0a8,
   /** i32. Non-zero after a faulting access or check: the vector + 1. */
   fault: 0x0ac,
   faultError: 0x0b0,
@@ -36,8 +34,6 @@ export const state = {
   budget: 0x0c4,
   /** i64. Mask of the stack pointer: 16, 32 or 64 bits by SS.B and mode. */
   stackMask: 0x0c8,
-  /** i64. Instructions retired. */
-  instructions: 0x0d0,
   /** i64. The operand of an access on its way through the slow path. */
   accessLinear: 0x0d8,
   /** 4 × i64. Arguments and results of slow paths; the first two also carry 128-bit accesses. */
