@@ -18,7 +18,6 @@ export interface FuzzReport {
   readonly finalMegabytes: number;
 }
 
-const largestBudget = 20_000;
 const mebibyte = 2 ** 20;
 
 const processorMs = (since?: NodeJS.CpuUsage): number => process.cpuUsage(since).user / 1000;
@@ -29,9 +28,9 @@ function fuzz(guest: HostileGuest, total: number): FuzzReport {
   let [instructions, runs, overrun, longestRunMs, halfwayMegabytes] = [0, 0, 0, 0, 0];
   while (instructions < total) {
     const before = process.cpuUsage();
-    const run = guest.run(largestBudget);
+    const run = guest.run();
     longestRunMs = Math.max(longestRunMs, Math.round(processorMs(before)));
-    overrun = Math.max(overrun, run.instructions - largestBudget);
+    overrun = Math.max(overrun, run.instructions - run.budget);
     exits[run.exit] = (exits[run.exit] ?? 0) + 1;
     runs++;
     // A guest that does not get anywhere ends, too.
