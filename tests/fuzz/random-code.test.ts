@@ -1,3 +1,3 @@
 import { defineFuzzLane } from './lane.ts';
 
-defineFuzzLane({ instructions: 100_000, seed: 1, timeoutMs: 120_000 });
+defineFuzzLane({ instructions: 60_000, seed: 1, timeoutMs: 120_000 });
