@@ -5,12 +5,12 @@ import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
 import type { DecodeMode } from './decode/instruction.ts';
 import { generalProtection } from './guest-fault.ts';
 import type { Interpreter } from './interpret/interpreter.ts';
+import type { CodeTlb } from './mmu/code-tlb.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { segmentAt, segmentField, segmentIndex, state } from './state/layout.ts';
 
 const maxInstruction = 15;
 const two32 = 0x1_0000_0000;
-const cacheSize = 1024;
 
 /** What code is decoded as, derived from the CPU's mode. */
 export interface FetchMode {
@@ -30,10 +30,7 @@ export class Fetcher {
   readonly #mmio: MmioBus;
   readonly #mmu: Mmu;
   readonly #interpreter: Interpreter;
-  /** Recently fetched pages: linear page × 2 + user → guest-physical page address and whether it is global. */
-  readonly #tags = new Float64Array(cacheSize).fill(-1);
-  readonly #pages = new Float64Array(cacheSize);
-  readonly #global = new Uint8Array(cacheSize);
+  readonly #codeTlb: CodeTlb;
   /** Whether looked-up code may be found again without a lookup; lockstep runs want to see every entry. */
   caching = true;
   /** RAM offset of the code that `lookup` found last; -1 if its record is for one execution alone. */
@@ -45,10 +42,7 @@ export class Fetcher {
     this.#mmio = mmio;
     this.#mmu = mmu;
     this.#interpreter = interpreter;
-  }
-
-  flush(): void {
-    this.#tags.fill(-1);
+    this.#codeTlb = mmu.codeTlb;
   }
 
   /**
@@ -74,47 +68,40 @@ export class Fetcher {
     const codeBase = ip - within;
     view.setUint32(state.codeBase, codeBase >>> 0, true);
     view.setInt32(state.codeBase + 4, Math.floor(codeBase / two32), true);
-    const slot = this.#translate(linear, mode.user);
-    const physical = (this.#pages[slot] as number) + within;
-    const offset = this.#memory.ramOffset(physical);
-    if (offset < 0 || mode.step || !whole) return this.#single(mode, ip, linear, physical);
-    this.ramOffset = offset;
-    const record = this.#interpreter.code.find(offset, mode.decode, mode.index);
-    if (record === 0) return this.#straddling(mode, ip, linear, slot);
-    if (this.caching) this.#interpreter.jumps.enter(linear, mode.key, record, this.#global[slot] === 1);
+    if (mode.step || !whole) return this.#single(mode, ip, linear);
+    const page = this.#ramPage(linear, mode);
+    if (page < 0) return this.#single(mode, ip, linear);
+    this.ramOffset = page + within;
+    const { code, jumps, translator } = this.#interpreter;
+    const record = code.find(this.ramOffset, mode.decode, mode.index);
+    if (record === 0) return this.#straddling(mode, ip, linear);
+    if (this.caching) jumps.enter(this.ramOffset, mode.index, record, translator.referenceOf(record));
     return record;
   }
 
-  /** @returns the slot whose page `linear` lies in. @throws GuestFault #PF with CR2 = `linear`. */
-  #translate(linear: number, user: boolean): number {
-    const page = Math.floor(linear / pageSize);
-    const slot = page & (cacheSize - 1);
-    const tag = page * 2 + (user ? 1 : 0);
-    if (this.#tags[slot] !== tag) {
-      this.#pages[slot] = this.#mmu.translateFetch(linear) - (linear & 0xfff);
-      this.#global[slot] = this.#mmu.walker.global ? 1 : 0;
-      this.#tags[slot] = tag;
-    }
-    return slot;
+  /** The RAM offset of the page that code at `linear` lies in; -1 outside RAM. @throws GuestFault #PF with CR2 = `linear`. */
+  #ramPage(linear: number, mode: FetchMode): number {
+    const known = this.#codeTlb.find(linear, mode.key);
+    if (known >= 0) return known;
+    const page = this.#memory.ramOffset(this.#mmu.translateFetch(linear) - (linear & 0xfff));
+    if (page >= 0) this.#codeTlb.enter(linear, mode.key, page, this.#mmu.walker.global);
+    return page;
   }
 
   /** An instruction that runs into the next page; found again as long as both pages stay where they are. */
-  #straddling(mode: FetchMode, ip: number, linear: number, slot: number): number {
+  #straddling(mode: FetchMode, ip: number, linear: number): number {
+    if (mode.decode.codeSize !== 64) return this.#single(mode, ip, linear);
     const within = linear & 0xfff;
-    const physical = (this.#pages[slot] as number) + within;
-    if (mode.decode.codeSize !== 64) return this.#single(mode, ip, linear, physical);
-    const global = this.#global[slot] === 1;
-    const second = this.#translate(linear - within + pageSize, mode.user);
-    const secondOffset = this.#memory.ramOffset(this.#pages[second] as number);
-    if (secondOffset < 0) return this.#single(mode, ip, linear, physical);
-    const bytes = new Uint8Array(maxInstruction);
+    const second = this.#ramPage(linear - within + pageSize, mode);
+    if (second < 0) return this.#single(mode, ip, linear);
     const first = pageSize - within;
-    this.#copy(bytes, 0, physical, first);
-    this.#copy(bytes, first, this.#pages[second] as number, maxInstruction - first);
+    const bytes = new Uint8Array(maxInstruction);
+    bytes.set(this.#memory.bytes.subarray(this.ramOffset, this.ramOffset + first));
+    bytes.set(this.#memory.bytes.subarray(second, second + maxInstruction - first), first);
     const { code, jumps } = this.#interpreter;
-    const found = code.findStraddler(this.ramOffset, secondOffset / pageSize, bytes, mode.decode, mode.index);
-    if (found === 0) return this.#single(mode, ip, linear, physical);
-    if (this.caching) jumps.enter(linear, mode.key, found, global && this.#global[second] === 1);
+    const found = code.findStraddler(this.ramOffset, second / pageSize, bytes, mode.decode, mode.index);
+    if (found === 0) return this.#single(mode, ip, linear);
+    if (this.caching) jumps.enter(this.ramOffset, mode.index, found, 0);
     return found;
   }
 
@@ -122,8 +109,9 @@ export class Fetcher {
    * One instruction, decoded for this execution alone: it straddles pages, is stepped, or lies near the limit. No byte
    * beyond the limit is fetched: its #GP(0) comes before a fault of the page that it would lie in.
    */
-  #single(mode: FetchMode, ip: number, linear: number, physical: number): number {
+  #single(mode: FetchMode, ip: number, linear: number): number {
     this.ramOffset = -1;
+    const physical = this.#mmu.translateFetch(linear);
     const within = linear & 0xfff;
     const bytes = new Uint8Array(maxInstruction);
     const room = this.#roomAt(mode, ip);
@@ -134,8 +122,7 @@ export class Fetcher {
     if (result.kind === 'truncated' && first < room) {
       const next = linear - within + pageSize;
       const wrapped = mode.decode.codeSize !== 64 && next === two32 ? 0 : next;
-      const slot = this.#translate(wrapped, mode.user);
-      this.#copy(bytes, first, this.#pages[slot] as number, room - first);
+      this.#copy(bytes, first, this.#mmu.translateFetch(wrapped), room - first);
       result = cache.transient(bytes.subarray(0, room), within, mode.decode);
     }
     if (result.kind === 'truncated') throw generalProtection();

@@ -53,6 +53,7 @@ export class ModeTracker {
     const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watches;
     this.current = this.#modes[size | (real ? 4 : 0) | (user ? 8 : 0) | (step ? 16 : 0)] as FetchMode;
     view.setInt32(state.blockKey, this.current.key, true);
+    view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
     view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
     this.#fetchBase(code64);

@@ -10,7 +10,7 @@ import { deliverEvent } from './events/pending.ts';
 import { RecordedFault } from './events/recorded-fault.ts';
 import { Fetcher } from './fetch.ts';
 import { createInterpreter, createVcpuMemory, type Interpreter } from './interpret/interpreter.ts';
-import { stackAccess } from './interpret/interpreter-ops.ts';
+import { regionAccess, stackAccess } from './interpret/interpreter-ops.ts';
 import { record } from './interpret/record.ts';
 import { status } from './interpret/status.ts';
 import { Mmu } from './mmu/mmu.ts';
@@ -67,8 +67,6 @@ export class Vcpu implements Processor {
   readonly #fault: RecordedFault;
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
-  #granted = 0;
-  #kickWaits = false;
   #untilNs = Number.POSITIVE_INFINITY;
   #slowPaths = 0;
   /** The record whose slow path runs. */
@@ -107,7 +105,8 @@ export class Vcpu implements Processor {
       view: this.#view,
       log: this.mmu.log,
       flush: () => this.mmu.tlb.flushAll(),
-      step: () => this.#stepForVerifier(),
+      settle: () => this.#settleFlags(),
+      step: () => this.#stepOnce(),
       describe: (rip) => describeCode(this, rip),
     });
     this.#fetcher = new Fetcher(this.#view, options.memory, options.mmio, this.mmu, this.#interpreter);
@@ -166,12 +165,11 @@ export class Vcpu implements Processor {
   flushTlb(scope: 'all' | 'non-global'): void {
     if (scope === 'all') {
       this.mmu.tlb.flushAll();
-      this.#interpreter.jumps.flushAll();
+      this.mmu.codeTlb.flushAll();
     } else {
       this.mmu.tlb.flushNonGlobal();
-      this.#interpreter.jumps.flushNonGlobal();
+      this.mmu.codeTlb.flushNonGlobal();
     }
-    this.#fetcher.flush();
   }
 
   flushPage(linear: number): void {
@@ -180,10 +178,7 @@ export class Vcpu implements Processor {
       return;
     }
     this.mmu.tlb.flushPage(linear);
-    this.#interpreter.jumps.flushPage(linear);
-    // Instructions that run into the page belong to the one before it.
-    this.#interpreter.jumps.flushPage(linear - 4096);
-    this.#fetcher.flush();
+    this.mmu.codeTlb.flushPage(linear);
   }
 
   /** Opens or shuts the A20 gate. */
@@ -200,23 +195,17 @@ export class Vcpu implements Processor {
 
   /** Ends the running slice at the next control transfer: an interrupt may have become deliverable. */
   kick(): void {
-    if (this.mmu.log.active) {
-      // A lockstep run counts instructions by the budget: it must not change under it.
-      this.#kickWaits = true;
-      return;
-    }
-    const left = this.#view.getInt32(state.budget, true);
-    if (left <= 0) return;
-    this.#granted -= left;
-    this.#view.setInt32(state.budget, 0, true);
+    this.#view.setInt32(state.request, -1, true);
   }
 
   #accessSlow(kind: number, bytes: number): number {
     this.#lookAtClock();
     try {
       const stack = (bytes & stackAccess) !== 0;
-      this.mmu.accessSlow(accessKinds[kind] as (typeof accessKinds)[number], bytes & ~stackAccess, stack);
-      return status.next;
+      const spareCode = (bytes & regionAccess) !== 0;
+      const access = accessKinds[kind] as (typeof accessKinds)[number];
+      const done = this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
+      return done ? status.next : status.redo;
     } catch (fault) {
       return this.#fault.note(fault);
     }
@@ -245,13 +234,13 @@ export class Vcpu implements Processor {
 
   /** Runs up to about `budget` instructions, or until about `untilNs` where slow paths take longer than that. */
   run(budget: number, untilNs = Number.POSITIVE_INFINITY): VcpuExit {
-    this.#granted = budget;
     this.#untilNs = untilNs;
     this.#view.setInt32(state.budget, budget, true);
     this.#view.setInt32(state.extraCost, 0, true);
+    this.#view.setInt32(state.request, 0, true);
     const exit = this.#loop();
     if (this.#interpreter.translator.waiting) this.#translate();
-    const spent = this.#granted - this.#view.getInt32(state.budget, true);
+    const spent = budget - this.#view.getInt32(state.budget, true);
     this.instructions += spent - this.#view.getInt32(state.extraCost, true);
     return exit;
   }
@@ -262,6 +251,7 @@ export class Vcpu implements Processor {
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
       const result = step ? this.#step() : this.#dispatch();
+      this.#settleFlags();
       switch (result) {
         case status.budget:
           return 'budget';
@@ -276,13 +266,20 @@ export class Vcpu implements Processor {
           // Handlers that fault at once, for ever, would never come to an end of the slice.
           this.#charge(1);
           break;
+        case status.redo:
+          if (this.#stepOnce() === status.fault && !this.#raiseRecorded()) return 'shutdown';
+          break;
         case status.shutdown:
           return 'shutdown';
         default:
           break;
       }
-      if (this.#view.getInt32(state.budget, true) < 0) return 'budget';
+      if ((this.#view.getInt32(state.budget, true) | this.#view.getInt32(state.request, true)) < 0) return 'budget';
     }
+  }
+
+  #settleFlags(): void {
+    if (this.#view.getInt32(state.flagKind, true) !== 0) this.#interpreter.settle();
   }
 
   /** The code at state.rip is entered often: translate it, if this vCPU translates at all. */
@@ -313,36 +310,35 @@ export class Vcpu implements Processor {
     }
     if (this.#translates === 'always') this.#translateNow(at);
     else if (this.#translates === 'verify') return this.#dispatchVerified(at);
-    return this.#interpreter.run(at);
+    return this.#interpreter.run(at, 0);
   }
 
   /** Lockstep: each region a number of times beside the interpreter, then alone. */
   #dispatchVerified(at: number): number {
     const { current } = this.#mode;
     const { ramOffset } = this.#fetcher;
-    if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at);
+    if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at, 0);
     const candidate = { record: at, ramOffset, mode: current.decode };
-    const region = this.#interpreter.translator.functionFor(candidate, () => this.#nowNs() / 1e6);
-    if (region === undefined) return this.#interpreter.run(at);
+    const region = this.#interpreter.translator.functionFor(candidate);
+    if (region === undefined) return this.#interpreter.run(at, 0);
     const runs = this.#verifiedRuns.get(at) ?? 0;
-    if (runs >= maxVerifiedRuns) return region(at);
+    if (runs >= maxVerifiedRuns) return region(at, 0);
     this.#verifiedRuns.set(at, runs + 1);
-    const outcome = this.#verifier.run(region, at);
-    if (this.#kickWaits) {
-      this.#kickWaits = false;
-      this.kick();
-    }
-    return outcome;
+    return this.#verifier.run(region, at);
   }
 
-  #stepForVerifier(): number {
+  /** Runs the instruction at state.rip alone, on the interpreter. @returns a status; after a fault state.rip is exact. */
+  #stepOnce(): number {
     try {
       const at = this.#fetcher.lookup({ ...this.#mode.current, step: true });
-      const result = this.#interpreter.run(at);
-      if (result === status.fault) this.state.rip = this.currentRip();
+      const result = this.#interpreter.run(at, 0);
+      if (result === status.fault) {
+        this.#record = this.#view.getInt32(state.record, true);
+        this.state.rip = this.currentRip();
+      }
       return result;
     } catch (fault) {
-      return this.#fault.note(fault);
+      return this.#fault.noteExact(fault);
     }
   }
 

@@ -249,6 +249,15 @@ export class CodeBuilder {
     this.#out.unsigned(table);
   }
 
+  /** Ends the function by calling another through `table`, which takes over its frame. */
+  returnCallIndirect(typeIndex: number, table: number, parameters: readonly Value[], index: Value): void {
+    for (const parameter of parameters) this.value(parameter);
+    this.value(index);
+    this.#out.byte(control.returnCallIndirect);
+    this.#out.unsigned(typeIndex);
+    this.#out.unsigned(table);
+  }
+
   /** Pops the WebAssembly stack's top into `local`. */
   setFromStack(local: Local): void {
     this.#out.byte(control.localSet);

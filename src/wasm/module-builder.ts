@@ -18,6 +18,7 @@ export class ModuleBuilder {
   readonly #imports: Import[] = [];
   readonly #functions: { type: number; code: CodeBuilder | undefined }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
+  readonly #names = new Map<number, string>();
   #elements: { offset: number; functions: readonly number[] } | undefined;
   #importedFunctions = 0;
 
@@ -77,6 +78,11 @@ export class ModuleBuilder {
     entry.code = code;
   }
 
+  /** Names a defined function for profilers and stack traces. */
+  name(index: number, text: string): void {
+    this.#names.set(index, text);
+  }
+
   export(name: string, index: number): void {
     this.#exports.push({ name, index });
   }
@@ -124,7 +130,22 @@ export class ModuleBuilder {
     });
     if (this.#elements !== undefined) this.#elementSection(section, this.#elements);
     this.#codeSections(section);
+    if (this.#names.size > 0) section(sectionId.custom, (body) => this.#nameSection(body));
     return out.bytes();
+  }
+
+  /** Subsection 1: function names. WebAssembly Core Specification, appendix 7.4. */
+  #nameSection(body: ByteWriter): void {
+    body.name('name');
+    const map = new ByteWriter();
+    map.unsigned(this.#names.size);
+    for (const [index, text] of [...this.#names].sort(([a], [b]) => a - b)) {
+      map.unsigned(index);
+      map.name(text);
+    }
+    body.byte(1);
+    body.unsigned(map.length);
+    body.append(map.bytes());
   }
 
   #elementSection(

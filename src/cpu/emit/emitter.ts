@@ -180,6 +180,10 @@ export class Emitter {
     return this.#binary('leU', a, b);
   }
 
+  leS(a: Value, b: Value | number | bigint): Value {
+    return this.#binary('leS', a, b);
+  }
+
   geU(a: Value, b: Value | number | bigint): Value {
     return this.#binary('geU', a, b);
   }

@@ -6,6 +6,8 @@
  *
  * After additions and subtractions, aux holds the top two bits and bit 3 of the vector of carries; the corrections are
  * zero unless flags were set one by one. SDM Vol. 1 3.4.3.1.
+ *
+ * Lazier still, translated code may leave nothing but the two operands that all six follow from (`Deferred`).
  */
 import type { Value } from '../../wasm/types.ts';
 import { state } from '../state/layout.ts';
@@ -22,6 +24,30 @@ export interface FlagValues {
 }
 
 const topBits = 0xc000_0000 | 0;
+
+/**
+ * What all flags follow from, by operands a and b: `logic` a is the result; `add`, `sub` a and b; `inc`, `dec` the result
+ * and CF of before; shifts the operand and a count other than 0.
+ */
+export const deferredOperations = ['logic', 'add', 'sub', 'inc', 'dec', 'shl', 'shr', 'sar'] as const;
+export type DeferredOperation = (typeof deferredOperations)[number];
+export type ShiftOperation = 'shl' | 'shr' | 'sar';
+
+export interface Deferred {
+  readonly operation: DeferredOperation;
+  readonly bits: Bits;
+  /** As state.flagKind has it; 0 stands for flags that are not deferred. */
+  readonly number: number;
+}
+
+const widths: readonly Bits[] = [8, 16, 32, 64];
+
+export const deferredKinds: readonly Deferred[] = deferredOperations.flatMap((operation, row) =>
+  widths.map((bits, column) => ({ operation, bits, number: 1 + row * widths.length + column })),
+);
+
+export const deferredKind = (operation: DeferredOperation, bits: Bits): Deferred =>
+  deferredKinds[deferredOperations.indexOf(operation) * widths.length + widths.indexOf(bits)] as Deferred;
 
 export class FlagEmitter extends Emitter {
   flagResult(): Value {
@@ -127,21 +153,69 @@ export class FlagEmitter extends Emitter {
 
   /** INC: as ADD 1, CF kept. */
   setFlagsInc(bits: Bits, result: Value): void {
-    const half = 1n << BigInt(bits - 1);
-    this.#setFlagsStep(bits, result, this.eq(this.zeroExtend(result, bits), half), 0);
+    this.setFlagsStep('inc', bits, result, this.let(this.cf()));
   }
 
   /** DEC: as SUB 1, CF kept. */
   setFlagsDec(bits: Bits, result: Value): void {
-    const half = 1n << BigInt(bits - 1);
-    this.#setFlagsStep(bits, result, this.eq(this.zeroExtend(result, bits), half - 1n), 15);
+    this.setFlagsStep('dec', bits, result, this.let(this.cf()));
   }
 
-  #setFlagsStep(bits: Bits, result: Value, overflow: Value, wrappedNibble: number): void {
-    const cf = this.let(this.cf());
-    const af = this.let(this.eq(this.and(this.wrap(result), 15), wrappedNibble));
+  /** `result` and `cf` (i32 0 or 1) bound. */
+  protected setFlagsStep(operation: 'inc' | 'dec', bits: Bits, result: Value, cf: Value): void {
+    const half = 1n << BigInt(bits - 1);
+    const overflow = this.eq(this.zeroExtend(result, bits), operation === 'inc' ? half : half - 1n);
+    const af = this.let(this.eq(this.and(this.wrap(result), 15), operation === 'inc' ? 0 : 15));
     this.setFlagResult(this.#signed(bits, result));
     this.setFlagAux(this.packAux(cf, overflow, af));
+  }
+
+  /** What a shift makes of `value`; the count is masked. */
+  shifted(operation: ShiftOperation, bits: Bits, value: Value, count: Value): Value {
+    if (operation === 'shl') return this.shl(value, count);
+    return operation === 'shr' ? this.shrU(value, count) : this.shrS(this.signExtend(value, bits), count);
+  }
+
+  /** The last bit shifted out, in bit 0. Up to 16 bits that is the bit above the operand; further shifts leave 0 there. */
+  #shiftedOut(operation: ShiftOperation, bits: Bits, value: Value, count: Value): Value {
+    if (operation === 'shl') {
+      return bits < 32
+        ? this.shrU(this.shl(value, count), bits)
+        : this.shrU(value, this.sub(this.constantOf(bits, 0), count));
+    }
+    const operand = operation === 'shr' ? value : this.signExtend(value, bits);
+    return operation === 'shr' ? this.shrU(operand, this.sub(count, 1)) : this.shrS(operand, this.sub(count, 1));
+  }
+
+  /** SHL, SHR, SAR by a masked `count` other than 0, bound like `value`. OF follows one formula for all counts. */
+  setFlagsShift(operation: ShiftOperation, bits: Bits, value: Value, count: Value): void {
+    const result = this.let(this.shifted(operation, bits, value, count));
+    const cf = this.let(this.and(this.wrap(this.#shiftedOut(operation, bits, value, count)), 1));
+    let of = this.i32(0);
+    if (operation === 'shl') of = this.xor(this.signBit(result, bits), cf);
+    else if (operation === 'shr') of = this.signBit(value, bits);
+    this.setFlagsResult(bits, result, { cf, of });
+  }
+
+  /** The flags that a deferred operation on `a` and `b` (bound, as wide as its operands) leaves. */
+  setDeferred({ operation, bits }: Deferred, a: Value, b: Value): void {
+    switch (operation) {
+      case 'logic':
+        this.setFlagsLogic(bits, a);
+        break;
+      case 'add':
+        this.setFlagsAdd(bits, a, b, this.let(this.add(a, b)));
+        break;
+      case 'sub':
+        this.setFlagsSub(bits, a, b, this.let(this.sub(a, b)));
+        break;
+      case 'inc':
+      case 'dec':
+        this.setFlagsStep(operation, bits, a, this.wrap(b));
+        break;
+      default:
+        this.setFlagsShift(operation, bits, a, b);
+    }
   }
 
   #carryBits(bits: Bits, carries: Value): Value {

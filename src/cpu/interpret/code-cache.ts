@@ -7,7 +7,7 @@ import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
-import { records, state } from '../state/layout.ts';
+import { records } from '../state/layout.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
@@ -82,6 +82,12 @@ export class CodeCache {
     return this.#decodeBlock(ramPage, offset, mode, modeIndex);
   }
 
+  /** The record for the code at RAM offset `ramOffset` if there is one already; otherwise 0. */
+  known(ramOffset: number, modeIndex: number): number {
+    const page = this.#pages.get(Math.floor(ramOffset / pageSize));
+    return page?.records.get((modeIndex << 12) | (ramOffset & 0xfff)) ?? 0;
+  }
+
   /**
    * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM; `bytes` are the
    * instruction's, up to 15. @returns 0 if they are no instruction.
@@ -92,11 +98,13 @@ export class CodeCache {
     if (known !== undefined && known.secondPage === secondPage) return known.record;
     const result = decode(bytes, 0, bytes.length, mode);
     if (result.kind !== 'ok') return 0;
-    if (this.#next + 2 * record.size > records.end) this.clear();
+    if (this.#next + 3 * record.size > records.end) this.clear();
     const address = this.#next;
     const offset = ramOffset % pageSize;
+    this.#pseudo(offset, pseudoHandler.straddler, address + record.size);
+    this.#view.setInt32(address + record.immediate, secondPage * pageSize, true);
     this.#next += record.size;
-    this.#assemble(address, result, offset, mode);
+    this.#assemble(address + record.size, result, offset, mode);
     this.#pseudo(offset + result.instruction.length, pseudoHandler.continue, 0);
     this.#straddlers.set(key, { record: address, secondPage });
     for (const ramPage of [Math.floor(ramOffset / pageSize), secondPage]) {
@@ -112,7 +120,8 @@ export class CodeCache {
     for (const key of this.#straddlersOf.get(ramPage) ?? []) {
       const straddler = this.#straddlers.get(key);
       if (straddler === undefined) continue;
-      this.#view.setUint16(straddler.record + record.handler, pseudoHandler.stale, true);
+      for (const at of [straddler.record, straddler.record + record.size])
+        this.#view.setUint16(at + record.handler, pseudoHandler.stale, true);
       this.#straddlers.delete(key);
     }
     this.#straddlersOf.delete(ramPage);
@@ -282,8 +291,6 @@ export class CodeCache {
   }
 
   #invalidate(page: CodePage, chunk: number): void {
-    // Translated code reaches further than what the interpreter has decoded.
-    this.#view.setInt32(state.codeWritten, 1, true);
     this.#onOverwritten(page.ramPage, chunk);
     const keys = page.chunks[chunk];
     if (keys === undefined) return;

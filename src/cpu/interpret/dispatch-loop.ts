@@ -1,6 +1,7 @@
 /**
  * The interpreter's main module: shared functions and `run`, one loop around one switch over the record's handler.
- * `run(record)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in state.budget.
+ * `run(record, 0)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in
+ * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
@@ -11,7 +12,9 @@ import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
 import {
+  codeTlb,
   jumpCache,
+  regionReference,
   segmentAccess,
   segmentAt,
   segmentField,
@@ -20,10 +23,12 @@ import {
   vcpuMemoryPages,
 } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
-import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, sharedTypes } from './handlers.ts';
+import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType, sharedTypes } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { codeTag, codeTlbEntry, emitLookup } from './lookup.ts';
 import { record, recordHeat } from './record.ts';
+import { defineSettle } from './settle.ts';
 import { status } from './status.ts';
 
 /** What the main module imports; JavaScript functions of the vCPU. */
@@ -94,14 +99,6 @@ function spend(loop: Loop, including: number): Value {
   return left;
 }
 
-/** Address of the jump-cache entry for a linear address; mirrored by `JumpCache.entryAt`. */
-function jumpCacheEntry(e: Emitter, linear: Value): Value {
-  const low = e.let(e.wrap(linear));
-  const offset = e.and(e.xor(low, e.shrU(low, jumpCache.offsetBits)), (1 << jumpCache.offsetBits) - 1);
-  const page = e.and(e.shrU(low, 12), (1 << jumpCache.pageBits) - 1);
-  return e.let(e.add(e.shl(e.or(e.shl(page, jumpCache.offsetBits), offset), 4), jumpCache.base));
-}
-
 /** Counts the entry of `loop.rec`, unless it is settled; at the threshold `report` leaves. */
 function countEntry(loop: Loop, report: () => void): void {
   const { e, code } = loop;
@@ -115,29 +112,37 @@ function countEntry(loop: Loop, report: () => void): void {
   });
 }
 
+/** Leaves with `outcome` where the guest goes on at `ip`. */
+function leaveAt(loop: Loop, exits: InlineExits, ip: Value, outcome: number): void {
+  const { e, code } = loop;
+  code.set(loop.start, code.get(loop.rec));
+  e.storeState64(state.rip, ip);
+  code.set(exits.status, e.i32(outcome));
+  code.branch(exits.leave);
+}
+
+/** i32: the budget is used up, or somebody wants the slice to end. */
+const mustEnd = (e: Emitter, budget: Value): Value => e.ltS(e.or(budget, e.loadState32(state.request)), 0);
+
+function enterRegion(loop: Loop, reference: Value): void {
+  const { e, code } = loop;
+  code.returnCallIndirect(1, 1, [code.get(loop.rec), reference], e.shrU(reference, regionReference.entryBits));
+}
+
 /** Everything after a control transfer to `exits.target`: budget, jump cache; falls out of its block to go on. */
 function emitTransfer(loop: Loop, exits: InlineExits): void {
   const { e, code } = loop;
-  const leaveWith = (code_: number): void => {
-    code.set(loop.start, code.get(loop.rec));
-    e.storeState64(state.rip, code.get(exits.target));
-    code.set(exits.status, e.i32(code_));
-    code.branch(exits.leave);
-  };
   const left = spend(loop, 1);
-  e.ifUnlikely(e.ltS(left, 0), () => leaveWith(status.budget));
   const target = code.get(exits.target);
+  e.ifUnlikely(mustEnd(e, left), () => leaveAt(loop, exits, target, status.budget));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
-  const entry = jumpCacheEntry(e, linear);
-  const known = e.and(
-    e.eq(e.loadState64(entry, jumpCache.address), linear),
-    e.eq(e.loadState32(entry, jumpCache.key), e.loadState32(state.blockKey)),
-  );
-  e.ifUnlikely(e.isZero(known), () => leaveWith(status.lookup));
+  const entry = emitLookup(e, linear, () => leaveAt(loop, exits, target, status.lookup));
   code.set(loop.rec, e.loadState32(entry, jumpCache.record));
   code.set(loop.start, code.get(loop.rec));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
-  countEntry(loop, () => leaveWith(status.hot));
+  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  e.if(reference, () => enterRegion(loop, reference));
+  countEntry(loop, () => leaveAt(loop, exits, target, status.hot));
 }
 
 function emitLinked(loop: Loop, exits: InlineExits): void {
@@ -147,12 +152,29 @@ function emitLinked(loop: Loop, exits: InlineExits): void {
   code.set(loop.start, code.get(exits.link));
   const leaveWith = (outcome: number): void => {
     const offset = e.extendU(e.loadState16(code.get(exits.link), record.pageOffset));
-    e.storeState64(state.rip, e.add(e.loadState64(state.codeBase), offset));
-    code.set(exits.status, e.i32(outcome));
-    code.branch(exits.leave);
+    leaveAt(loop, exits, e.add(e.loadState64(state.codeBase), offset), outcome);
   };
-  e.ifUnlikely(e.ltS(left, 0), () => leaveWith(status.budget));
+  e.ifUnlikely(mustEnd(e, left), () => leaveWith(status.budget));
   countEntry(loop, () => leaveWith(status.hot));
+}
+
+/** An instruction that runs into the next page may run if that page still lies where it lay. */
+function emitStraddler(loop: Loop, exits: InlineExits, own: Value): void {
+  const { e, code } = loop;
+  const nextPage = e.let(e.add(e.loadState64(state.codeBase), 4096n));
+  const entry = e.let(codeTlbEntry(e, nextPage));
+  const place = e.loadState32(code.get(loop.rec), record.immediate);
+  const known = e.and(
+    e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, nextPage)),
+    e.eq(e.loadState32(entry, codeTlb.page), place),
+  );
+  e.ifUnlikely(e.isZero(known), () => {
+    spend(loop, 0);
+    leaveAt(loop, exits, own, status.lookup);
+  });
+  code.set(exits.link, e.loadState32(code.get(loop.rec), record.link));
+  e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
+  code.branch(exits.linked);
 }
 
 function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler: number): void {
@@ -177,16 +199,14 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
       e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
       code.branch(exits.linked);
       break;
-    case pseudoHandler.translated:
+    case pseudoHandler.translated: {
       spend(loop, 0);
-      code.set(loop.start, code.get(loop.rec));
-      code.callIndirect(0, 1, [code.get(loop.rec)], e.loadState32(code.get(loop.rec), record.immediate));
-      code.setFromStack(exits.status);
-      code.branchIf(e.ne(code.get(exits.status), status.transfer), exits.leave, false);
-      // The region counted its own instructions.
-      e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
-      code.set(exits.target, e.loadState64(state.rip));
-      code.branch(exits.transfer);
+      const reference = e.let(e.loadState32(code.get(loop.rec), record.immediate));
+      enterRegion(loop, reference);
+      break;
+    }
+    case pseudoHandler.straddler:
+      emitStraddler(loop, exits, e.let(own()));
       break;
     case pseudoHandler.undefined:
       ops.raise(vector.ud);
@@ -245,12 +265,13 @@ function defineRun(
   hot: HotForms,
   semantics: Readonly<Record<string, Semantics>>,
 ): number {
-  const index = module.declare(handlerType);
-  const code = new CodeBuilder(handlerType.parameters);
+  const index = module.declare(regionType);
+  const code = new CodeBuilder(regionType.parameters);
   const e = new Emitter(code);
   const rec = code.parameter(0);
   const loop: Loop = { code, e, rec, start: code.local('i32') };
   const locals = { status: code.local('i32'), target: code.local('i64'), link: code.local('i32') };
+  code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
   code.set(loop.start, code.get(rec));
   code.block((leave) => {
     code.loop((again) => {
@@ -279,7 +300,7 @@ function defineRun(
   return index;
 }
 
-/** The bytes of the main module. Exports `run` and the functions of `sharedTypes`. */
+/** The bytes of the main module. Exports `run`, of `regionType`, and the functions of `sharedTypes`. */
 export function buildMainModule(
   hot: HotForms,
   semantics: Readonly<Record<string, Semantics>>,
@@ -287,6 +308,7 @@ export function buildMainModule(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
+  module.typeIndex(regionType);
   module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
   module.importMemory('ram', { initial: guestPages, maximum: guestPages });
   module.importTable('handlers', maxHandlers);
@@ -299,8 +321,11 @@ export function buildMainModule(
     readForWriteSlow: defineSlow(module, accessSlow, slowAccess.readForWrite),
     writeSlow: defineSlow(module, accessSlow, slowAccess.write),
     host,
+    settle: defineSettle(module),
   };
-  module.export('run', defineRun(module, functions, hot, semantics));
+  const run = defineRun(module, functions, hot, semantics);
+  module.name(run, 'interpreter');
+  module.export('run', run);
   for (const [name, number] of Object.entries(functions)) module.export(name, number);
   return module.finish();
 }

@@ -26,14 +26,19 @@ export const pseudoHandler = {
   undefined: 3,
   /** Instruction longer than 15 bytes. */
   tooLong: 4,
-  /** Calls the region whose index stands in the record's immediate. */
+  /** Enters the region that the record's immediate refers to. */
   translated: 5,
+  /** Goes on at the linked record if the next page still lies at the RAM offset in the record's immediate. */
+  straddler: 6,
 } as const;
 
-export const pseudoHandlers = 6;
+export const pseudoHandlers = 7;
 export const maxHandlers = 16384;
 
 export const handlerType = { parameters: ['i32'], results: ['i32'] } as const;
+
+/** Of regions, and of the interpreter's loop, which stands in their table as number 0: (record, region reference) → status. */
+export const regionType = { parameters: ['i32', 'i32'], results: ['i32'] } as const;
 
 export const sharedTypes = {
   segmentLinear: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
@@ -41,6 +46,7 @@ export const sharedTypes = {
   readForWriteSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
   writeSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
   host: { parameters: ['i32', 'i32'], results: ['i32'] },
+  settle: { parameters: [], results: [] },
 } as const;
 
 export type SharedExports = Record<keyof typeof sharedTypes, unknown>;

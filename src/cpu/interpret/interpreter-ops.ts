@@ -26,6 +26,8 @@ export interface SharedFunctions {
   readonly writeSlow: number;
   /** (record, host call number) → status. */
   readonly host: number;
+  /** () → (): computes the status flags that state.flagKind defers. */
+  readonly settle: number;
 }
 
 export interface InlineExits {
@@ -64,6 +66,8 @@ const guestRam = 1;
 
 /** Added to the byte count of a slow access by way of the stack segment: not canonical, it is #SS instead of #GP. */
 export const stackAccess = 0x100;
+/** Added likewise by translated code: it must not overwrite decoded code, which may be its own. */
+export const regionAccess = 0x200;
 
 export class InterpreterOps extends Ops {
   readonly #rec: Local;

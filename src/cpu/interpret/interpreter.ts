@@ -3,7 +3,8 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
-import { maxRegions, Translator } from '../translate/translator.ts';
+import { maxRegions } from '../translate/region-store.ts';
+import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
@@ -19,11 +20,16 @@ export interface InterpreterImports {
 
 export interface Interpreter {
   /** Runs from a record until the budget ends or something needs the vCPU. @returns a `status`. */
-  readonly run: (record: number) => number;
+  readonly run: (record: number, reference: number) => number;
+  /** Computes the status flags that translated code deferred; needed after `run` before anyone looks at them. */
+  readonly settle: () => void;
   readonly code: CodeCache;
   readonly jumps: JumpCache;
   readonly translator: Translator;
 }
+
+/** Index of the decoding mode of 64-bit code. */
+const codeIndex64 = 2;
 
 export const createVcpuMemory = (): WasmMemory =>
   new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
@@ -53,14 +59,23 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const exported = instance.exports;
   const shared = exported as unknown as SharedExports;
   const host = { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared };
-  const translator = new Translator(host, regions, memory, { semantics, features: options.features });
+  const jumps = new JumpCache(vcpuMemory.buffer);
+  regions.set(0, exported.run);
+  const translator = new Translator({
+    host,
+    table: regions,
+    memory,
+    semantics,
+    features: options.features,
+    jumps,
+    recordAt: (ramOffset) => code.known(ramOffset, codeIndex64),
+  });
   const handlers = new Handlers(
     host,
     semantics,
     options.features,
     hot.map(({ row, key }) => handlerKey(row, key)),
   );
-  const jumps = new JumpCache(vcpuMemory.buffer);
   const code = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
     full: () => {
@@ -69,5 +84,6 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  return { run: exported.run as (record: number) => number, code, jumps, translator };
+  const { run, settle } = exported as unknown as Pick<Interpreter, 'run' | 'settle'>;
+  return { run, settle, code, jumps, translator };
 }

@@ -12,6 +12,8 @@ export const status = {
   lookup: 4,
   /** A slow path completed the instruction and set state.rip; modes or pending events may have changed. */
   changed: 5,
+  /** Regions: the instruction at state.rip overwrites decoded code; it has done nothing yet, and is to be interpreted. */
+  redo: 9,
   /** A record's counter reached `recordHeat.hot`; state.rip is the record's. */
   hot: 8,
   /** HLT: sleep until an interrupt. */

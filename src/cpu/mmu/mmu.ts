@@ -7,6 +7,7 @@ import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import { state, tlbContext } from '../state/layout.ts';
+import { CodeTlb } from './code-tlb.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
@@ -31,6 +32,7 @@ const userRights: WalkRights = { user: true, overrideSmap: false };
 export class Mmu {
   readonly walker: Walker;
   readonly tlb: Tlb;
+  readonly codeTlb: CodeTlb;
   /** What lockstep runs write. */
   readonly log: WriteLog;
   readonly #memory: GuestMemory;
@@ -53,6 +55,7 @@ export class Mmu {
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
     this.tlb = new Tlb(vcpuMemory);
+    this.codeTlb = new CodeTlb(vcpuMemory);
   }
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
@@ -120,17 +123,23 @@ export class Mmu {
     this.onWatch?.(linear, bytes, write);
   }
 
-  /** An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch. */
-  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean): void {
+  /**
+   * An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch.
+   * @param spareCode refuse to write pages that hold decoded code
+   * @returns false if it was refused; nothing is done then
+   */
+  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): boolean {
     const linear = this.#takeLinear(bytes, stack);
     this.#check(linear, bytes, kind !== 'read');
     const within = linear & 0xfff;
     const access = kind === 'read' ? 'read' : 'write';
     const first = this.#translateAndFill(linear, access);
+    if (spareCode && access === 'write' && this.#holdsCode(first)) return false;
     if (within + bytes > 4096) {
       const split = 4096 - within;
       const next = this.#nextPage(linear + split);
       const second = this.#translateAndFill(next, access);
+      if (spareCode && access === 'write' && this.#holdsCode(second)) return false;
       if (kind === 'write') {
         this.#copyOut(first, state.scratch, split);
         this.#copyOut(second, state.scratch + split, bytes - split);
@@ -143,6 +152,12 @@ export class Mmu {
     } else {
       this.#copyIn(first, state.scratch, bytes);
     }
+    return true;
+  }
+
+  #holdsCode(physical: number): boolean {
+    const offset = this.#memory.ramOffset(physical);
+    return offset >= 0 && ((this.#memory.pageFlags[Math.floor(offset / pageSize)] as number) & pageFlag.code) !== 0;
   }
 
   /** The page after the last of a 32-bit linear space is its first. */

@@ -5,6 +5,7 @@
  */
 import type { Value } from '../../wasm/types.ts';
 import type { Bits } from '../emit/emitter.ts';
+import type { ShiftOperation } from '../emit/flags.ts';
 import { bitsOf, type Form, type Operand } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { knownNumber, operandAt } from './operands.ts';
@@ -26,48 +27,15 @@ export function unlessZero(o: Ops, count: Value, body: () => void): void {
   else if (known !== 0) body();
 }
 
-/** What one kind of shift makes of an operand; all values are of the operand's type, `count` is not 0 in the flags. */
-interface Shift {
-  readonly result: (o: Ops, value: Value, count: Value, bits: Bits) => Value;
-  /** Last bit shifted out, in bit 0. */
-  readonly carry: (o: Ops, value: Value, count: Value, bits: Bits) => Value;
-  /** i32 0 or 1; `result` and `carry` bound. */
-  readonly overflow: (o: Ops, value: Value, result: Value, carry: Value, bits: Bits) => Value;
-}
-
 const shift =
-  (kind: Shift): Semantics =>
+  (operation: ShiftOperation): Semantics =>
   (o, x) => {
     const destination = operandAt(x, 0);
     const bits = bitsOf(destination);
     const count = shiftCount(o, operandAt(x, 1), bits);
-    const old = o.modify(destination, (value) => kind.result(o, value, count, bits));
-    unlessZero(o, count, () => {
-      const result = o.let(kind.result(o, old, count, bits));
-      const cf = o.let(o.and(o.wrap(kind.carry(o, old, count, bits)), 1));
-      o.setFlagsResult(bits, result, { cf, of: kind.overflow(o, old, result, cf, bits) });
-    });
+    const old = o.modify(destination, (value) => o.shifted(operation, bits, value, count));
+    unlessZero(o, count, () => o.setFlagsShift(operation, bits, old, count));
   };
-
-const shl = shift({
-  result: (o, value, count) => o.shl(value, count),
-  // Up to 16 bits the carry is the bit above the operand; counts of 17 and more leave 0 there.
-  carry: (o, value, count, bits) =>
-    bits < 32 ? o.shrU(o.shl(value, count), bits) : o.shrU(value, o.sub(o.constantOf(bits, 0), count)),
-  overflow: (o, _value, result, carry, bits) => o.xor(o.signBit(result, bits), carry),
-});
-
-const shr = shift({
-  result: (o, value, count) => o.shrU(value, count),
-  carry: (o, value, count) => o.shrU(value, o.sub(count, 1)),
-  overflow: (o, value, _result, _carry, bits) => o.signBit(value, bits),
-});
-
-const sar = shift({
-  result: (o, value, count, bits) => o.shrS(o.signExtend(value, bits), count),
-  carry: (o, value, count, bits) => o.shrS(o.signExtend(value, bits), o.sub(count, 1)),
-  overflow: (o) => o.i32(0),
-});
 
 /** Reads count and source of SHLD and SHRD. */
 function doubleOperands(o: Ops, x: Form): { destination: Operand; bits: Bits; source: Value; count: Value } {
@@ -124,4 +92,10 @@ function shrd(o: Ops, x: Form): void {
   });
 }
 
-export const shifts = { shl, shr, sar, shld, shrd } as const satisfies Record<string, Semantics>;
+export const shifts = {
+  shl: shift('shl'),
+  shr: shift('shr'),
+  sar: shift('sar'),
+  shld,
+  shrd,
+} as const satisfies Record<string, Semantics>;

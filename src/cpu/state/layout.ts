@@ -66,8 +66,6 @@ export const state = {
   linearMask: 0x2f0,
   /** i64. IA32_KERNEL_GS_BASE, what SWAPGS swaps with. */
   kernelGsBase: 0x2f8,
-  /** i32. 1 after decoded code was overwritten: translated code that may be it must look before going on. */
-  codeWritten: 0x504,
   /** i32. 1 if state.rip, not the record that ran last, says where the recorded fault happened. */
   faultExact: 0x508,
   /** i32. 1 while a REP instruction has rounds to go: events that come between have RF set in the saved flags. */
@@ -76,6 +74,15 @@ export const state = {
   repeatLimit: 0x500,
   /** i32. What of the spent budget went to something else than one instruction each: rounds of REP, faults. */
   extraCost: 0x510,
+  /** i32. Negative when the running slice should end; looked at together with the budget at every control transfer. */
+  request: 0x514,
+  /** i32. 0: flagResult and flagAux hold the status flags. Otherwise they follow from flagA and flagB; see `flags.ts`. */
+  flagKind: 0x518,
+  /** 2 × i64. */
+  flagA: 0x520,
+  flagB: 0x528,
+  /** i64. The decoding mode as jump-cache tags have it: (mode index + 1) << 32. */
+  jumpTag: 0x530,
   /** 16 × 16 bytes. */
   xmm: 0x300,
   /** 8 × 16 bytes, physical registers R0–R7: significand i64, sign and exponent u16. MMX registers alias these. */
@@ -160,19 +167,19 @@ export const tlb = {
 export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked: 3 } as const;
 
 /**
- * Jump cache: linear instruction address → record. 16 bytes an entry: i64 address, i32 block key, i32 record. The index
- * is page bits above offset bits, so that one page's entries lie together and INVLPG clears them alone.
+ * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | block key), i32 RAM
+ * offset of the page. Direct-mapped by page number.
  */
-export const jumpCache = {
-  base: 0x80000,
-  offsetBits: 7,
-  pageBits: 8,
-  entrySize: 16,
-  address: 0,
-  key: 8,
-  record: 12,
-  size: (1 << 15) * 16,
-} as const;
+export const codeTlb = { base: 0x7_0000, entries: 1024, entrySize: 16, tag: 0, page: 8 } as const;
+
+/**
+ * Jump cache: code in RAM → record and region. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`), i32 record, i32
+ * region (see `regionReference`; 0: the interpreter). As it goes by place in RAM, it outlives every change of mappings.
+ */
+export const jumpCache = { base: 0x8_0000, entries: 1 << 15, entrySize: 16, tag: 0, record: 8, region: 12 } as const;
+
+/** How a region is referred to: index in the table of regions, and number of the entry. */
+export const regionReference = { entryBits: 6 } as const;
 
 /** Decoded records; see `interpret/record.ts`. */
 export const records = { base: 0x10_0000, end: 0x300_0000 } as const;

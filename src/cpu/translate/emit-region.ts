@@ -1,68 +1,106 @@
 /**
- * A block graph as one WebAssembly function: (record) → status. Control flow is structured by the dominator tree
- * (N. Ramsey, "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests.
+ * A flow graph as one WebAssembly function of `regionType`. Control flow is structured by the dominator tree (N. Ramsey,
+ * "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests. The root chooses the entry.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import type { Local } from '../../wasm/types.ts';
+import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
-import { handlerType } from '../interpret/handlers.ts';
+import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { emitLookup } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { state } from '../state/layout.ts';
-import { type BlockGraph, dominates, type Node, type Placed } from './block-graph.ts';
-import { packed } from './pending-flags.ts';
+import { jumpCache, regionReference, state } from '../state/layout.ts';
+import type { Placed } from './discover.ts';
+import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
+import { packed, unknown } from './pending-flags.ts';
 import { TranslatorOps } from './translator-ops.ts';
-import type { RegionFrame } from './translator-registers.ts';
+import { faultSite, type RegionFrame } from './translator-registers.ts';
+
+export interface RegionInput {
+  readonly graph: FlowGraph;
+  /** By node: status flags that are looked at before they are overwritten; see `liveFlags`. */
+  readonly liveFlags: readonly number[];
+}
 
 class RegionEmitter {
-  readonly #graph: BlockGraph;
+  readonly #input: RegionInput;
   readonly #code: CodeBuilder;
   readonly #semantics: Readonly<Record<string, Semantics>>;
   readonly #ops: TranslatorOps;
   readonly #budget: Local;
-  readonly #codeWritten: Local;
+  /** Number of the entry that the root leads to. */
+  readonly #selector: Local;
   /** Where a branch to a node goes, while its loop or join block is open. */
   readonly #loops = new Map<number, Label>();
   readonly #joins = new Map<number, Label>();
   #at: Node;
 
   constructor(
-    graph: BlockGraph,
+    input: RegionInput,
     code: CodeBuilder,
     frame: Omit<RegionFrame, 'branchTo'>,
+    selector: Local,
     semantics: Readonly<Record<string, Semantics>>,
   ) {
-    this.#graph = graph;
+    this.#input = input;
     this.#code = code;
     this.#semantics = semantics;
     this.#budget = frame.budget;
-    this.#codeWritten = frame.codeWritten;
-    this.#at = graph.nodes[0] as Node;
+    this.#selector = selector;
+    this.#at = this.#nodes[0] as Node;
     this.#ops = new TranslatorOps(code, { ...frame, branchTo: (offset) => this.#branchTo(offset) });
   }
 
+  get #nodes(): readonly Node[] {
+    return this.#input.graph.nodes;
+  }
+
   emit(): TranslatorOps {
-    this.#tree(this.#graph.nodes[0] as Node);
+    const root = this.#nodes[0] as Node;
+    const { entries, externalEntries } = this.#input.graph;
+    this.#ops.pending = this.#pendingAt(root);
+    if (entries.length === externalEntries) this.#within(root, this.#joinsOf(root));
+    else {
+      this.#code.loop((again) => {
+        this.#loops.set(0, again);
+        this.#within(root, this.#joinsOf(root));
+      });
+    }
     return this.#ops;
   }
 
-  /** Joins: nodes that more than one forward edge enters. */
+  /** How flags are known where several ways meet. */
+  #pendingAt(node: Node): typeof packed {
+    return this.#input.liveFlags[node.order] === 0 ? unknown : packed;
+  }
+
+  /** Brings the flags into the form that `node` is entered with. */
+  #agree(node: Node): void {
+    if (this.#pendingAt(node) === packed) this.#ops.pack();
+    else this.#ops.hand();
+  }
+
+  /** Nodes that more than one forward edge enters, and those that the root chooses from. */
   #isJoin(node: Node): boolean {
-    return node.predecessors.filter((from) => from < node.order).length > 1;
+    return node.predecessors.includes(0) || node.predecessors.filter((from) => from < node.order).length > 1;
+  }
+
+  /** Joins that `node` dominates at once. */
+  #joinsOf(node: Node): Node[] {
+    return this.#nodes.filter((child) => child.order !== 0 && child.dominator === node.order && this.#isJoin(child));
   }
 
   #tree(node: Node): void {
-    const joins = this.#graph.nodes.filter(
-      (child) => child.order !== 0 && child.dominator === node.order && this.#isJoin(child),
-    );
+    const joins = this.#joinsOf(node);
     if (!node.loopHeader) {
       this.#within(node, joins);
       return;
     }
-    this.#ops.pack();
+    this.#agree(node);
     this.#code.loop((again) => {
       this.#loops.set(node.order, again);
       this.#within(node, joins);
@@ -82,22 +120,40 @@ class RegionEmitter {
       this.#within(node, joins.slice(0, -1));
       this.#joins.delete(join.order);
     });
-    this.#ops.pending = packed;
+    this.#ops.pending = this.#pendingAt(join);
     this.#ops.ended = false;
     this.#tree(join);
   }
 
+  /** The root: on to the entry that the selector names. */
+  #choose(): void {
+    const labels = this.#input.graph.entries.map((offset) => {
+      const node = this.#input.graph.byOffset.get(offset) as Node;
+      return this.#joins.get(node.order) as Label;
+    });
+    const first = labels[0] as Label;
+    if (labels.length === 1) this.#code.branch(first);
+    else this.#code.branchTable(this.#code.get(this.#selector), labels, first);
+    this.#ops.ended = true;
+  }
+
   #block(node: Node): void {
     const { block } = node;
+    if (block === undefined) {
+      this.#choose();
+      return;
+    }
     const outer = this.#at;
     this.#at = node;
     const ops = this.#ops;
-    if (node.loopHeader) ops.pending = packed;
+    if (node.loopHeader) ops.pending = this.#pendingAt(node);
     this.#code.set(this.#budget, ops.sub(ops.get(this.#budget), block.instructions.length));
     ops.ended = false;
     for (const [position, placed] of block.instructions.entries()) {
       ops.remaining = block.instructions.length - position - 1;
+      if (ops.remaining === 0) ops.returnSites = this.#input.graph.returnSites.get(block.start) ?? [];
       this.#code.scope(() => this.#instruction(placed));
+      ops.returnSites = [];
       if (ops.ended) break;
     }
     ops.remaining = 0;
@@ -110,32 +166,18 @@ class RegionEmitter {
   }
 
   #instruction({ instruction, offset }: Placed): void {
-    const ops = this.#ops;
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
-    const stored = ops.instruction(instruction, offset, () => {
+    this.#ops.instruction(instruction, offset, () => {
       const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true });
-      emitHandler(ops, form, this.#semantics);
+      emitHandler(this.#ops, form, this.#semantics);
     });
-    if (!stored || ops.ended) return;
-    // The store may have hit code, even this region's: what follows must be looked up.
-    this.#code.if(
-      ops.get(this.#codeWritten),
-      () => {
-        const { pending } = ops;
-        ops.leaveTo(offset + instruction.length);
-        ops.pending = pending;
-        ops.ended = false;
-      },
-      undefined,
-      false,
-    );
   }
 
-  /** Ends the current block: on to page offset `offset`. */
+  /** Ends the current block: on to `offset`. */
   #branchTo(offset: number): void {
     const ops = this.#ops;
-    const next = this.#graph.byOffset.get(offset);
-    if (next === undefined) {
+    const next = this.#input.graph.byOffset.get(offset);
+    if (next === undefined || !this.#at.successors.includes(offset)) {
       ops.leaveTo(offset);
       return;
     }
@@ -145,7 +187,7 @@ class RegionEmitter {
     }
     const join = this.#joins.get(next.order);
     if (join !== undefined) {
-      ops.pack();
+      this.#agree(next);
       this.#code.branch(join);
       ops.ended = true;
       return;
@@ -153,49 +195,84 @@ class RegionEmitter {
     this.#tree(next);
   }
 
-  /** Back-edges look at the budget; into the middle of a loop they leave the region. */
+  /** Back-edges look at the budget; into a loop that has other ways in they go by way of the root. */
   #branchBack(next: Node, offset: number): void {
     const ops = this.#ops;
-    const again = this.#loops.get(next.order);
-    if (again === undefined || !dominates(this.#graph, next, this.#at)) {
-      ops.leaveTo(offset);
-      return;
+    const again = dominates(this.#nodes, next, this.#at) ? this.#loops.get(next.order) : undefined;
+    const entry = this.#input.graph.entries.indexOf(offset);
+    const root = this.#loops.get(0);
+    const goOn = ops.geS(ops.or(ops.get(this.#budget), ops.loadState32(state.request)), 0);
+    if (again !== undefined) {
+      this.#agree(next);
+      this.#code.branchIf(goOn, again, true);
+    } else if (entry >= 0 && root !== undefined) {
+      this.#agree(this.#nodes[0] as Node);
+      this.#code.set(this.#selector, ops.i32(entry));
+      this.#code.branchIf(goOn, root, true);
     }
-    ops.pack();
-    this.#code.branchIf(ops.geS(ops.get(this.#budget), 0), again, true);
     ops.leaveTo(offset);
   }
 }
 
-/** Emits the function of a region. */
+/** On from a region to whatever code `target` is: the interpreter stands in the table of regions, too. */
+function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'budget'>): void {
+  const e = new Emitter(code);
+  const target = code.get(frame.target);
+  const leaveWith = (outcome: number): void => {
+    e.storeState64(state.rip, target);
+    code.return(i32Constant(outcome));
+  };
+  const mustEnd = e.ltS(e.or(code.get(frame.budget), e.loadState32(state.request)), 0);
+  e.ifUnlikely(mustEnd, () => leaveWith(status.budget));
+  const entry = emitLookup(e, target, () => leaveWith(status.lookup));
+  e.storeState64(state.codeBase, e.and(target, -4096n));
+  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  const index = e.shrU(reference, regionReference.entryBits);
+  code.returnCallIndirect(0, 0, [e.loadState32(entry, jumpCache.record), reference], index);
+}
+
+/** Emits the function of a region. The module's type 0 must be `regionType`, its table 0 that of regions. */
 export function emitRegion(
-  graph: BlockGraph,
+  input: RegionInput,
   functions: SharedFunctions,
   semantics: Readonly<Record<string, Semantics>>,
 ): CodeBuilder {
-  const code = new CodeBuilder(handlerType.parameters);
+  const code = new CodeBuilder(regionType.parameters);
   const locals = {
     record: code.parameter(0),
-    status: code.local('i32'),
     target: code.local('i64'),
+    site: code.local('i32'),
     budget: code.local('i32'),
     codeBase: code.local('i64'),
     tlbBase: code.local('i32'),
-    codeWritten: code.local('i32'),
   };
+  const selector = code.local('i32');
   let finished: TranslatorOps | undefined;
-  code.block((exit) => {
-    finished = new RegionEmitter(graph, code, { functions, exit, ...locals }, semantics).emit();
+  code.block((fault) => {
+    code.block((leave) => {
+      const frame = { functions, leave, fault, ...locals };
+      finished = new RegionEmitter(input, code, frame, selector, semantics).emit();
+    });
+    const ops = finished as TranslatorOps;
+    ops.storeRegisters();
+    ops.storeFlags();
+    ops.storeState32(state.budget, code.get(locals.budget));
+    emitChain(code, locals);
   });
   const ops = finished as unknown as TranslatorOps;
+  const site = code.get(locals.site);
   ops.storeRegisters();
-  ops.storeState32(state.budget, code.get(locals.budget));
-  ops.storeState64(state.rip, code.get(locals.target));
-  ops.storeState32(state.codeWritten, i32Constant(0));
-  ops.storeState32(state.faultExact, ops.eq(code.get(locals.status), status.fault));
-  code.value(code.get(locals.status));
+  ops.storeFlags(ops.faultFlags(site));
+  ops.storeState32(state.budget, ops.add(code.get(locals.budget), faultSite.unspent(ops, site)));
+  ops.storeState64(state.rip, ops.add(code.get(locals.codeBase), ops.extendS(faultSite.offset(ops, site))));
+  const faulted = ops.loadState32(state.fault);
+  ops.storeState32(state.faultExact, ops.ne(faulted, 0));
+  code.value(ops.select(faulted, i32Constant(status.fault), i32Constant(status.redo)));
   code.prologue(() => {
+    const entryMask = (1 << regionReference.entryBits) - 1;
+    code.set(selector, ops.and(code.get(code.parameter(1)), entryMask));
     ops.loadRegisters();
+    ops.loadFlags(input.liveFlags[0] !== 0);
     code.set(locals.budget, ops.loadState32(state.budget));
     code.set(locals.codeBase, ops.sharedCodeBase());
     code.set(locals.tlbBase, ops.loadState32(state.tlbBase));

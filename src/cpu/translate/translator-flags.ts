@@ -2,11 +2,22 @@
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import type { Bits } from '../emit/emitter.ts';
-import { type PendingFlags, packed } from './pending-flags.ts';
-import { type RegionFrame, TranslatorRegisters } from './translator-registers.ts';
+import { type DeferredOperation, deferredKind, type ShiftOperation } from '../emit/flags.ts';
+import { state } from '../state/layout.ts';
+import { type PendingFlags, packed, unknown } from './pending-flags.ts';
+import { faultSite, type RegionFrame, TranslatorRegisters } from './translator-registers.ts';
+
+interface FlagLocals {
+  readonly kind: Local;
+  readonly a: Local;
+  readonly b: Local;
+  readonly result: Local;
+  readonly aux: Local;
+}
 
 export abstract class TranslatorFlags extends TranslatorRegisters {
-  readonly #flagOperands: Record<'a' | 'b' | 'result', Record<'i32' | 'i64', Local>>;
+  readonly #locals: FlagLocals;
+  #touched = false;
   pending: PendingFlags = packed;
   /** Inside loops of an instruction flags are set at once. */
   #eager = 0;
@@ -15,8 +26,54 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
 
   constructor(code: CodeBuilder, frame: RegionFrame) {
     super(code, frame);
-    const pair = (): Record<'i32' | 'i64', Local> => ({ i32: code.local('i32'), i64: code.local('i64') });
-    this.#flagOperands = { a: pair(), b: pair(), result: pair() };
+    const [kind, a, b, result] = [code.local('i32'), code.local('i64'), code.local('i64'), code.local('i64')];
+    this.#locals = { kind, a, b, result, aux: code.local('i32') } as FlagLocals;
+  }
+
+  /** For the prologue: `computed` if an instruction may want the flags that the region is entered with. */
+  loadFlags(computed: boolean): void {
+    if (!this.#touched) return;
+    const { kind, a, b, result, aux } = this.#locals;
+    if (computed) {
+      this.code.if(this.loadState32(state.flagKind), () => this.code.call(this.frame.functions.settle, []));
+    } else {
+      this.set(kind, this.loadState32(state.flagKind));
+      this.set(a, super.loadState64(state.flagA));
+      this.set(b, super.loadState64(state.flagB));
+    }
+    this.set(result, super.loadState64(state.flagResult));
+    this.set(aux, this.loadState32(state.flagAux));
+  }
+
+  /** For the epilogues. @param kind i32: how the flags are known */
+  storeFlags(kind: Value = this.get(this.#locals.kind)): void {
+    if (!this.#touched) return;
+    const { a, b, result, aux } = this.#locals;
+    this.storeState32(state.flagKind, kind);
+    super.storeState64(state.flagA, this.get(a));
+    super.storeState64(state.flagB, this.get(b));
+    super.storeState64(state.flagResult, this.get(result));
+    this.storeState32(state.flagAux, this.get(aux));
+  }
+
+  /** The flag kind that a fault site ends with: i32. */
+  faultFlags(site: Value): Value {
+    const kind = this.let(faultSite.flags(this, site));
+    return this.select(this.eq(kind, faultSite.locally), this.get(this.#locals.kind), kind);
+  }
+
+  /** `pending` as a number for a fault site. */
+  protected get pendingNumber(): number {
+    const { pending } = this;
+    if (pending.kind === 'deferred') return pending.what.number;
+    return pending.kind === 'packed' ? 0 : faultSite.locally;
+  }
+
+  /** Says in the local how the flags are known, for code that different ways lead to. */
+  hand(): void {
+    if (this.pending.kind === 'unknown') return;
+    this.#touched = true;
+    this.set(this.#locals.kind, this.i32(this.pendingNumber));
   }
 
   /** Code that leaves: what it does to the notion of the flags does not count for the code after it. */
@@ -43,7 +100,7 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
 
   #branch(condition: Value, then: () => void, otherwise: (() => void) | undefined, likely: boolean | undefined): void {
     // With two arms neither can know what the other does to the flags; alone, `then` is made up for by an empty arm.
-    if (otherwise !== undefined) this.pack();
+    if (otherwise !== undefined) this.hand();
     const before = this.pending;
     let afterThen: PendingFlags | undefined;
     const path = (emit: (() => void) | undefined, sibling: PendingFlags | undefined): PendingFlags | undefined => {
@@ -51,8 +108,9 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
       this.ended = false;
       emit?.();
       if (this.ended) return undefined;
-      if (this.pending !== before || (sibling !== undefined && sibling !== before)) this.pack();
-      return this.pending;
+      if (this.pending === before && (sibling === undefined || sibling === before)) return before;
+      this.hand();
+      return unknown;
     };
     let afterElse: PendingFlags | undefined;
     this.code.if(
@@ -66,7 +124,8 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
       likely,
     );
     this.ended = afterThen === undefined && afterElse === undefined;
-    this.pending = afterElse ?? afterThen ?? packed;
+    const both = afterThen !== undefined && afterElse !== undefined && afterThen !== afterElse;
+    this.pending = both ? unknown : (afterElse ?? afterThen ?? packed);
   }
 
   override loop(body: (again: Label) => void): void {
@@ -88,115 +147,168 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
 
   override flagResult(): Value {
     this.pack();
-    this.flagsTouched = true;
-    return this.get(this.flagResultLocal);
+    this.#touched = true;
+    return this.get(this.#locals.result);
   }
 
   override flagAux(): Value {
     this.pack();
-    this.flagsTouched = true;
-    return this.get(this.flagAuxLocal);
+    this.#touched = true;
+    return this.get(this.#locals.aux);
   }
 
   override setFlagResult(value: Value): void {
-    this.#touchFlags();
-    this.set(this.flagResultLocal, value);
-    this.pending = packed;
+    this.#overwrite(this.#locals.result, value);
   }
 
   override setFlagAux(value: Value): void {
-    this.#touchFlags();
-    this.set(this.flagAuxLocal, value);
+    this.#overwrite(this.#locals.aux, value);
+  }
+
+  /** Words are set one by one: the other one must be known by then. */
+  #overwrite(word: Local, value: Value): void {
+    this.#touched = true;
+    this.set(word, value);
     this.pending = packed;
   }
 
-  #touchFlags(): void {
-    this.flagsTouched = true;
-    this.flagsWritten = true;
-  }
-
-  /** Brings the flags into the two flag locals. */
+  /** Brings the flags into the two words. */
   pack(): void {
     const { pending } = this;
     if (pending.kind === 'packed') return;
     this.pending = packed;
-    if (pending.kind === 'logic') super.setFlagsLogic(pending.bits, pending.result);
-    else if (pending.kind === 'add') super.setFlagsAdd(pending.bits, pending.a, pending.b, pending.result);
-    else super.setFlagsSub(pending.bits, pending.a, pending.b, pending.result);
+    if (pending.kind === 'unknown') {
+      this.#resolve();
+      return;
+    }
+    const { bits } = pending.what;
+    this.#eager++;
+    this.setDeferred(pending.what, this.#operand('a', bits), this.#operand('b', bits));
+    this.#eager--;
   }
 
-  #keep(slot: 'a' | 'b' | 'result', value: Value): Value {
-    const local = this.#flagOperands[slot][value.type as 'i32' | 'i64'];
-    this.set(local, value);
-    return this.get(local);
+  /** Flags that different ways may have left differently are computed out of line. */
+  #resolve(): void {
+    this.#touched = true;
+    const { kind, a, b, result, aux } = this.#locals;
+    this.code.if(this.get(kind), () => {
+      this.storeState32(state.flagKind, this.get(kind));
+      super.storeState64(state.flagA, this.get(a));
+      super.storeState64(state.flagB, this.get(b));
+      this.code.call(this.frame.functions.settle, []);
+      this.set(result, super.loadState64(state.flagResult));
+      this.set(aux, this.loadState32(state.flagAux));
+    });
+  }
+
+  #operand(name: 'a' | 'b', bits: Bits): Value {
+    const value = this.get(this.#locals[name]);
+    return bits === 64 ? value : this.wrap(value);
+  }
+
+  #defer(operation: DeferredOperation, bits: Bits, a: Value, b?: Value): void {
+    this.#touched = true;
+    this.set(this.#locals.a, this.extendU(a));
+    if (b !== undefined) this.set(this.#locals.b, this.extendU(b));
+    this.pending = { kind: 'deferred', what: deferredKind(operation, bits) };
   }
 
   override setFlagsLogic(bits: Bits, result: Value): void {
-    if (this.#eager > 0) {
-      super.setFlagsLogic(bits, result);
-      return;
-    }
-    this.pending = { kind: 'logic', bits, result: this.#keep('result', result) };
+    if (this.#eager > 0) super.setFlagsLogic(bits, result);
+    else this.#defer('logic', bits, result);
   }
 
   override setFlagsAdd(bits: Bits, a: Value, b: Value, result: Value, carried = false): void {
-    this.#arithmetic('add', bits, { a, b, result, carried });
+    if (this.#eager > 0 || carried) super.setFlagsAdd(bits, a, b, result);
+    else this.#defer('add', bits, a, b);
   }
 
   override setFlagsSub(bits: Bits, a: Value, b: Value, result: Value, borrowed = false): void {
-    this.#arithmetic('sub', bits, { a, b, result, carried: borrowed });
+    if (this.#eager > 0 || borrowed) super.setFlagsSub(bits, a, b, result);
+    else this.#defer('sub', bits, a, b);
   }
 
-  #arithmetic(kind: 'add' | 'sub', bits: Bits, x: { a: Value; b: Value; result: Value; carried: boolean }): void {
-    if (this.#eager > 0 || x.carried) {
-      if (kind === 'add') super.setFlagsAdd(bits, x.a, x.b, x.result);
-      else super.setFlagsSub(bits, x.a, x.b, x.result);
-      return;
-    }
-    const [a, b, result] = [this.#keep('a', x.a), this.#keep('b', x.b), this.#keep('result', x.result)];
-    this.pending = { kind, bits, a, b, result };
+  override setFlagsStep(operation: 'inc' | 'dec', bits: Bits, result: Value, cf: Value): void {
+    if (this.#eager > 0) super.setFlagsStep(operation, bits, result, cf);
+    else this.#defer(operation, bits, result, cf);
+  }
+
+  override setFlagsShift(operation: ShiftOperation, bits: Bits, value: Value, count: Value): void {
+    if (this.#eager > 0) super.setFlagsShift(operation, bits, value, count);
+    else this.#defer(operation, bits, value, count);
+  }
+
+  /** The result of the deferred operation, if it is had for less than the flag words. */
+  #deferredResult(): { value: Value; bits: Bits } | undefined {
+    if (this.pending.kind !== 'deferred') return undefined;
+    const { operation, bits } = this.pending.what;
+    const [a, b] = [this.#operand('a', bits), this.#operand('b', bits)];
+    if (operation === 'logic' || operation === 'inc' || operation === 'dec') return { value: a, bits };
+    if (operation === 'add') return { value: this.add(a, b), bits };
+    if (operation === 'sub') return { value: this.sub(a, b), bits };
+    return { value: this.shifted(operation, bits, a, b), bits };
   }
 
   override cf(): Value {
-    const { pending } = this;
-    if (pending.kind === 'logic') return this.i32(0);
-    if (pending.kind === 'sub')
-      return this.ltU(this.zeroExtend(pending.a, pending.bits), this.zeroExtend(pending.b, pending.bits));
-    if (pending.kind === 'add') {
-      return this.ltU(this.zeroExtend(pending.result, pending.bits), this.zeroExtend(pending.a, pending.bits));
+    if (this.pending.kind !== 'deferred') return super.cf();
+    const { operation, bits } = this.pending.what;
+    const [a, b] = [this.#operand('a', bits), this.#operand('b', bits)];
+    switch (operation) {
+      case 'logic':
+        return this.i32(0);
+      case 'add':
+        return this.ltU(this.zeroExtend(this.add(a, b), bits), this.zeroExtend(a, bits));
+      case 'sub':
+        return this.ltU(this.zeroExtend(a, bits), this.zeroExtend(b, bits));
+      case 'inc':
+      case 'dec':
+        return this.wrap(b);
+      default:
+        return super.cf();
     }
-    return super.cf();
   }
 
   override zf(): Value {
-    const { pending } = this;
-    if (pending.kind === 'packed') return super.zf();
-    if (pending.kind === 'sub' && pending.bits >= 32) return this.eq(pending.a, pending.b);
-    return this.isZero(this.zeroExtend(pending.result, pending.bits));
+    if (this.pending.kind === 'deferred' && this.pending.what.operation === 'sub' && this.pending.what.bits >= 32) {
+      const { bits } = this.pending.what;
+      return this.eq(this.#operand('a', bits), this.#operand('b', bits));
+    }
+    const result = this.#deferredResult();
+    return result === undefined ? super.zf() : this.isZero(this.zeroExtend(result.value, result.bits));
   }
 
   override sf(): Value {
-    const { pending } = this;
-    if (pending.kind === 'packed') return super.sf();
-    return this.signBit(pending.result, pending.bits);
+    const result = this.#deferredResult();
+    return result === undefined ? super.sf() : this.signBit(result.value, result.bits);
+  }
+
+  override pf(): Value {
+    const result = this.#deferredResult();
+    if (result === undefined) return super.pf();
+    return this.xor(this.and(this.popcnt(this.and(this.wrap(result.value), 0xff)), 1), 1);
   }
 
   override of(): Value {
-    return this.pending.kind === 'logic' ? this.i32(0) : super.of();
+    const logical = this.pending.kind === 'deferred' && this.pending.what.operation === 'logic';
+    return logical ? this.i32(0) : super.of();
   }
 
   override condition(code: number): Value {
-    const { pending } = this;
-    if (pending.kind === 'sub' && code >= 12) {
-      const a = this.signExtend(pending.a, pending.bits);
-      const b = this.signExtend(pending.b, pending.bits);
-      if (code === 12) return this.ltS(a, b);
-      if (code === 13) return this.geS(a, b);
-      return code === 14 ? this.isZero(this.gtS(a, b)) : this.gtS(a, b);
+    if (this.pending.kind !== 'deferred') return super.condition(code);
+    const { operation, bits } = this.pending.what;
+    const [a, b] = [this.#operand('a', bits), this.#operand('b', bits)];
+    const negated = (value: Value): Value => ((code & 1) === 0 ? value : this.isZero(value));
+    if (operation === 'sub' && code >= 12) {
+      const [x, y] = [this.signExtend(a, bits), this.signExtend(b, bits)];
+      return code < 14 ? negated(this.ltS(x, y)) : negated(this.leS(x, y));
     }
-    if (pending.kind === 'sub' && (code === 6 || code === 7)) {
-      const above = this.gtU(this.zeroExtend(pending.a, pending.bits), this.zeroExtend(pending.b, pending.bits));
-      return code === 7 ? above : this.isZero(above);
+    if (operation === 'sub' && code >> 1 === 3) {
+      return negated(this.leU(this.zeroExtend(a, bits), this.zeroExtend(b, bits)));
+    }
+    // Without overflow "less" is the sign, "less or equal" a comparison with 0.
+    if (operation === 'logic' && code >= 12) {
+      const value = this.signExtend(a, bits);
+      return code < 14 ? negated(this.ltS(value, 0)) : negated(this.leS(value, 0));
     }
     return super.condition(code);
   }

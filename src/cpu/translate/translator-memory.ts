@@ -2,16 +2,13 @@
 import { callFor, loadFrom } from '../../wasm/expression.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
-import { guestLoad, guestStore, memoryType, stackAccess } from '../interpret/interpreter-ops.ts';
+import { guestLoad, guestStore, memoryType, regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { TranslatorFlags } from './translator-flags.ts';
 
 const guestRam = 1;
 
 export abstract class TranslatorMemory extends TranslatorFlags {
-  /** The running instruction may have written memory. */
-  stored = false;
-
   #tlbEntry(linear: Value): Value {
     const index = this.and(this.wrap(this.shrU(linear, 12)), tlb.entries - 1);
     return this.let(this.add(this.get(this.frame.tlbBase), this.shl(index, 4)));
@@ -26,14 +23,16 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     return this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
   }
 
-  /** Slow paths may raise interrupts, which end the slice through state.budget. */
+  /** A slow path that fails, or refuses to overwrite code, leaves the region with nothing done. */
   #callSlow(functionIndex: number, linear: Value, bytes: number): void {
-    this.storeState32(state.budget, this.get(this.frame.budget));
     const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running, true);
-    const access = segment === segmentIndex.flatStack ? bytes | stackAccess : bytes;
-    const failed = this.let(callFor('i32', functionIndex, [linear, this.i32(access)]));
-    this.set(this.frame.budget, this.loadState32(state.budget));
-    this.code.if(failed, () => this.cold(() => this.leaveFault()), undefined, false);
+    const access = bytes | regionAccess | (segment === segmentIndex.flatStack ? stackAccess : 0);
+    this.code.if(
+      callFor('i32', functionIndex, [linear, this.i32(access)]),
+      () => this.cold(() => this.leaveFault()),
+      undefined,
+      false,
+    );
   }
 
   loadMemory(linear: Value, bytes: number): Value {
@@ -57,7 +56,6 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
-    this.stored = true;
     const bound = this.let(value);
     const entry = this.#tlbEntry(linear);
     this.code.if(
@@ -75,11 +73,9 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   #storeSlow(linear: Value, bytes: number, value: Value): void {
     this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
     this.#callSlow(this.frame.functions.writeSlow, linear, bytes);
-    this.set(this.frame.codeWritten, this.loadState32(state.codeWritten));
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
-    this.stored = true;
     const type = memoryType(bytes);
     const old = this.variable(type);
     const address = this.variable('i32');

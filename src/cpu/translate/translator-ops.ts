@@ -8,47 +8,44 @@ import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
-import { status } from '../interpret/status.ts';
 import { state } from '../state/layout.ts';
-import { packed } from './pending-flags.ts';
+import { unknown } from './pending-flags.ts';
 import { TranslatorMemory } from './translator-memory.ts';
+import { faultSite } from './translator-registers.ts';
 
 export class TranslatorOps extends TranslatorMemory {
   /** Instructions of the block after the running one. */
   remaining = 0;
+  /** Offsets that the running instruction, a near return, may return to within the region. */
+  returnSites: readonly number[] = [];
   #finished = false;
   #finishLabel: Label | undefined;
 
-  /** Emits `run` as the instruction at page offset `offset`. @returns whether it may have written memory. */
-  instruction(instruction: Instruction, offset: number, run: () => void): boolean {
+  /** Emits `run` as the instruction at `offset`. */
+  instruction(instruction: Instruction, offset: number, run: () => void): void {
     const outer = {
       instruction: this.running,
       offset: this.runningAt,
       form: this.form,
       label: this.#finishLabel,
       finished: this.#finished,
-      stored: this.stored,
     };
     this.setRunning(instruction, offset);
     this.#finished = false;
-    this.stored = false;
     this.ended = false;
     this.code.block((label) => {
       this.#finishLabel = label;
       run();
-      if (this.#finished && !this.ended) this.pack();
+      if (this.#finished && !this.ended) this.hand();
     });
     if (this.#finished) {
       this.ended = false;
-      this.pending = packed;
+      this.pending = unknown;
     }
-    const { stored } = this;
-    this.stored = outer.stored;
     if (outer.instruction !== undefined) this.setRunning(outer.instruction, outer.offset);
     this.form = outer.form;
     this.#finishLabel = outer.label;
     this.#finished = outer.finished;
-    return stored;
   }
 
   // Control
@@ -61,24 +58,26 @@ export class TranslatorOps extends TranslatorMemory {
     return this.let(this.#ipAt(this.runningAt + this.running.length));
   }
 
-  #leave(code: number, target: Value): void {
-    // The block's instructions were all paid for when it was entered.
-    const unspent = this.remaining + (code === status.fault ? 1 : 0);
-    if (unspent > 0) this.set(this.frame.budget, this.add(this.get(this.frame.budget), unspent));
+  /** Leaves the region for the code at `target`. */
+  #leave(target: Value): void {
     this.set(this.frame.target, target);
-    this.pack();
-    this.set(this.frame.status, this.i32(code));
-    this.code.branch(this.frame.exit);
+    // The block's instructions were all paid for when it was entered.
+    if (this.remaining > 0) this.set(this.frame.budget, this.add(this.get(this.frame.budget), this.remaining));
+    this.hand();
+    this.code.branch(this.frame.leave);
     this.ended = true;
   }
 
-  /** Leaves the region; the guest goes on at `offset` of this page. */
+  /** Leaves the region; the guest goes on at `offset`. */
   leaveTo(offset: number): void {
-    this.#leave(status.transfer, this.#ipAt(offset));
+    this.#leave(this.#ipAt(offset));
   }
 
   jump(ip: Value): void {
-    this.#leave(status.transfer, ip);
+    for (const offset of this.returnSites) {
+      this.code.if(this.eq(ip, this.#ipAt(offset)), () => this.cold(() => this.frame.branchTo(offset)));
+    }
+    this.#leave(ip);
   }
 
   jumpRelative(_operand: Operand): void {
@@ -87,15 +86,18 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   leaveFault(): void {
-    this.#leave(status.fault, this.#ipAt(this.runningAt));
+    const site = faultSite.pack(this.runningAt, this.remaining + 1, this.pendingNumber);
+    this.set(this.frame.site, this.i32(site));
+    this.code.branch(this.frame.fault);
+    this.ended = true;
   }
 
   restart(): void {
-    this.#leave(status.transfer, this.#ipAt(this.runningAt));
+    this.#leave(this.#ipAt(this.runningAt));
   }
 
   finish(): void {
-    this.pack();
+    this.hand();
     this.#finished = true;
     this.code.branch(this.#finishLabel as Label);
     this.ended = true;
@@ -107,22 +109,15 @@ export class TranslatorOps extends TranslatorMemory {
     this.storeState32(state.extraCost, this.add(this.loadState32(state.extraCost), bound));
   }
 
-  /** Only slow paths that touch neither general registers nor the flow of control reach translated code. */
+  /** Only slow paths that touch neither general registers nor flags nor the flow of control reach translated code. */
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {
       this.storeState64(state.scratch + position * 8, this.extendU(parameter));
     });
-    this.pack();
-    this.flagsWritten = true;
-    this.flagsTouched = true;
-    this.storeFlags();
-    this.storeState32(state.budget, this.get(this.frame.budget));
-    const outcome = this.let(
-      callFor('i32', this.frame.functions.host, [this.get(this.frame.record), this.i32(hostCalls.indexOf(name))]),
-    );
-    this.set(this.frame.budget, this.loadState32(state.budget));
-    this.set(this.flagResultLocal, super.loadState64(state.flagResult));
-    this.set(this.flagAuxLocal, super.loadState32(state.flagAux));
-    this.code.if(outcome, () => this.cold(() => this.leaveFault()), undefined, false);
+    const call = callFor('i32', this.frame.functions.host, [
+      this.get(this.frame.record),
+      this.i32(hostCalls.indexOf(name)),
+    ]);
+    this.code.if(call, () => this.cold(() => this.leaveFault()), undefined, false);
   }
 }

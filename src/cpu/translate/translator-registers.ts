@@ -4,6 +4,7 @@ import { i32Constant, i64Constant } from '../../wasm/expression.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { type Instruction, noRegister, ripBase } from '../decode/instruction.ts';
 import type { Operand } from '../emit/form.ts';
+import type { Emitter } from '../emit/emitter.ts';
 import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
@@ -14,34 +15,44 @@ const generalRegisters = 16;
 /** What a region's instructions share. */
 export interface RegionFrame {
   readonly functions: SharedFunctions;
-  readonly exit: Label;
-  /** i32: what the region returns. */
-  readonly status: Local;
+  /** Leads on to the code at `target`, wherever it is. */
+  readonly leave: Label;
+  /** Ends the region at the instruction that `site` describes. */
+  readonly fault: Label;
   /** i64: where the guest goes on. */
   readonly target: Local;
+  /** i32: see `faultSite`. */
+  readonly site: Local;
   /** i32: instructions that may still run; state.budget while the region runs. */
   readonly budget: Local;
-  /** i64: instruction pointer of the page's byte 0. */
+  /** i64: instruction pointer of byte 0 of the entry's page. */
   readonly codeBase: Local;
   /** i32: state.tlbBase, which nothing inside a region changes. */
   readonly tlbBase: Local;
-  /** i32: decoded code was overwritten by the running instruction. */
-  readonly codeWritten: Local;
-  /** Continues at a page offset: within the region if it can. */
+  /** Continues at an offset: within the region if it can. */
   readonly branchTo: (offset: number) => void;
   /** The record that the region was entered by, for slow paths: i32. */
   readonly record: Local;
 }
+
+/**
+ * Where an instruction leaves the region that cannot complete: offset of the instruction, instructions that were paid for
+ * and did not run, and how the flags are known (`deferredKinds`, or `locally`: as the region's local says).
+ */
+export const faultSite = {
+  pack: (offset: number, unspent: number, flags: number): number => (offset << 15) | (unspent << 6) | flags,
+  maxUnspent: 511,
+  locally: 63,
+  offset: (e: Emitter, site: Value): Value => e.shrS(site, 15),
+  unspent: (e: Emitter, site: Value): Value => e.and(e.shrU(site, 6), 511),
+  flags: (e: Emitter, site: Value): Value => e.and(site, 63),
+} as const;
 
 /** Loads and stores of general registers and the flag words go to locals, which the region's ends load and store. */
 export abstract class TranslatorRegisters extends Ops {
   protected readonly frame: RegionFrame;
   readonly #registers: (Local | undefined)[] = new Array(generalRegisters).fill(undefined);
   readonly #written = new Array<boolean>(generalRegisters).fill(false);
-  protected readonly flagResultLocal: Local;
-  protected readonly flagAuxLocal: Local;
-  flagsTouched = false;
-  flagsWritten = false;
   /** The running instruction and its page offset. */
   protected running!: Instruction;
   protected runningAt = 0;
@@ -50,8 +61,6 @@ export abstract class TranslatorRegisters extends Ops {
   constructor(code: CodeBuilder, frame: RegionFrame) {
     super(code);
     this.frame = frame;
-    this.flagResultLocal = code.local('i64');
-    this.flagAuxLocal = code.local('i32');
   }
 
   /** From here on operands are those of `instruction` at `offset`. */
@@ -76,10 +85,6 @@ export abstract class TranslatorRegisters extends Ops {
     for (const [number, local] of this.#registers.entries()) {
       if (local !== undefined) this.set(local, super.loadState64(state.gpr + number * 8));
     }
-    if (this.flagsTouched) {
-      this.set(this.flagResultLocal, super.loadState64(state.flagResult));
-      this.set(this.flagAuxLocal, super.loadState32(state.flagAux));
-    }
   }
 
   /** Stores what the region wrote; for the epilogue. */
@@ -88,12 +93,6 @@ export abstract class TranslatorRegisters extends Ops {
       if (local !== undefined && this.#written[number] === true)
         super.storeState64(state.gpr + number * 8, this.get(local));
     }
-    if (this.flagsWritten) this.storeFlags();
-  }
-
-  protected storeFlags(): void {
-    super.storeState64(state.flagResult, this.get(this.flagResultLocal));
-    super.storeState32(state.flagAux, this.get(this.flagAuxLocal));
   }
 
   #generalNumber(address: number): number | undefined {

@@ -1,23 +1,24 @@
 /**
- * Turns hot code into regions: counts how often the interpreter enters a record, translates what is entered often,
- * several regions to a module, and lets the entry record call the region. SDM-visible behaviour does not change.
+ * Turns hot code into regions: takes what the interpreter enters often, translates it, several regions to a module, and
+ * lets the records of their entries call them. SDM-visible behaviour does not change.
  */
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { pageSize } from '../../memory/guest-memory.ts';
-import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
-import type { DecodeMode, Instruction } from '../decode/instruction.ts';
-import { formOf } from '../emit/forms.ts';
-import type { HostCall } from '../emit/host-calls.ts';
 import type { Semantics } from '../emit/ops.ts';
-import { emitHandler } from '../interpret/emit-handler.ts';
-import { type HandlerHost, handlerType, pseudoHandler, sharedTypes } from '../interpret/handlers.ts';
-import { InterpreterOps, type SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { type HandlerHost, pseudoHandler, regionType, sharedTypes } from '../interpret/handlers.ts';
+import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
-import { type BlockGraph, buildGraph } from './block-graph.ts';
+import { type Code, discover } from './discover.ts';
 import { emitRegion } from './emit-region.ts';
+import { liveFlags } from './flag-liveness.ts';
+import { buildGraph, type FlowGraph } from './flow-graph.ts';
+import { FormFactsTable } from './form-facts.ts';
+import { type Candidate, type RecordAt, RegionSource } from './region-source.ts';
+import { maxRegions, type RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 3;
@@ -26,24 +27,12 @@ const batchSize = 16;
 const maxBytes = 96 << 20;
 /** What an engine keeps for a module besides its code. */
 const moduleOverhead = 26 << 10;
-export const maxRegions = 32_768;
-/** Slow paths that translated code may call: they touch neither general registers nor control flow. */
-const allowedCalls: ReadonlySet<HostCall> = new Set(['sse']);
+/** Beyond this, branches leave the region: functions of 8–16 KB compile well. */
+const maxInstructions = 250;
+const mode64 = 2;
 
-interface Candidate {
-  readonly record: number;
-  readonly ramOffset: number;
-  readonly mode: DecodeMode;
-}
-
-interface Region {
-  readonly record: number;
-  readonly index: number;
-  /** The entry record as the interpreter runs it. */
-  readonly original: Uint8Array;
-  /** First and last chunk of 64 bytes that its instructions touch. */
-  readonly chunks: ReadonlySet<number>;
-}
+/** A region as a function for lockstep runs: (record, reference) → status. */
+export type RegionFunction = (record: number, reference: number) => number;
 
 export interface TranslatorStatistics {
   regions: number;
@@ -54,17 +43,26 @@ export interface TranslatorStatistics {
   milliseconds: number;
 }
 
-class SlowPathFound {}
+interface Work {
+  readonly candidate: Candidate;
+  readonly source: RegionSource;
+  readonly code: Code;
+  readonly graph: FlowGraph;
+}
 
-/** Emits for the sake of finding out which slow paths a row calls. */
-class ProbingOps extends InterpreterOps {
-  override host(name: HostCall): void {
-    if (!allowedCalls.has(name)) throw new SlowPathFound();
-  }
+export interface TranslatorOptions {
+  readonly host: HandlerHost;
+  readonly table: WasmTable;
+  readonly memory: GuestMemory;
+  readonly semantics: Readonly<Record<string, Semantics>>;
+  readonly features: ReadonlySet<string>;
+  readonly jumps: JumpCache;
+  /** The interpreter's record for 64-bit code. */
+  readonly recordAt: RecordAt;
 }
 
 export class Translator {
-  readonly statistics: TranslatorStatistics = {
+  readonly #statistics: TranslatorStatistics = {
     regions: 0,
     instructions: 0,
     bytes: 0,
@@ -72,37 +70,28 @@ export class Translator {
     refused: 0,
     milliseconds: 0,
   };
-  readonly #host: HandlerHost;
-  readonly #table: WasmTable;
-  readonly #memory: GuestMemory;
-  readonly #semantics: Readonly<Record<string, Semantics>>;
-  readonly #features: ReadonlySet<string>;
+  readonly #options: TranslatorOptions;
   readonly #view: DataView;
+  readonly #store: RegionStore;
+  readonly #facts: FormFactsTable;
   readonly #heat = new Map<number, number>();
-  readonly #translatable = new Map<number, boolean>();
-  /** Regions by page of RAM. */
-  #regions = new Map<number, Region[]>();
   #queue: Candidate[] = [];
-  #free: number[] = [];
-  /** Bytes of modules since everything was forgotten last: an upper bound, for single regions do not free a module. */
-  #liveBytes = 0;
-  /** Entries that lockstep runs call itself. */
-  readonly #detached = new Map<number, ((record: number) => number) | undefined>();
-  #detaching = false;
-  #next = 0;
+  /** Entries that lockstep runs call themselves, by RAM offset. */
+  readonly #detached = new Map<number, RegionFunction | undefined>();
 
-  constructor(
-    host: HandlerHost,
-    table: WasmTable,
-    memory: GuestMemory,
-    code: { semantics: Readonly<Record<string, Semantics>>; features: ReadonlySet<string> },
-  ) {
-    this.#host = host;
-    this.#table = table;
-    this.#memory = memory;
-    this.#semantics = code.semantics;
-    this.#features = code.features;
-    this.#view = new DataView(host.vcpuMemory.buffer);
+  constructor(options: TranslatorOptions) {
+    this.#options = options;
+    this.#view = new DataView(options.host.vcpuMemory.buffer);
+    this.#store = new RegionStore(options.table, this.#view, options.jumps);
+    this.#facts = new FormFactsTable(options.semantics, options.features);
+  }
+
+  get statistics(): Readonly<TranslatorStatistics> {
+    return { ...this.#statistics, dropped: this.#store.dropped };
+  }
+
+  referenceOf(address: number): number {
+    return this.#store.referenceOf(address);
   }
 
   /** A record's counter overflowed. @returns whether enough is waiting to translate. */
@@ -146,18 +135,21 @@ export class Translator {
     const start = now();
     const queue = this.#queue;
     this.#queue = [];
-    const work: { candidate: Candidate; graph: BlockGraph }[] = [];
+    const work: Work[] = [];
+    const covered = new Set<number>();
     for (const candidate of queue) {
-      if (this.#isOutdated(candidate.record)) continue;
-      const ramPage = Math.floor(candidate.ramOffset / pageSize);
-      const page = this.#memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize);
-      const graph = buildGraph(page, candidate.ramOffset % pageSize, candidate.mode, (i) => this.#canTranslate(i));
-      if (graph === undefined) this.statistics.refused++;
-      else work.push({ candidate, graph });
+      if (this.#isOutdated(candidate.record) || covered.has(candidate.ramOffset)) continue;
+      const found = this.#examine(candidate, covered);
+      if (found === undefined) {
+        this.#statistics.refused++;
+        continue;
+      }
+      work.push(found);
+      for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
     }
-    if (this.#next + work.length > maxRegions || this.#liveBytes > maxBytes) this.clear();
+    if (this.#store.isFull || this.#store.bytes > maxBytes) this.clear();
     else if (work.length > 0) this.#compile(work);
-    this.statistics.milliseconds += now() - start;
+    this.#statistics.milliseconds += now() - start;
   }
 
   /** The record's code changed while it waited, or is translated already. */
@@ -166,131 +158,97 @@ export class Translator {
     return handler === pseudoHandler.stale || handler === pseudoHandler.goto || handler === pseudoHandler.translated;
   }
 
-  /** Whether a row's semantics stay clear of slow paths; found out once for each form by emitting it. */
-  #canTranslate(instruction: Instruction): boolean {
-    const { row, operandSize, registerForm, addressSize, repeat } = instruction;
-    if (row.feature !== undefined && !this.#features.has(row.feature)) return false;
-    const key = row.id * 8 + (operandSize >> 5) * 2 + (registerForm ? 1 : 0);
-    let known = this.#translatable.get(key);
-    if (known === undefined) {
-      known = this.#probe(instruction, { operandSize, addressSize, registerForm, repeat });
-      this.#translatable.set(key, known);
-    }
-    return known;
+  /** @param covered RAM offsets that become entries of other regions meanwhile */
+  #examine(candidate: Candidate, covered: ReadonlySet<number>): Work | undefined {
+    const { memory, recordAt } = this.#options;
+    const source = new RegionSource(candidate, memory, this.#facts, recordAt);
+    const entry = candidate.ramOffset % pageSize;
+    const code = discover(entry, source, maxInstructions);
+    if (!code.blocks.has(entry)) return undefined;
+    const entries = code.reentries.filter((offset) => {
+      const ramOffset = source.ramOffset(offset);
+      return offset !== entry && !covered.has(ramOffset) && !this.#isOutdated(recordAt(ramOffset));
+    });
+    return { candidate, source, code, graph: buildGraph(code, [entry, ...entries]) };
   }
 
-  #probe(
-    instruction: Instruction,
-    key: Pick<Instruction, 'operandSize' | 'addressSize' | 'registerForm' | 'repeat'>,
-  ): boolean {
-    if (this.#semantics[instruction.row.semantics] === undefined) return false;
-    const code = new CodeBuilder(handlerType.parameters);
-    const functions: SharedFunctions = { segmentLinear: 0, readSlow: 0, readForWriteSlow: 0, writeSlow: 0, host: 0 };
-    try {
-      emitHandler(
-        new ProbingOps(code, code.parameter(0), functions),
-        formOf(instruction.row, { ...key, long: true }),
-        this.#semantics,
-      );
-      return true;
-    } catch (reason) {
-      if (reason instanceof SlowPathFound) return false;
-      throw reason;
-    }
-  }
-
-  #compile(work: readonly { candidate: Candidate; graph: BlockGraph }[]): void {
+  /** Emits and compiles. @returns the regions' functions. */
+  #build(work: readonly Work[]): { functions: RegionFunction[]; bytes: number } {
+    const { host, table, semantics } = this.#options;
     const module = new ModuleBuilder();
+    module.typeIndex(regionType);
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-    module.importMemory('ram', { initial: this.#host.guestPages, maximum: this.#host.guestPages });
+    module.importMemory('ram', { initial: host.guestPages, maximum: host.guestPages });
+    module.importTable('regions', maxRegions);
     const functions = Object.fromEntries(
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
     ) as unknown as SharedFunctions;
-    for (const [position, { graph }] of work.entries()) {
-      const index = module.declare(handlerType);
-      module.define(index, emitRegion(graph, functions, this.#semantics));
+    for (const [position, { candidate, graph }] of work.entries()) {
+      const index = module.declare(regionType);
+      const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
+      module.define(index, emitRegion({ graph, liveFlags: live }, functions, semantics));
+      module.name(index, `region ${candidate.ramOffset.toString(16)}`);
       module.export(`r${position}`, index);
     }
     const bytes = module.finish();
-    this.statistics.bytes += bytes.length;
-    this.#liveBytes += bytes.length + moduleOverhead;
+    this.#statistics.bytes += bytes.length;
     const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), {
-      env: { vcpu: this.#host.vcpuMemory, ram: this.#host.guestMemory, ...this.#host.shared },
+      env: { vcpu: host.vcpuMemory, ram: host.guestMemory, regions: table, ...host.shared },
     });
-    for (const [position, { candidate, graph }] of work.entries())
-      this.#install(candidate, graph, exports[`r${position}`]);
+    return { functions: work.map((_, position) => exports[`r${position}`] as RegionFunction), bytes: bytes.length };
   }
 
-  #install(candidate: Candidate, graph: BlockGraph, entry: unknown): void {
-    const { record: address, ramOffset } = candidate;
-    if (this.#detaching) this.#detached.set(address, entry as (record: number) => number);
-    const index = this.#free.pop() ?? this.#next++;
-    this.#table.set(index, entry);
-    const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
-    const chunks = new Set<number>();
-    for (const { block } of graph.nodes) {
-      const first = block.instructions[0];
-      if (first === undefined) continue;
-      for (let chunk = first.offset >> 6; chunk <= (block.end - 1) >> 6; chunk++) chunks.add(chunk);
+  #compile(work: readonly Work[]): void {
+    const { functions, bytes } = this.#build(work);
+    const module: RegionModule = { bytes: bytes + moduleOverhead, live: 0 };
+    for (const [position, { source, code, graph }] of work.entries()) {
+      const entries = graph.entries.slice(0, graph.externalEntries).map((offset) => {
+        const ramOffset = source.ramOffset(offset);
+        return { record: this.#options.recordAt(ramOffset), ramOffset };
+      });
+      const { instructions } = code;
+      const chunks = chunksOf(code, source);
+      this.#store.add({ function: functions[position], module, entries, chunks, instructions }, mode64);
+      this.#statistics.regions++;
+      this.#statistics.instructions += instructions;
     }
-    const ramPage = Math.floor(ramOffset / pageSize);
-    const region: Region = { record: address, index, original, chunks };
-    const list = this.#regions.get(ramPage);
-    if (list === undefined) this.#regions.set(ramPage, [region]);
-    else list.push(region);
-    if (!this.#detaching) {
-      this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
-      this.#view.setUint8(address + record.heat, recordHeat.settled);
-      this.#view.setUint32(address + record.immediate, index, true);
-    }
-    this.statistics.regions++;
-    this.statistics.instructions += graph.instructions;
   }
 
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
   drop(ramPage: number, chunk: number): void {
-    const list = this.#regions.get(ramPage);
-    if (list === undefined) return;
-    const kept: Region[] = [];
-    for (const region of list) {
-      if (region.chunks.has(chunk)) this.#remove(region);
-      else kept.push(region);
-    }
-    if (kept.length === 0) this.#regions.delete(ramPage);
-    else this.#regions.set(ramPage, kept);
-  }
-
-  #remove(region: Region): void {
-    if (this.#detached.delete(region.record)) return;
-    new Uint8Array(this.#view.buffer).set(region.original, region.record);
-    this.#view.setUint8(region.record + record.heat, 0);
-    // The table would keep the region's module alive.
-    this.#table.set(region.index, null);
-    this.#free.push(region.index);
-    this.statistics.dropped++;
+    this.#store.drop(ramPage, chunk);
+    if (this.#detached.size > 0) this.#detached.clear();
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
-  functionFor(candidate: Candidate, now: () => number): ((record: number) => number) | undefined {
-    if (!this.#detached.has(candidate.record)) {
-      this.#detached.set(candidate.record, undefined);
-      this.#queue.push(candidate);
-      this.#detaching = true;
-      this.translate(now);
-      this.#detaching = false;
+  functionFor(candidate: Candidate): RegionFunction | undefined {
+    const { ramOffset } = candidate;
+    if (!this.#detached.has(ramOffset)) {
+      const found = this.#examine(candidate, new Set());
+      this.#detached.set(ramOffset, found === undefined ? undefined : this.#build([found]).functions[0]);
     }
-    return this.#detached.get(candidate.record);
+    return this.#detached.get(ramOffset);
   }
 
   /** Forgets all regions, for a full record cache. */
   clear(): void {
-    for (const list of this.#regions.values()) for (const region of list) this.#remove(region);
-    this.#regions = new Map();
+    this.#store.clear();
     this.#queue = [];
     this.#heat.clear();
     this.#detached.clear();
-    this.#free = [];
-    this.#next = 0;
-    this.#liveBytes = 0;
   }
+}
+
+/** RAM offsets / 64 that a region's instructions touch. */
+function chunksOf(code: Code, source: RegionSource): Set<number> {
+  const chunks = new Set<number>();
+  for (const { instructions } of code.blocks.values()) {
+    for (const { instruction, offset } of instructions) {
+      for (const at of [offset, offset + instruction.length - 1]) {
+        const ramOffset = source.ramOffset(at);
+        if (ramOffset >= 0) chunks.add(Math.floor(ramOffset / 64));
+      }
+    }
+  }
+  return chunks;
 }

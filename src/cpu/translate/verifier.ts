@@ -7,6 +7,7 @@ import { status } from '../interpret/status.ts';
 import type { WriteLog } from '../mmu/write-log.ts';
 import { readEflags } from '../state/flags.ts';
 import { segmentAt, state } from '../state/layout.ts';
+import type { RegionFunction } from './translator.ts';
 
 /** What the verifier needs of its vCPU. */
 export interface VerifiedCpu {
@@ -14,6 +15,8 @@ export interface VerifiedCpu {
   readonly log: WriteLog;
   /** Empties the TLB, so that every write passes the log. */
   flush(): void;
+  /** Computes the status flags that the region deferred. */
+  settle(): void;
   /** Runs one instruction on the interpreter. @returns its status. */
   step(): number;
   /** Text of the code at state.rip, for the report. */
@@ -62,7 +65,7 @@ export class Verifier {
   }
 
   /** Runs `region` (entered at state.rip) in lockstep. @returns a status, as the region would. @throws LockstepError. */
-  run(region: (record: number) => number, record: number): number {
+  run(region: RegionFunction, record: number): number {
     const { view, log } = this.#cpu;
     const budget = view.getInt32(state.budget, true);
     const extraBefore = view.getInt32(state.extraCost, true);
@@ -70,9 +73,9 @@ export class Verifier {
     const rip = view.getBigUint64(state.rip, true);
     this.#cpu.flush();
     log.start();
-    view.setInt32(state.codeWritten, 0, true);
     view.setInt32(state.budget, slice, true);
-    const outcome = region(record);
+    const outcome = region(record, 0);
+    this.#cpu.settle();
     const cost = slice - view.getInt32(state.budget, true);
     const count = cost - (view.getInt32(state.extraCost, true) - extraBefore);
     const after = this.#snapshot();
@@ -101,7 +104,7 @@ export class Verifier {
       );
     }
     this.verified++;
-    return interpreted;
+    return outcome === status.redo ? outcome : interpreted;
   }
 
   #interpret(count: number, untilFault: boolean): number {

@@ -1,0 +1,32 @@
+/** Emits the way from a linear address to its code, without leaving WebAssembly: code TLB, then jump cache. */
+import { loadFrom } from '../../wasm/expression.ts';
+import { load } from '../../wasm/opcodes.ts';
+import type { Value } from '../../wasm/types.ts';
+import type { Emitter } from '../emit/emitter.ts';
+import { codeTlb, jumpCache, state } from '../state/layout.ts';
+
+/** Address of the code TLB's entry for the page of `linear` (i64): i32. */
+export function codeTlbEntry(e: Emitter, linear: Value): Value {
+  const index = e.and(e.wrap(e.shrU(linear, 12)), codeTlb.entries - 1);
+  return e.add(e.shl(index, 4), codeTlb.base);
+}
+
+/** The tag under which the page of `linear` (i64) would be entered now: i64. */
+export const codeTag = (e: Emitter, linear: Value): Value =>
+  e.or(e.and(linear, -4096n), loadFrom(load.i64_32u, 'i64', e.i32(0), state.blockKey, 0));
+
+/**
+ * @param linear i64, bound
+ * @param missing emits what happens when nothing is known; must not fall through
+ * @returns the address of the jump-cache entry: i32, bound
+ */
+export function emitLookup(e: Emitter, linear: Value, missing: () => void): Value {
+  const page = e.let(codeTlbEntry(e, linear));
+  e.ifUnlikely(e.ne(e.loadState64(page, codeTlb.tag), codeTag(e, linear)), missing);
+  const ramOffset = e.let(e.or(e.loadState32(page, codeTlb.page), e.and(e.wrap(linear), 0xfff)));
+  const index = e.and(e.xor(ramOffset, e.shrU(ramOffset, 15)), jumpCache.entries - 1);
+  const entry = e.let(e.add(e.shl(index, 4), jumpCache.base));
+  const wanted = e.or(e.extendU(ramOffset), e.loadState64(state.jumpTag));
+  e.ifUnlikely(e.ne(e.loadState64(entry, jumpCache.tag), wanted), missing);
+  return entry;
+}

@@ -1,0 +1,53 @@
+/** The code TLB in the vCPU's memory: emitted code probes it at control transfers, this class fills and flushes it. */
+import { codeTlb } from '../state/layout.ts';
+
+const words = codeTlb.entrySize / 4;
+const firstWord = codeTlb.base / 4;
+const wordCount = codeTlb.entries * words;
+const two32 = 0x1_0000_0000;
+
+export class CodeTlb {
+  readonly #words: Int32Array;
+  /** By entry: 1 if its page is global. */
+  readonly #global = new Uint8Array(codeTlb.entries);
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+  }
+
+  static #slot(linear: number): number {
+    return Math.floor(linear / 4096) & (codeTlb.entries - 1);
+  }
+
+  /** The RAM offset of the page of `linear` under block key `key`; -1 if it is not entered. */
+  find(linear: number, key: number): number {
+    const word = firstWord + CodeTlb.#slot(linear) * words;
+    const table = this.#words;
+    if (table[word] !== ((linear & ~0xfff) | key) || table[word + 1] !== Math.floor(linear / two32)) return -1;
+    return (table[word + 2] as number) >>> 0;
+  }
+
+  enter(linear: number, key: number, ramPage: number, global: boolean): void {
+    const slot = CodeTlb.#slot(linear);
+    const word = firstWord + slot * words;
+    this.#words[word] = (linear & ~0xfff) | key;
+    this.#words[word + 1] = Math.floor(linear / two32);
+    this.#words[word + 2] = ramPage | 0;
+    this.#global[slot] = global ? 1 : 0;
+  }
+
+  /** A tag of 0 matches nothing: block keys are never 0. */
+  flushAll(): void {
+    this.#words.fill(0, firstWord, firstWord + wordCount);
+  }
+
+  flushNonGlobal(): void {
+    for (let slot = 0; slot < codeTlb.entries; slot++) {
+      if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
+    }
+  }
+
+  flushPage(linear: number): void {
+    this.#words[firstWord + CodeTlb.#slot(linear) * words] = 0;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Finds the code of a region: everything reachable from its entry by direct jumps, calls and falling through, as far as
+ * the interpreter has met it. Offsets count from the first byte of the entry's page.
+ */
+import type { DecodeResult, Instruction } from '../decode/instruction.ts';
+
+export interface Placed {
+  readonly instruction: Instruction;
+  readonly offset: number;
+}
+
+export interface Block {
+  readonly start: number;
+  readonly instructions: readonly Placed[];
+  /** Offset after the last instruction. */
+  readonly end: number;
+  /** Whether control can run off the end. */
+  readonly fallsThrough: boolean;
+  /** Branch target of the last instruction, if it is a direct jump or call; may lie outside the region. */
+  readonly target: number | undefined;
+  /** The last instruction is a direct call. */
+  readonly calls: boolean;
+  /** The last instruction is a near return. */
+  readonly returns: boolean;
+  /** The instruction at `end` is left to the interpreter. */
+  readonly interpreted: boolean;
+}
+
+export interface Code {
+  readonly blocks: ReadonlyMap<number, Block>;
+  readonly instructions: number;
+  /** Where control comes back to the region's code from outside: return addresses, what follows interpreted instructions. */
+  readonly reentries: readonly number[];
+}
+
+/** Where the translator finds code. */
+export interface CodeSource {
+  /** Decodes at `offset`; undefined where there is nothing to translate. */
+  decode(offset: number): DecodeResult | undefined;
+  /** Whether the interpreter has met code at `offset`. */
+  isKnown(offset: number): boolean;
+  /** Whether the translator takes an instruction; the others end a block and run in the interpreter. */
+  translatable(instruction: Instruction): boolean;
+}
+
+const jumpKinds: ReadonlySet<string> = new Set(['jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);
+
+const isCall = ({ row }: Instruction): boolean => row.semantics === 'call';
+
+function targetOf({ instruction, offset }: Placed): number | undefined {
+  if (!jumpKinds.has(instruction.row.semantics) && !isCall(instruction)) return undefined;
+  return offset + instruction.length + Number(instruction.immediate);
+}
+
+class Explorer {
+  readonly placed = new Map<number, Placed>();
+  readonly leaders = new Set<number>();
+  readonly reentries = new Set<number>();
+  readonly #source: CodeSource;
+  readonly #limit: number;
+  #pending: number[] = [];
+  /** Call targets wait until the caller is complete. */
+  #calls: number[] = [];
+
+  constructor(source: CodeSource, limit: number) {
+    this.#source = source;
+    this.#limit = limit;
+  }
+
+  explore(entry: number): void {
+    this.leaders.add(entry);
+    this.#pending.push(entry);
+    for (;;) {
+      const next = this.#pending.pop() ?? this.#calls.shift();
+      if (next === undefined) return;
+      this.#run(next);
+    }
+  }
+
+  #lead(offset: number, list: number[]): void {
+    if (!this.#source.isKnown(offset)) return;
+    this.leaders.add(offset);
+    list.push(offset);
+  }
+
+  #run(start: number): void {
+    let offset = start;
+    while (!this.placed.has(offset) && this.placed.size < this.#limit) {
+      const result = this.#source.decode(offset);
+      if (result?.kind !== 'ok') return;
+      const { instruction } = result;
+      const next = offset + instruction.length;
+      if (!this.#source.translatable(instruction)) {
+        if (instruction.row.endsBlock !== true) this.#reenter(next);
+        return;
+      }
+      const here: Placed = { instruction, offset };
+      this.placed.set(offset, here);
+      const target = targetOf(here);
+      if (isCall(instruction) || instruction.row.semantics === 'call-indirect') this.#reenter(next);
+      if (target !== undefined) {
+        this.#lead(target, isCall(instruction) ? this.#calls : this.#pending);
+        this.leaders.add(next);
+      }
+      if (instruction.row.endsBlock === true) return;
+      offset = next;
+    }
+  }
+
+  /** Code that goes on after something else ran belongs to the region, too. */
+  #reenter(offset: number): void {
+    if (!this.#source.isKnown(offset)) return;
+    this.reentries.add(offset);
+    this.leaders.add(offset);
+    this.#pending.push(offset);
+  }
+}
+
+function blockAt(start: number, placed: ReadonlyMap<number, Placed>, leaders: ReadonlySet<number>): Block | undefined {
+  const instructions: Placed[] = [];
+  const plain = { start, target: undefined, calls: false, returns: false };
+  let offset = start;
+  for (;;) {
+    const here = placed.get(offset);
+    if (here === undefined) break;
+    const { row } = here.instruction;
+    instructions.push(here);
+    offset += here.instruction.length;
+    const target = targetOf(here);
+    const ends = row.endsBlock === true;
+    if (ends || target !== undefined) {
+      const kind = { calls: row.semantics === 'call', returns: row.semantics === 'ret' };
+      return { start, instructions, end: offset, fallsThrough: !ends, target, ...kind, interpreted: false };
+    }
+    if (leaders.has(offset)) return { ...plain, instructions, end: offset, fallsThrough: true, interpreted: false };
+  }
+  if (instructions.length === 0) return undefined;
+  return { ...plain, instructions, end: offset, fallsThrough: true, interpreted: true };
+}
+
+/** @param limit on the number of instructions @returns no blocks if nothing at the entry can be translated */
+export function discover(entry: number, source: CodeSource, limit: number): Code {
+  const explorer = new Explorer(source, limit);
+  explorer.explore(entry);
+  const { placed, leaders, reentries } = explorer;
+  const blocks = new Map<number, Block>();
+  for (const leader of leaders) {
+    const block = blockAt(leader, placed, leaders);
+    if (block !== undefined) blocks.set(leader, block);
+  }
+  return { blocks, instructions: placed.size, reentries: [...reentries].filter((offset) => blocks.has(offset)) };
+}

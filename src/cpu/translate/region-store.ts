@@ -1,0 +1,138 @@
+/** The regions there are: in the table that emitted code calls through, and in the records of their entries. */
+import { pageSize } from '../../memory/guest-memory.ts';
+import type { WasmTable } from '../../wasm/webassembly.ts';
+import { pseudoHandler } from '../interpret/handlers.ts';
+import type { JumpCache } from '../interpret/jump-cache.ts';
+import { record, recordHeat } from '../interpret/record.ts';
+import { regionReference, state } from '../state/layout.ts';
+
+export const maxRegions = 32_768;
+const chunkShift = 6;
+
+/** What a module holds; all of it goes when the last of its regions does. */
+export interface RegionModule {
+  readonly bytes: number;
+  live: number;
+}
+
+/** An entry's record as the interpreter runs it, and where its code lies. */
+interface Entry {
+  readonly record: number;
+  readonly ramOffset: number;
+  readonly original: Uint8Array;
+}
+
+interface Region {
+  readonly index: number;
+  readonly entries: readonly Entry[];
+  readonly module: RegionModule;
+  /** RAM offsets / 64 that its instructions touch. */
+  readonly chunks: ReadonlySet<number>;
+  readonly instructions: number;
+  gone: boolean;
+}
+
+export interface NewRegion {
+  readonly function: unknown;
+  readonly module: RegionModule;
+  readonly entries: readonly { readonly record: number; readonly ramOffset: number }[];
+  readonly chunks: ReadonlySet<number>;
+  readonly instructions: number;
+}
+
+export class RegionStore {
+  readonly #table: WasmTable;
+  readonly #view: DataView;
+  readonly #jumps: JumpCache;
+  /** Regions by page of RAM that they have instructions in. */
+  readonly #byPage = new Map<number, Set<Region>>();
+  readonly #all = new Set<Region>();
+  readonly #free: number[] = [];
+  /** Index 0 is the interpreter. */
+  #next = 1;
+  /** Bytes of modules that have a region left. */
+  bytes = 0;
+  dropped = 0;
+
+  constructor(table: WasmTable, view: DataView, jumps: JumpCache) {
+    this.#table = table;
+    this.#view = view;
+    this.#jumps = jumps;
+  }
+
+  get count(): number {
+    return this.#all.size;
+  }
+
+  get isFull(): boolean {
+    return this.#free.length === 0 && this.#next >= maxRegions;
+  }
+
+  /** The reference in a record that a region stands behind; 0 for any other. */
+  referenceOf(address: number): number {
+    const translated = this.#view.getUint16(address + record.handler, true) === pseudoHandler.translated;
+    return translated ? this.#view.getInt32(address + record.immediate, true) : 0;
+  }
+
+  add(region: NewRegion, modeIndex: number): void {
+    const index = this.#free.pop() ?? this.#next++;
+    this.#table.set(index, region.function);
+    if (region.module.live++ === 0) this.bytes += region.module.bytes;
+    const entries = region.entries.map(({ record: address, ramOffset }, number): Entry => {
+      const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
+      const reference = (index << regionReference.entryBits) | number;
+      this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
+      this.#view.setUint8(address + record.heat, recordHeat.settled);
+      this.#view.setInt32(address + record.immediate, reference, true);
+      this.#jumps.enter(ramOffset, modeIndex, address, reference);
+      return { record: address, ramOffset, original };
+    });
+    const { module, chunks, instructions } = region;
+    const added: Region = { index, entries, module, chunks, instructions, gone: false };
+    this.#all.add(added);
+    for (const page of this.#pagesOf(added)) {
+      const list = this.#byPage.get(page);
+      if (list === undefined) this.#byPage.set(page, new Set([added]));
+      else list.add(added);
+    }
+  }
+
+  #pagesOf({ chunks }: Region): Set<number> {
+    return new Set([...chunks].map((chunk) => Math.floor(chunk / (pageSize >> chunkShift))));
+  }
+
+  /** Bytes of a chunk (of 64, within a page of RAM) were overwritten: regions with instructions there are gone. */
+  drop(ramPage: number, chunk: number): void {
+    const list = this.#byPage.get(ramPage);
+    if (list === undefined) return;
+    const wanted = ramPage * (pageSize >> chunkShift) + chunk;
+    for (const region of [...list]) if (region.chunks.has(wanted)) this.#remove(region);
+  }
+
+  #remove(region: Region): void {
+    region.gone = true;
+    this.#all.delete(region);
+    for (const page of this.#pagesOf(region)) {
+      const list = this.#byPage.get(page);
+      list?.delete(region);
+      if (list?.size === 0) this.#byPage.delete(page);
+    }
+    for (const { record: address, ramOffset, original } of region.entries) {
+      this.#jumps.forget(ramOffset);
+      if (this.referenceOf(address) >> regionReference.entryBits !== region.index) continue;
+      new Uint8Array(this.#view.buffer).set(original, address);
+      this.#view.setUint8(address + record.heat, 0);
+    }
+    // The table would keep the region's module alive.
+    this.#table.set(region.index, null);
+    this.#free.push(region.index);
+    if (--region.module.live === 0) this.bytes -= region.module.bytes;
+    this.dropped++;
+    // Whichever region runs now may be the one: it must not start another round.
+    this.#view.setInt32(state.request, -1, true);
+  }
+
+  clear(): void {
+    for (const region of [...this.#all]) this.#remove(region);
+  }
+}
