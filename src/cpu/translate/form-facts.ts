@@ -1,6 +1,7 @@
 /** What the translator has to know of an instruction before it emits it, found out by emitting it once for nobody. */
-import { CodeBuilder } from '../../wasm/code-builder.ts';
+
 import type { Label } from '../../wasm/code-builder.ts';
+import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';

@@ -6,10 +6,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { oracleSkip } from '../host.ts';
 import { assertNoDifferences, exactRate } from './comparison.ts';
 import { Oracle } from './host.ts';
 import { Random } from './operands.ts';
-import { caseCount, oracleSkip, seed } from './settings.ts';
+import { caseCount, seed } from './settings.ts';
 import { suites } from './suites.ts';
 
 const roundingModes = 4;
