@@ -302,6 +302,10 @@ export class Vcpu implements Processor {
 
   /** Looks up state.rip and runs from there. */
   #dispatch(): number {
+    if (this.#translates !== 'always' && this.#translates !== 'verify' && !this.#mode.current.step) {
+      const outcome = this.#interpreter.enter();
+      if (outcome !== status.lookup) return outcome;
+    }
     let at: number;
     try {
       at = this.#fetcher.lookup(this.#mode.current);

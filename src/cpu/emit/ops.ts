@@ -114,6 +114,8 @@ export abstract class Ops extends FlagEmitter {
    * redirects; otherwise continues, results in `state.scratch`.
    */
   abstract host(name: HostCall, ...parameters: Value[]): void;
+  /** Sets IF, which is 0; interrupts are delivered after the next instruction at the earliest. */
+  abstract enableInterrupts(): void;
 
   // Operands
 

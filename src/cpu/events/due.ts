@@ -31,8 +31,10 @@ export function deliverDue(cpu: EventReceiver): boolean {
     cpu.state.shadow |= shadowBit.nmi;
     return delivered;
   }
+  const waiting = cpu.interrupts.hasInterrupt();
+  cpu.state.interruptWaiting = waiting;
   const blocked = (shadow & (shadowBit.sti | shadowBit.movSs)) !== 0 || !cpu.state.flag(eflags.if);
-  if (blocked || !cpu.interrupts.hasInterrupt()) return true;
+  if (blocked || !waiting) return true;
   const vector = cpu.interrupts.acknowledge();
   if (vector < 0) return true;
   cpu.halted = false;

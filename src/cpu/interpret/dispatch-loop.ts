@@ -4,84 +4,22 @@
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
+import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import {
-  codeTlb,
-  jumpCache,
-  regionReference,
-  segmentAccess,
-  segmentAt,
-  segmentField,
-  segmentIndex,
-  state,
-  vcpuMemoryPages,
-} from '../state/layout.ts';
+import { codeTlb, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
-import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType, sharedTypes } from './handlers.ts';
+import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
 import { codeTag, codeTlbEntry, emitLookup } from './lookup.ts';
 import { record, recordHeat } from './record.ts';
-import { defineSettle } from './settle.ts';
+import { defineSharedFunctions } from './shared-functions.ts';
 import { status } from './status.ts';
-
-/** What the main module imports; JavaScript functions of the vCPU. */
-const hostTypes = {
-  accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
-  host: sharedTypes.host,
-} as const;
-
-/** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
-const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
-
-function defineSegmentLinear(module: ModuleBuilder): number {
-  const index = module.declare(sharedTypes.segmentLinear);
-  const code = new CodeBuilder(sharedTypes.segmentLinear.parameters);
-  const e = new Emitter(code);
-  const [segment, offset, last, wanted] = [0, 1, 2, 3].map((n) => code.get(code.parameter(n))) as [
-    Value,
-    Value,
-    Value,
-    Value,
-  ];
-  const access = e.let(e.loadState32(segment, segmentField.access));
-  const limit = e.let(e.loadState32(segment, segmentField.limit));
-  const end = e.let(e.add(offset, last));
-  const denied = e.ne(e.and(access, wanted), wanted);
-  const beyond = e.or(e.gtU(end, limit), e.ltU(end, offset));
-  e.ifUnlikely(e.or(e.or(denied, beyond), e.and(access, segmentAccess.expandDown)), () => {
-    const top = e.select(e.and(access, segmentAccess.big), e.i32(-1), e.i32(0xffff));
-    const outsideDown = e.or(e.or(e.leU(offset, limit), e.gtU(end, top)), e.ltU(end, offset));
-    const outside = e.select(e.and(access, segmentAccess.expandDown), outsideDown, beyond);
-    e.if(e.or(denied, outside), () => {
-      const stack = e.eq(segment, segmentAt(segmentIndex.ss));
-      e.storeState32(state.faultError, e.i32(0));
-      e.storeState32(state.faultHasError, e.i32(1));
-      e.storeState32(state.fault, e.select(stack, e.i32(vector.ss + 1), e.i32(vector.gp + 1)));
-      code.return(i64Constant(0));
-    });
-  });
-  const linear = e.add(e.loadState64(segment, segmentField.base), e.extendU(offset));
-  code.value(e.and(linear, 0xffff_ffffn));
-  module.define(index, code);
-  return index;
-}
-
-function defineSlow(module: ModuleBuilder, accessSlow: number, kind: number): number {
-  const index = module.declare(sharedTypes.readSlow);
-  const code = new CodeBuilder(sharedTypes.readSlow.parameters);
-  const e = new Emitter(code);
-  e.storeState64(state.accessLinear, code.get(code.parameter(0)));
-  code.value(callFor('i32', accessSlow, [i32Constant(kind), code.get(code.parameter(1))]));
-  module.define(index, code);
-  return index;
-}
 
 interface Loop {
   readonly code: CodeBuilder;
@@ -100,7 +38,7 @@ function spend(loop: Loop, including: number): Value {
 }
 
 /** Counts the entry of `loop.rec`, unless it is settled; at the threshold `report` leaves. */
-function countEntry(loop: Loop, report: () => void): void {
+function countEntry(loop: Omit<Loop, 'start'>, report: () => void): void {
   const { e, code } = loop;
   const heat = e.let(e.loadState8(code.get(loop.rec), record.heat));
   e.ifUnlikely(e.ne(heat, recordHeat.settled), () => {
@@ -300,7 +238,29 @@ function defineRun(
   return index;
 }
 
-/** The bytes of the main module. Exports `run`, of `regionType`, and the functions of `sharedTypes`. */
+/** `enter()`: on from state.rip, wherever the code there is known; as after a control transfer. */
+function defineEnter(module: ModuleBuilder): number {
+  const type = { parameters: [], results: ['i32'] } as const;
+  const index = module.declare(type);
+  const code = new CodeBuilder(type.parameters);
+  const e = new Emitter(code);
+  const target = e.let(e.loadState64(state.rip));
+  const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
+  const entry = emitLookup(e, linear, () => code.return(i32Constant(status.lookup)));
+  e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
+  const rec = code.local('i32');
+  code.set(rec, e.loadState32(entry, jumpCache.record));
+  countEntry({ code, e, rec }, () => {
+    e.storeState32(state.record, code.get(rec));
+    code.return(i32Constant(status.hot));
+  });
+  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  code.returnCallIndirect(1, 1, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
+  module.define(index, code);
+  return index;
+}
+
+/** The bytes of the main module. Exports `run`, of `regionType`, `enter`, and the functions of `sharedTypes`. */
 export function buildMainModule(
   hot: HotForms,
   semantics: Readonly<Record<string, Semantics>>,
@@ -313,19 +273,11 @@ export function buildMainModule(
   module.importMemory('ram', { initial: guestPages, maximum: guestPages });
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
-  const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
-  const host = module.importFunction('host', hostTypes.host);
-  const functions: SharedFunctions = {
-    segmentLinear: defineSegmentLinear(module),
-    readSlow: defineSlow(module, accessSlow, slowAccess.read),
-    readForWriteSlow: defineSlow(module, accessSlow, slowAccess.readForWrite),
-    writeSlow: defineSlow(module, accessSlow, slowAccess.write),
-    host,
-    settle: defineSettle(module),
-  };
+  const functions = defineSharedFunctions(module);
   const run = defineRun(module, functions, hot, semantics);
   module.name(run, 'interpreter');
   module.export('run', run);
+  module.export('enter', defineEnter(module));
   for (const [name, number] of Object.entries(functions)) module.export(name, number);
   return module.finish();
 }

@@ -371,4 +371,8 @@ export class InterpreterOps extends Ops {
     const outcome = this.let(callFor('i32', this.#functions.host, [this.#record, this.i32(number)]));
     this.ifUnlikely(outcome, () => this.leave(outcome));
   }
+
+  enableInterrupts(): void {
+    this.host('sti');
+  }
 }

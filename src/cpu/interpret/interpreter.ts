@@ -21,6 +21,8 @@ export interface InterpreterImports {
 export interface Interpreter {
   /** Runs from a record until the budget ends or something needs the vCPU. @returns a `status`. */
   readonly run: (record: number, reference: number) => number;
+  /** Runs from state.rip if the code there is known. @returns a `status`; `lookup` if it is not. */
+  readonly enter: () => number;
   /** Computes the status flags that translated code deferred; needed after `run` before anyone looks at them. */
   readonly settle: () => void;
   readonly code: CodeCache;
@@ -84,6 +86,6 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  const { run, settle } = exported as unknown as Pick<Interpreter, 'run' | 'settle'>;
-  return { run, settle, code, jumps, translator };
+  const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
+  return { run, enter, settle, code, jumps, translator };
 }

@@ -1,9 +1,10 @@
 /** Place of code in RAM → record and region; emitted code reads it (`lookup.ts`), this fills it. */
 import { jumpCache } from '../state/layout.ts';
 
-const words = jumpCache.entrySize / 4;
+const setWords = jumpCache.setSize / 4;
+const entryWords = jumpCache.entrySize / 4;
 const firstWord = jumpCache.base / 4;
-const wordCount = jumpCache.entries * words;
+const wordCount = jumpCache.sets * setWords;
 
 export class JumpCache {
   readonly #words: Int32Array;
@@ -13,13 +14,16 @@ export class JumpCache {
   }
 
   static #word(ramOffset: number): number {
-    return firstWord + ((ramOffset ^ (ramOffset >>> 15)) & (jumpCache.entries - 1)) * words;
+    return firstWord + ((ramOffset ^ (ramOffset >>> jumpCache.setBits)) & (jumpCache.sets - 1)) * setWords;
   }
 
   /** `region`: a region reference, 0 if the interpreter runs the record. */
   enter(ramOffset: number, modeIndex: number, record: number, region: number): void {
     const word = JumpCache.#word(ramOffset);
     const table = this.#words;
+    const same = table[word] === (ramOffset | 0) && table[word + 1] === modeIndex + 1;
+    // The newer one comes first; what it pushes out of the set is the older one.
+    if (!same) table.copyWithin(word + entryWords, word, word + entryWords);
     table[word] = ramOffset | 0;
     table[word + 1] = modeIndex + 1;
     table[word + 2] = record;
@@ -29,7 +33,9 @@ export class JumpCache {
   /** Whatever is known about code at `ramOffset` counts no longer. */
   forget(ramOffset: number): void {
     const word = JumpCache.#word(ramOffset);
-    if (this.#words[word] === (ramOffset | 0)) this.#words[word + 1] = 0;
+    for (const entry of [word, word + entryWords]) {
+      if (this.#words[entry] === (ramOffset | 0)) this.#words[entry + 1] = 0;
+    }
   }
 
   flushAll(): void {

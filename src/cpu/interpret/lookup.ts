@@ -24,9 +24,12 @@ export function emitLookup(e: Emitter, linear: Value, missing: () => void): Valu
   const page = e.let(codeTlbEntry(e, linear));
   e.ifUnlikely(e.ne(e.loadState64(page, codeTlb.tag), codeTag(e, linear)), missing);
   const ramOffset = e.let(e.or(e.loadState32(page, codeTlb.page), e.and(e.wrap(linear), 0xfff)));
-  const index = e.and(e.xor(ramOffset, e.shrU(ramOffset, 15)), jumpCache.entries - 1);
-  const entry = e.let(e.add(e.shl(index, 4), jumpCache.base));
-  const wanted = e.or(e.extendU(ramOffset), e.loadState64(state.jumpTag));
-  e.ifUnlikely(e.ne(e.loadState64(entry, jumpCache.tag), wanted), missing);
-  return entry;
+  const index = e.and(e.xor(ramOffset, e.shrU(ramOffset, jumpCache.setBits)), jumpCache.sets - 1);
+  const entry = e.variable('i32', e.add(e.shl(index, Math.log2(jumpCache.setSize)), jumpCache.base));
+  const wanted = e.let(e.or(e.extendU(ramOffset), e.loadState64(state.jumpTag)));
+  e.ifUnlikely(e.ne(e.loadState64(e.get(entry), jumpCache.tag), wanted), () => {
+    e.set(entry, e.add(e.get(entry), jumpCache.entrySize));
+    e.ifUnlikely(e.ne(e.loadState64(e.get(entry), jumpCache.tag), wanted), missing);
+  });
+  return e.get(entry);
 }

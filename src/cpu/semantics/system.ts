@@ -73,7 +73,7 @@ function cli(o: Ops): void {
 
 function sti(o: Ops): void {
   requireIopl(o);
-  o.if(o.isZero(o.eflagsBit(9)), () => o.host('sti'));
+  o.if(o.isZero(o.eflagsBit(9)), () => o.enableInterrupts());
 }
 
 function swapgs(o: Ops): void {

@@ -110,6 +110,10 @@ export class CpuState {
   }
 
   /** A REP instruction has rounds to go. */
+  set interruptWaiting(value: boolean) {
+    this.view.setInt32(state.interruptWaiting, value ? 1 : 0, true);
+  }
+
   get midRepeat(): boolean {
     return this.view.getInt32(state.midRepeat, true) !== 0;
   }

@@ -81,6 +81,8 @@ export const state = {
   /** 2 × i64. */
   flagA: 0x520,
   flagB: 0x528,
+  /** i32. 1 if an interrupt waits for IF: STI has to make sure that it is delivered, one instruction later. */
+  interruptWaiting: 0x51c,
   /** i64. The decoding mode as jump-cache tags have it: (mode index + 1) << 32. */
   jumpTag: 0x530,
   /** 16 × 16 bytes. */
@@ -173,16 +175,26 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked
 export const codeTlb = { base: 0x7_0000, entries: 1024, entrySize: 16, tag: 0, page: 8 } as const;
 
 /**
- * Jump cache: code in RAM → record and region. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`), i32 record, i32
- * region (see `regionReference`; 0: the interpreter). As it goes by place in RAM, it outlives every change of mappings.
+ * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),
+ * i32 record, i32 region (see `regionReference`; 0: the interpreter). As it goes by place in RAM, it outlives every change
+ * of mappings.
  */
-export const jumpCache = { base: 0x8_0000, entries: 1 << 15, entrySize: 16, tag: 0, record: 8, region: 12 } as const;
+export const jumpCache = {
+  base: 0x20_0000,
+  sets: 1 << 16,
+  setBits: 16,
+  setSize: 32,
+  entrySize: 16,
+  tag: 0,
+  record: 8,
+  region: 12,
+} as const;
 
 /** How a region is referred to: index in the table of regions, and number of the entry. */
 export const regionReference = { entryBits: 6 } as const;
 
 /** Decoded records; see `interpret/record.ts`. */
-export const records = { base: 0x10_0000, end: 0x300_0000 } as const;
+export const records = { base: 0x40_0000, end: 0x340_0000 } as const;
 
 /** Pages of memory 0. */
 export const vcpuMemoryPages = records.end >> 16;

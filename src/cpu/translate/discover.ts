@@ -45,6 +45,9 @@ export interface CodeSource {
 
 const jumpKinds: ReadonlySet<string> = new Set(['jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);
 
+/** No event comes between STI and the instruction after it, so that a block may not end there. */
+const isSti = ({ row }: Instruction): boolean => row.semantics === 'sti';
+
 const isCall = ({ row }: Instruction): boolean => row.semantics === 'call';
 
 function targetOf({ instruction, offset }: Placed): number | undefined {
@@ -90,8 +93,8 @@ class Explorer {
       if (result?.kind !== 'ok') return;
       const { instruction } = result;
       const next = offset + instruction.length;
-      if (!this.#source.translatable(instruction)) {
-        if (instruction.row.endsBlock !== true) this.#reenter(next);
+      if (!this.#source.translatable(instruction) || (isSti(instruction) && !this.#canFollow(next))) {
+        if (instruction.row.endsBlock !== true || isSti(instruction)) this.#reenter(next);
         return;
       }
       const here: Placed = { instruction, offset };
@@ -102,9 +105,16 @@ class Explorer {
         this.#lead(target, isCall(instruction) ? this.#calls : this.#pending);
         this.leaders.add(next);
       }
-      if (instruction.row.endsBlock === true) return;
+      if (instruction.row.endsBlock === true && !isSti(instruction)) return;
       offset = next;
     }
+  }
+
+  /** Whether the region has room for an instruction at `offset` that may follow STI. */
+  #canFollow(offset: number): boolean {
+    const result = this.#source.decode(offset);
+    if (result?.kind !== 'ok' || isSti(result.instruction)) return false;
+    return this.placed.size + 1 < this.#limit && this.#source.translatable(result.instruction);
   }
 
   /** Code that goes on after something else ran belongs to the region, too. */
@@ -127,15 +137,23 @@ function blockAt(start: number, placed: ReadonlyMap<number, Placed>, leaders: Re
     instructions.push(here);
     offset += here.instruction.length;
     const target = targetOf(here);
-    const ends = row.endsBlock === true;
+    const ends = row.endsBlock === true && !isSti(here.instruction);
     if (ends || target !== undefined) {
       const kind = { calls: row.semantics === 'call', returns: row.semantics === 'ret' };
       return { start, instructions, end: offset, fallsThrough: !ends, target, ...kind, interpreted: false };
     }
-    if (leaders.has(offset)) return { ...plain, instructions, end: offset, fallsThrough: true, interpreted: false };
+    if (!leaders.has(offset)) continue;
+    if (isSti(here.instruction)) return withoutLast({ ...plain, instructions, end: here.offset });
+    return { ...plain, instructions, end: offset, fallsThrough: true, interpreted: false };
   }
   if (instructions.length === 0) return undefined;
   return { ...plain, instructions, end: offset, fallsThrough: true, interpreted: true };
+}
+
+/** A block that leaves its last instruction to the interpreter. */
+function withoutLast(block: Omit<Block, 'fallsThrough' | 'interpreted'>): Block | undefined {
+  const instructions = block.instructions.slice(0, -1);
+  return instructions.length === 0 ? undefined : { ...block, instructions, fallsThrough: true, interpreted: true };
 }
 
 /** @param limit on the number of instructions @returns no blocks if nothing at the entry can be translated */

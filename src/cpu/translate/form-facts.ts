@@ -58,6 +58,8 @@ class ProbingOps extends InterpreterOps {
     if (!allowedCalls.has(name)) this.translatable = false;
   }
 
+  override enableInterrupts(): void {}
+
   override finish(): void {
     this.#conditional++;
     super.finish();

@@ -2,6 +2,7 @@
  * The translator's side of the semantics: operands are known, general registers live in WebAssembly locals for the
  * length of a region, flags are computed where they are wanted. This file: an instruction's frame and its ways out.
  */
+import { eflags } from '../../spec/x86/registers.ts';
 import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
@@ -107,6 +108,12 @@ export class TranslatorOps extends TranslatorMemory {
     const bound = this.let(cost);
     this.set(this.frame.budget, this.sub(this.get(this.frame.budget), bound));
     this.storeState32(state.extraCost, this.add(this.loadState32(state.extraCost), bound));
+  }
+
+  /** The next instruction belongs to the same block, and nobody looks for interrupts between them. */
+  enableInterrupts(): void {
+    this.code.if(this.loadState32(state.interruptWaiting), () => this.cold(() => this.leaveFault()), undefined, false);
+    this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
   }
 
   /** Only slow paths that touch neither general registers nor flags nor the flow of control reach translated code. */

@@ -55,6 +55,10 @@ export class TestOps extends Ops {
 
   charge(): void {}
 
+  enableInterrupts(): void {
+    this.host('sti');
+  }
+
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     if (operand.kind === 'segment') return this.i32(segmentAt(segmentIndex.gs) + segmentField.selector);

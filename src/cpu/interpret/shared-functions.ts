@@ -1,0 +1,77 @@
+/** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
+import { CodeBuilder } from '../../wasm/code-builder.ts';
+import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
+import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import type { Value } from '../../wasm/types.ts';
+import { Emitter } from '../emit/emitter.ts';
+import { vector } from '../emit/ops.ts';
+import { segmentAccess, segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import { sharedTypes } from './handlers.ts';
+import type { SharedFunctions } from './interpreter-ops.ts';
+import { defineSettle } from './settle.ts';
+
+/** What the main module imports; JavaScript functions of the vCPU. */
+const hostTypes = {
+  accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
+  host: sharedTypes.host,
+} as const;
+
+/** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
+const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
+
+function defineSegmentLinear(module: ModuleBuilder): number {
+  const index = module.declare(sharedTypes.segmentLinear);
+  const code = new CodeBuilder(sharedTypes.segmentLinear.parameters);
+  const e = new Emitter(code);
+  const [segment, offset, last, wanted] = [0, 1, 2, 3].map((n) => code.get(code.parameter(n))) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
+  const access = e.let(e.loadState32(segment, segmentField.access));
+  const limit = e.let(e.loadState32(segment, segmentField.limit));
+  const end = e.let(e.add(offset, last));
+  const denied = e.ne(e.and(access, wanted), wanted);
+  const beyond = e.or(e.gtU(end, limit), e.ltU(end, offset));
+  e.ifUnlikely(e.or(e.or(denied, beyond), e.and(access, segmentAccess.expandDown)), () => {
+    const top = e.select(e.and(access, segmentAccess.big), e.i32(-1), e.i32(0xffff));
+    const outsideDown = e.or(e.or(e.leU(offset, limit), e.gtU(end, top)), e.ltU(end, offset));
+    const outside = e.select(e.and(access, segmentAccess.expandDown), outsideDown, beyond);
+    e.if(e.or(denied, outside), () => {
+      const stack = e.eq(segment, segmentAt(segmentIndex.ss));
+      e.storeState32(state.faultError, e.i32(0));
+      e.storeState32(state.faultHasError, e.i32(1));
+      e.storeState32(state.fault, e.select(stack, e.i32(vector.ss + 1), e.i32(vector.gp + 1)));
+      code.return(i64Constant(0));
+    });
+  });
+  const linear = e.add(e.loadState64(segment, segmentField.base), e.extendU(offset));
+  code.value(e.and(linear, 0xffff_ffffn));
+  module.define(index, code);
+  return index;
+}
+
+function defineSlow(module: ModuleBuilder, accessSlow: number, kind: number): number {
+  const index = module.declare(sharedTypes.readSlow);
+  const code = new CodeBuilder(sharedTypes.readSlow.parameters);
+  const e = new Emitter(code);
+  e.storeState64(state.accessLinear, code.get(code.parameter(0)));
+  code.value(callFor('i32', accessSlow, [i32Constant(kind), code.get(code.parameter(1))]));
+  module.define(index, code);
+  return index;
+}
+
+/** Imports what comes from the vCPU, and defines the rest. */
+export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
+  const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
+  const host = module.importFunction('host', hostTypes.host);
+  return {
+    segmentLinear: defineSegmentLinear(module),
+    readSlow: defineSlow(module, accessSlow, slowAccess.read),
+    readForWriteSlow: defineSlow(module, accessSlow, slowAccess.readForWrite),
+    writeSlow: defineSlow(module, accessSlow, slowAccess.write),
+    host,
+    settle: defineSettle(module),
+  };
+}
