@@ -4,6 +4,7 @@ import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { InterruptSource, MsrSpace } from './processor.ts';
 import type { CpuModel } from './system/cpu-model.ts';
+import type { TranslationService } from './translate/job.ts';
 
 export interface VcpuOptions {
   readonly memory: GuestMemory;
@@ -18,6 +19,8 @@ export interface VcpuOptions {
    * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
    */
   readonly translates: 'never' | 'hot' | 'always' | 'verify';
+  /** Who translates hot code; absent: the vCPU's own thread does. */
+  readonly translation?: TranslationService | undefined;
   /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
   readonly nowNs: () => number;
   /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */

@@ -99,6 +99,8 @@ export class Vcpu implements Processor {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
         host: (at, call) => this.#hostCall(at, call),
       },
+      translation: options.translation,
+      nowMs: () => options.nowNs() / 1e6,
       onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
     });
     this.#verifier = new Verifier({
@@ -239,7 +241,7 @@ export class Vcpu implements Processor {
     this.#view.setInt32(state.extraCost, 0, true);
     this.#view.setInt32(state.request, 0, true);
     const exit = this.#loop();
-    if (this.#interpreter.translator.waiting) this.#translate();
+    this.#interpreter.translator.work();
     const spent = budget - this.#view.getInt32(state.budget, true);
     this.instructions += spent - this.#view.getInt32(state.extraCost, true);
     return exit;
@@ -292,12 +294,13 @@ export class Vcpu implements Processor {
     if (reporter !== at) translator.settle(reporter);
     const { ramOffset } = this.#fetcher;
     if (ramOffset < 0) return;
-    if (this.#translates === 'never' || this.#translates === 'verify') translator.settle(at);
-    else if (translator.noteHot({ record: at, ramOffset, mode: current.decode })) this.#translate();
-  }
-
-  #translate(): void {
-    this.#interpreter.translator.translate(() => this.#nowNs() / 1e6);
+    const wanted = this.#translates === 'hot' && current.decode.codeSize === 64;
+    if (!wanted) {
+      translator.settle(at);
+      return;
+    }
+    translator.noteHot({ record: at, ramOffset });
+    if (translator.pressing) translator.work();
   }
 
   /** Looks up state.rip and runs from there. */
@@ -322,8 +325,7 @@ export class Vcpu implements Processor {
     const { current } = this.#mode;
     const { ramOffset } = this.#fetcher;
     if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at, 0);
-    const candidate = { record: at, ramOffset, mode: current.decode };
-    const region = this.#interpreter.translator.functionFor(candidate);
+    const region = this.#interpreter.translator.functionFor(ramOffset);
     if (region === undefined) return this.#interpreter.run(at, 0);
     const runs = this.#verifiedRuns.get(at) ?? 0;
     if (runs >= maxVerifiedRuns) return region(at, 0);
@@ -350,8 +352,8 @@ export class Vcpu implements Processor {
     const { current } = this.#mode;
     const { ramOffset } = this.#fetcher;
     if (ramOffset < 0 || current.decode.codeSize !== 64) return;
-    this.#interpreter.translator.request({ record: at, ramOffset, mode: current.decode });
-    this.#translate();
+    this.#interpreter.translator.request({ record: at, ramOffset });
+    this.#interpreter.translator.work();
   }
 
   #raiseRecorded(): boolean {

@@ -1,4 +1,5 @@
 /** What a machine is built from, what it needs from its host, and what becomes of it. */
+import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
 
 export interface BootModule {
@@ -50,6 +51,8 @@ export interface MachineHost {
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
   stopRequested(): boolean;
+  /** Translates guest code on another thread; absent: the machine's own does. */
+  readonly translation?: TranslationService | undefined;
 }
 
 /** What the guest asks the board for; it happens when the running instructions have come to a boundary. */

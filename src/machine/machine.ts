@@ -79,6 +79,7 @@ function assemble(
     model,
     apicId: boardFacts.bootApicId,
     translates: translation[config.accel],
+    translation: host.translation,
     nowNs,
     tscChanged: () => {
       board.localApic.tscChanged();
@@ -93,8 +94,8 @@ function assemble(
   return ok(loop);
 }
 
-/** What each accelerator translates. `auto` interprets until the translator is the faster one on everything. */
-const translation = { auto: 'never', interpret: 'never', translate: 'hot', verify: 'verify' } as const;
+/** What each accelerator translates. */
+const translation = { auto: 'hot', interpret: 'never', translate: 'hot', verify: 'verify' } as const;
 
 /** Guest time starts at 0 when the machine is built. */
 function powerOnClock(host: MachineHost): Clock {

@@ -88,6 +88,13 @@ export class CodeCache {
     return page?.records.get((modeIndex << 12) | (ramOffset & 0xfff)) ?? 0;
   }
 
+  /** Page offset and record of every instruction of a page that is known in a mode. */
+  *offsets(ramPage: number, modeIndex: number): Generator<readonly [number, number]> {
+    for (const [key, address] of this.#pages.get(ramPage)?.records ?? []) {
+      if (key >> 12 === modeIndex) yield [key & 0xfff, address];
+    }
+  }
+
   /**
    * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM; `bytes` are the
    * instruction's, up to 15. @returns 0 if they are no instruction.

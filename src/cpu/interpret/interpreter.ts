@@ -3,6 +3,9 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
+import type { TranslationService } from '../translate/job.ts';
+import { LocalTranslation } from '../translate/local-translation.ts';
+import { RegionCompiler } from '../translate/region-compiler.ts';
 import { maxRegions } from '../translate/region-store.ts';
 import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
@@ -30,9 +33,6 @@ export interface Interpreter {
   readonly translator: Translator;
 }
 
-/** Index of the decoding mode of 64-bit code. */
-const codeIndex64 = 2;
-
 export const createVcpuMemory = (): WasmMemory =>
   new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
 
@@ -44,6 +44,9 @@ export interface InterpreterOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
   readonly imports: InterpreterImports;
+  /** Who translates; absent: this thread does. */
+  readonly translation: TranslationService | undefined;
+  readonly nowMs: () => number;
   /** A page of RAM received its first code: writes to it must go the slow way. */
   readonly onNewCodePage: (ramOffset: number) => void;
 }
@@ -63,22 +66,13 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const host = { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared };
   const jumps = new JumpCache(vcpuMemory.buffer);
   regions.set(0, exported.run);
-  const translator = new Translator({
-    host,
-    table: regions,
-    memory,
-    semantics,
-    features: options.features,
-    jumps,
-    recordAt: (ramOffset) => code.known(ramOffset, codeIndex64),
-  });
   const handlers = new Handlers(
     host,
     semantics,
     options.features,
     hot.map(({ row, key }) => handlerKey(row, key)),
   );
-  const code = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
+  const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
     full: () => {
       jumps.flushAll();
@@ -86,6 +80,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
+  const { nowMs, features } = options;
+  const service =
+    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs }));
+  const translator = new Translator({ host, table: regions, memory, jumps, code, service });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
   return { run, enter, settle, code, jumps, translator };
 }

@@ -1,48 +1,46 @@
-/** The code that a region may be made of: pages of RAM around its entry, as the address space of that moment has them. */
-import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
+/** The code that a region may be made of: pages around its entry, as the address space of the request had them. */
+import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
-import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
+import type { DecodeResult, Instruction } from '../decode/instruction.ts';
 import type { CodeSource } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
+import { type CodePage, hasBit, type RegionRequest } from './job.ts';
 
-/** Where hot code was found. */
-export interface Candidate {
-  readonly record: number;
-  readonly ramOffset: number;
-  readonly mode: DecodeMode;
-}
-
-/** RAM offset → record of the interpreter, 0 if it has met no code there. */
-export type RecordAt = (ramOffset: number) => number;
+const mode = { codeSize: 64, real: false } as const;
 
 export class RegionSource implements CodeSource {
-  readonly #memory: GuestMemory;
-  readonly #mode: DecodeMode;
+  readonly #pages: RegionRequest['pages'];
   readonly #facts: FormFactsTable;
-  readonly #recordAt: RecordAt;
-  readonly #base: number;
 
-  constructor(candidate: Candidate, memory: GuestMemory, facts: FormFactsTable, recordAt: RecordAt) {
-    this.#memory = memory;
-    this.#mode = candidate.mode;
+  constructor(request: RegionRequest, facts: FormFactsTable) {
+    this.#pages = request.pages;
     this.#facts = facts;
-    this.#recordAt = recordAt;
-    this.#base = candidate.ramOffset - (candidate.ramOffset % pageSize);
+  }
+
+  #pageOf(offset: number): CodePage | undefined {
+    return this.#pages.get(Math.floor(offset / pageSize));
   }
 
   /** The RAM offset of code at `offset`; -1 if the region cannot reach it. */
   ramOffset(offset: number): number {
-    return offset >= 0 && offset < pageSize ? this.#base + offset : -1;
+    const page = this.#pageOf(offset);
+    return page === undefined ? -1 : page.ramPage * pageSize + (offset & 0xfff);
   }
 
   decode(offset: number): DecodeResult | undefined {
-    const at = this.ramOffset(offset);
-    return at < 0 ? undefined : decode(this.#memory.bytes, at, this.#base + pageSize, this.#mode);
+    const page = this.#pageOf(offset);
+    return page === undefined ? undefined : decode(page.bytes, offset & 0xfff, pageSize, mode);
   }
 
   isKnown(offset: number): boolean {
-    const at = this.ramOffset(offset);
-    return at >= 0 && this.#recordAt(at) !== 0;
+    const page = this.#pageOf(offset);
+    return page !== undefined && hasBit(page.known, offset & 0xfff);
+  }
+
+  /** Whether a region may begin at `offset`. */
+  isFree(offset: number): boolean {
+    const page = this.#pageOf(offset);
+    return page !== undefined && hasBit(page.free, offset & 0xfff);
   }
 
   translatable(instruction: Instruction): boolean {

@@ -1,64 +1,59 @@
 /**
- * Turns hot code into regions: takes what the interpreter enters often, translates it, several regions to a module, and
- * lets the records of their entries call them. SDM-visible behaviour does not change.
+ * Turns hot code into regions: takes what the interpreter enters often, has it translated, several regions to a module,
+ * and lets the records of their entries call them. SDM-visible behaviour does not change.
  */
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { pageSize } from '../../memory/guest-memory.ts';
-import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
-import type { Semantics } from '../emit/ops.ts';
-import { type HandlerHost, pseudoHandler, regionType, sharedTypes } from '../interpret/handlers.ts';
-import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import type { CodeCache } from '../interpret/code-cache.ts';
+import { type HandlerHost, pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { vcpuMemoryPages } from '../state/layout.ts';
-import { type Code, discover } from './discover.ts';
-import { emitRegion } from './emit-region.ts';
-import { liveFlags } from './flag-liveness.ts';
-import { buildGraph, type FlowGraph } from './flow-graph.ts';
-import { FormFactsTable } from './form-facts.ts';
-import { type Candidate, type RecordAt, RegionSource } from './region-source.ts';
-import { maxRegions, type RegionModule, RegionStore } from './region-store.ts';
+import type { CodePage, RegionRequest, TranslatedRegion, TranslationResult, TranslationService } from './job.ts';
+import { setBit } from './job.ts';
+import { type RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 3;
+/** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
+const maxJobs = 2;
 /** When the modules reach this size, all are forgotten, and what is still hot is translated again. */
 const maxBytes = 96 << 20;
 /** What an engine keeps for a module besides its code. */
 const moduleOverhead = 26 << 10;
-/** Beyond this, branches leave the region: functions of 8–16 KB compile well. */
-const maxInstructions = 250;
+/** Index of the decoding mode of 64-bit code. */
 const mode64 = 2;
 
 /** A region as a function for lockstep runs: (record, reference) → status. */
 export type RegionFunction = (record: number, reference: number) => number;
 
+/** Where hot code was found. */
+export interface Candidate {
+  readonly record: number;
+  readonly ramOffset: number;
+}
+
 export interface TranslatorStatistics {
+  /** Regions made so far, their guest instructions, and the bytes of WebAssembly they came to. */
   regions: number;
   instructions: number;
   bytes: number;
+  /** Regions given up, because their code changed or for want of room. */
   dropped: number;
+  /** Hot entries that nothing could be made of. */
   refused: number;
+  /** Spent on translation, on whichever thread. */
   milliseconds: number;
-}
-
-interface Work {
-  readonly candidate: Candidate;
-  readonly source: RegionSource;
-  readonly code: Code;
-  readonly graph: FlowGraph;
 }
 
 export interface TranslatorOptions {
   readonly host: HandlerHost;
   readonly table: WasmTable;
   readonly memory: GuestMemory;
-  readonly semantics: Readonly<Record<string, Semantics>>;
-  readonly features: ReadonlySet<string>;
   readonly jumps: JumpCache;
-  /** The interpreter's record for 64-bit code. */
-  readonly recordAt: RecordAt;
+  readonly code: Pick<CodeCache, 'known' | 'offsets'>;
+  readonly service: TranslationService;
 }
 
 export class Translator {
@@ -73,9 +68,11 @@ export class Translator {
   readonly #options: TranslatorOptions;
   readonly #view: DataView;
   readonly #store: RegionStore;
-  readonly #facts: FormFactsTable;
   readonly #heat = new Map<number, number>();
   #queue: Candidate[] = [];
+  #nextJob = 1;
+  /** Jobs under way: what of RAM (offset / 64) was overwritten since they were posted. */
+  readonly #jobs = new Map<number, Set<number>>();
   /** Entries that lockstep runs call themselves, by RAM offset. */
   readonly #detached = new Map<number, RegionFunction | undefined>();
 
@@ -83,7 +80,6 @@ export class Translator {
     this.#options = options;
     this.#view = new DataView(options.host.vcpuMemory.buffer);
     this.#store = new RegionStore(options.table, this.#view, options.jumps);
-    this.#facts = new FormFactsTable(options.semantics, options.features);
   }
 
   get statistics(): Readonly<TranslatorStatistics> {
@@ -94,24 +90,22 @@ export class Translator {
     return this.#store.referenceOf(address);
   }
 
-  /** A record's counter overflowed. @returns whether enough is waiting to translate. */
-  noteHot(candidate: Candidate): boolean {
-    const { record: address, mode } = candidate;
+  /** A record's counter overflowed. */
+  noteHot(candidate: Candidate): void {
+    const { record: address } = candidate;
     if (this.#isOutdated(address)) {
       this.settle(address);
-      return false;
+      return;
     }
     const count = (this.#heat.get(address) ?? 0) + 1;
-    const wanted = mode.codeSize === 64;
-    if (wanted && count < hotOverflows) {
+    if (count < hotOverflows) {
       this.#heat.set(address, count);
       this.#view.setUint8(address + record.heat, 0);
-      return false;
+      return;
     }
     this.#heat.delete(address);
     this.settle(address);
-    if (wanted) this.#queue.push(candidate);
-    return this.#queue.length >= batchSize;
+    this.#queue.push(candidate);
   }
 
   /** Queues a record at once, unless it is translated or was looked at already. */
@@ -126,30 +120,51 @@ export class Translator {
     this.#view.setUint8(address + record.heat, recordHeat.settled);
   }
 
-  get waiting(): boolean {
-    return this.#queue.length > 0;
+  /** Enough waits that the slice had better end for it. */
+  get pressing(): boolean {
+    return this.#queue.length >= batchSize && this.#jobs.size < maxJobs;
   }
 
-  /** Translates everything that waits; no emitted code may be running. */
-  translate(now: () => number): void {
-    const start = now();
-    const queue = this.#queue;
-    this.#queue = [];
-    const work: Work[] = [];
-    const covered = new Set<number>();
-    for (const candidate of queue) {
-      if (this.#isOutdated(candidate.record) || covered.has(candidate.ramOffset)) continue;
-      const found = this.#examine(candidate, covered);
-      if (found === undefined) {
-        this.#statistics.refused++;
-        continue;
-      }
-      work.push(found);
-      for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
+  /** Hands on what waits, and takes in what is finished; no emitted code may be running. */
+  work(): void {
+    if (this.#jobs.size > 0) this.#collect();
+    while (this.#queue.length > 0 && this.#jobs.size < maxJobs) {
+      this.#post();
+      this.#collect();
     }
-    if (this.#store.isFull || this.#store.bytes > maxBytes) this.clear();
-    else if (work.length > 0) this.#compile(work);
-    this.#statistics.milliseconds += now() - start;
+  }
+
+  #post(): void {
+    const pages = new Map<number, CodePage>();
+    const regions: RegionRequest[] = [];
+    for (const candidate of this.#queue.splice(0, batchSize)) {
+      if (!this.#isOutdated(candidate.record)) regions.push(this.#requestFor(candidate.ramOffset, pages));
+    }
+    if (regions.length === 0) return;
+    const id = this.#nextJob++;
+    this.#jobs.set(id, new Set());
+    this.#options.service.post({ id, regions });
+  }
+
+  #requestFor(ramOffset: number, pages: Map<number, CodePage>): RegionRequest {
+    const ramPage = Math.floor(ramOffset / pageSize);
+    let page = pages.get(ramPage);
+    if (page === undefined) {
+      page = this.#snapshot(ramPage);
+      pages.set(ramPage, page);
+    }
+    return { ramOffset, pages: new Map([[0, page]]) };
+  }
+
+  #snapshot(ramPage: number): CodePage {
+    const { memory, code } = this.#options;
+    const known = new Uint8Array(pageSize / 8);
+    const free = new Uint8Array(pageSize / 8);
+    for (const [offset, address] of code.offsets(ramPage, mode64)) {
+      setBit(known, offset);
+      if (!this.#isOutdated(address)) setBit(free, offset);
+    }
+    return { ramPage, bytes: memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize), known, free };
   }
 
   /** The record's code changed while it waited, or is translated already. */
@@ -158,74 +173,68 @@ export class Translator {
     return handler === pseudoHandler.stale || handler === pseudoHandler.goto || handler === pseudoHandler.translated;
   }
 
-  /** @param covered RAM offsets that become entries of other regions meanwhile */
-  #examine(candidate: Candidate, covered: ReadonlySet<number>): Work | undefined {
-    const { memory, recordAt } = this.#options;
-    const source = new RegionSource(candidate, memory, this.#facts, recordAt);
-    const entry = candidate.ramOffset % pageSize;
-    const code = discover(entry, source, maxInstructions);
-    if (!code.blocks.has(entry)) return undefined;
-    const entries = code.reentries.filter((offset) => {
-      const ramOffset = source.ramOffset(offset);
-      return offset !== entry && !covered.has(ramOffset) && !this.#isOutdated(recordAt(ramOffset));
-    });
-    return { candidate, source, code, graph: buildGraph(code, [entry, ...entries]) };
+  #collect(): void {
+    for (;;) {
+      const result = this.#options.service.poll();
+      if (result === undefined) return;
+      const overwritten = this.#jobs.get(result.id);
+      this.#jobs.delete(result.id);
+      this.#statistics.refused += result.refused;
+      this.#statistics.milliseconds += result.milliseconds;
+      this.#statistics.bytes += result.bytes;
+      // A job that was posted before everything was forgotten is not among the jobs any more.
+      if (overwritten === undefined || result.module === undefined) continue;
+      if (this.#store.isFull || this.#store.bytes > maxBytes) this.clear();
+      this.#install(result, overwritten);
+    }
   }
 
-  /** Emits and compiles. @returns the regions' functions. */
-  #build(work: readonly Work[]): { functions: RegionFunction[]; bytes: number } {
-    const { host, table, semantics } = this.#options;
-    const module = new ModuleBuilder();
-    module.typeIndex(regionType);
-    module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-    module.importMemory('ram', { initial: host.guestPages, maximum: host.guestPages });
-    module.importTable('regions', maxRegions);
-    const functions = Object.fromEntries(
-      Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
-    ) as unknown as SharedFunctions;
-    for (const [position, { candidate, graph }] of work.entries()) {
-      const index = module.declare(regionType);
-      const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
-      module.define(index, emitRegion({ graph, liveFlags: live }, functions, semantics));
-      module.name(index, `region ${candidate.ramOffset.toString(16)}`);
-      module.export(`r${position}`, index);
-    }
-    const bytes = module.finish();
-    this.#statistics.bytes += bytes.length;
-    const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), {
+  #functionsOf(result: TranslationResult): RegionFunction[] {
+    if (result.module === undefined) return [];
+    const { host, table } = this.#options;
+    const { exports } = new webAssembly.Instance(result.module, {
       env: { vcpu: host.vcpuMemory, ram: host.guestMemory, regions: table, ...host.shared },
     });
-    return { functions: work.map((_, position) => exports[`r${position}`] as RegionFunction), bytes: bytes.length };
+    return result.regions.map((_, position) => exports[`r${position}`] as RegionFunction);
   }
 
-  #compile(work: readonly Work[]): void {
-    const { functions, bytes } = this.#build(work);
-    const module: RegionModule = { bytes: bytes + moduleOverhead, live: 0 };
-    for (const [position, { source, code, graph }] of work.entries()) {
-      const entries = graph.entries.slice(0, graph.externalEntries).map((offset) => {
-        const ramOffset = source.ramOffset(offset);
-        return { record: this.#options.recordAt(ramOffset), ramOffset };
-      });
-      const { instructions } = code;
-      const chunks = chunksOf(code, source);
+  #install(result: TranslationResult, overwritten: ReadonlySet<number>): void {
+    const functions = this.#functionsOf(result);
+    const module: RegionModule = { bytes: result.bytes + moduleOverhead, live: 0 };
+    for (const [position, region] of result.regions.entries()) {
+      if (region.chunks.some((chunk) => overwritten.has(chunk))) continue;
+      const entries = this.#entriesOf(region);
+      if (entries === undefined) continue;
+      const { instructions } = region;
+      const chunks = new Set(region.chunks);
       this.#store.add({ function: functions[position], module, entries, chunks, instructions }, mode64);
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
     }
   }
 
+  /** The records of a region's entries; undefined if one of them is another region's by now, or gone. */
+  #entriesOf(region: TranslatedRegion): { record: number; ramOffset: number }[] | undefined {
+    const entries = region.entries.map((ramOffset) => ({
+      ramOffset,
+      record: this.#options.code.known(ramOffset, mode64),
+    }));
+    return entries.some(({ record: address }) => address === 0 || this.#isOutdated(address)) ? undefined : entries;
+  }
+
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
   drop(ramPage: number, chunk: number): void {
     this.#store.drop(ramPage, chunk);
+    for (const overwritten of this.#jobs.values()) overwritten.add(ramPage * (pageSize / 64) + chunk);
     if (this.#detached.size > 0) this.#detached.clear();
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
-  functionFor(candidate: Candidate): RegionFunction | undefined {
-    const { ramOffset } = candidate;
+  functionFor(ramOffset: number): RegionFunction | undefined {
     if (!this.#detached.has(ramOffset)) {
-      const found = this.#examine(candidate, new Set());
-      this.#detached.set(ramOffset, found === undefined ? undefined : this.#build([found]).functions[0]);
+      this.#options.service.post({ id: this.#nextJob++, regions: [this.#requestFor(ramOffset, new Map())] });
+      const result = this.#options.service.poll();
+      this.#detached.set(ramOffset, result === undefined ? undefined : this.#functionsOf(result)[0]);
     }
     return this.#detached.get(ramOffset);
   }
@@ -234,21 +243,8 @@ export class Translator {
   clear(): void {
     this.#store.clear();
     this.#queue = [];
+    this.#jobs.clear();
     this.#heat.clear();
     this.#detached.clear();
   }
-}
-
-/** RAM offsets / 64 that a region's instructions touch. */
-function chunksOf(code: Code, source: RegionSource): Set<number> {
-  const chunks = new Set<number>();
-  for (const { instructions } of code.blocks.values()) {
-    for (const { instruction, offset } of instructions) {
-      for (const at of [offset, offset + instruction.length - 1]) {
-        const ramOffset = source.ramOffset(at);
-        if (ramOffset >= 0) chunks.add(Math.floor(ramOffset / 64));
-      }
-    }
-  }
-  return chunks;
 }

@@ -1,7 +1,8 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { Failure } from '../../support/result.ts';
+import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */
@@ -14,6 +15,8 @@ export interface VmWorkerData {
   readonly link: SharedArrayBuffer;
   readonly config: MachineConfig;
   readonly machineModule: string;
+  /** To the translating thread, if there is one. */
+  readonly translation: MessagePort | undefined;
 }
 
 /** Takes what the guest sends; the next bytes come when the promise has resolved. */
@@ -21,6 +24,8 @@ export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
 
 /** Decoding makes short-lived garbage at a steady rate: a large nursery would only keep it resident. */
 const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
+
+const wasmPageBytes = 65_536;
 
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
@@ -30,6 +35,7 @@ export class Vm {
   readonly ended: Promise<VmReport>;
   readonly #link: HostLink;
   readonly #worker: Worker;
+  readonly #translator: Worker | undefined;
   readonly #sink: SerialSink;
   /** Per port, bytes that wait for room, and who waits for them. */
   readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
@@ -42,9 +48,17 @@ export class Vm {
     const { kernel, initrd, modules } = config.boot;
     const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
     // Handed over, not copied; a file that was given twice is one buffer.
-    const transferList = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
-    const workerData: VmWorkerData = { link, config, machineModule: machineModule.href };
-    this.#worker = new Worker(workerFile(), { workerData, transferList, resourceLimits });
+    const buffers = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
+    const translation = translates(config) ? new MessageChannel() : undefined;
+    const transferList = translation === undefined ? buffers : [...buffers, translation.port1];
+    const workerData: VmWorkerData = {
+      link,
+      config,
+      machineModule: machineModule.href,
+      translation: translation?.port1,
+    };
+    this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
+    this.#translator = translation === undefined ? undefined : startTranslator(config, translation.port2);
     this.ended = this.#pump(this.#report());
   }
 
@@ -65,9 +79,14 @@ export class Vm {
   #report(): Promise<VmReport> {
     return new Promise((resolve) => {
       this.#worker.once('message', (report: VmReport) => resolve(report));
-      this.#worker.once('error', (error) => {
+      const crashed = (error: unknown): void => {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         resolve({ kind: 'crashed', error: text });
+      };
+      this.#worker.once('error', crashed);
+      this.#translator?.once('error', (error) => {
+        crashed(error);
+        void this.#worker.terminate();
       });
       this.#worker.once('exit', () => resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {} }));
     });
@@ -84,6 +103,7 @@ export class Vm {
       await this.#takeOutput();
     }
     await this.#takeOutput();
+    await this.#translator?.terminate();
     return last;
   }
 
@@ -110,7 +130,17 @@ export class Vm {
   }
 }
 
-/** The sources run as they are, the build as JavaScript: the worker's file has this file's own ending. */
-function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './vm-worker.ts' : './vm-worker.js', import.meta.url);
+const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || accel === 'translate';
+
+function startTranslator(config: MachineConfig, port: MessagePort): Worker {
+  const guestPages = Math.ceil(config.memoryBytes / wasmPageBytes);
+  const workerData: TranslationWorkerData = { port, cpuModel: config.cpuModel, guestPages };
+  const worker = new Worker(workerFile('translation-worker'), { workerData, transferList: [port], resourceLimits });
+  worker.unref();
+  return worker;
+}
+
+/** The sources run as they are, the build as JavaScript: the workers' files have this file's own ending. */
+function workerFile(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }

@@ -1,0 +1,56 @@
+/** What is asked of whoever translates, and what comes back: plain data, for it may happen on another thread. */
+import type { WasmModule } from '../../wasm/webassembly.ts';
+
+/** A page of code as it is when translation is asked for. Bitmaps have one bit per byte offset. */
+export interface CodePage {
+  readonly ramPage: number;
+  readonly bytes: Uint8Array;
+  /** Where the interpreter has met instructions. */
+  readonly known: Uint8Array;
+  /** Of these, where a region may begin: none does yet. */
+  readonly free: Uint8Array;
+}
+
+export interface RegionRequest {
+  readonly ramOffset: number;
+  /** Pages by their distance, in linear addresses, from the entry's, which is 0. */
+  readonly pages: ReadonlyMap<number, CodePage>;
+}
+
+export interface TranslationJob {
+  readonly id: number;
+  readonly regions: readonly RegionRequest[];
+}
+
+export interface TranslatedRegion {
+  /** RAM offsets of its entries; the first is the one that was asked for. */
+  readonly entries: readonly number[];
+  /** RAM offsets / 64 of what its instructions touch. */
+  readonly chunks: readonly number[];
+  readonly instructions: number;
+}
+
+export interface TranslationResult {
+  readonly id: number;
+  /** Exports the regions' functions as r0, r1 …; absent if there are none. */
+  readonly module?: WasmModule;
+  readonly bytes: number;
+  readonly regions: readonly TranslatedRegion[];
+  /** Requests that nothing came of. */
+  readonly refused: number;
+  readonly milliseconds: number;
+}
+
+/** Translates, sooner or later. */
+export interface TranslationService {
+  post(job: TranslationJob): void;
+  /** A finished job, if there is one. */
+  poll(): TranslationResult | undefined;
+}
+
+export const hasBit = (bitmap: Uint8Array, bit: number): boolean =>
+  ((bitmap[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
+
+export function setBit(bitmap: Uint8Array, bit: number): void {
+  bitmap[bit >> 3] = (bitmap[bit >> 3] as number) | (1 << (bit & 7));
+}

@@ -1,0 +1,17 @@
+/** The way to the translating thread, as the machine's thread sees it: messages that are looked for, never awaited. */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { TranslationResult, TranslationService } from '../../cpu/translate/job.ts';
+
+export interface TranslationWorkerData {
+  readonly port: MessagePort;
+  readonly cpuModel: string;
+  /** Guest RAM in pages of WebAssembly. */
+  readonly guestPages: number;
+}
+
+export function openTranslationService(port: MessagePort): TranslationService {
+  return {
+    post: (job) => port.postMessage(job),
+    poll: () => receiveMessageOnPort(port)?.message as TranslationResult | undefined,
+  };
+}
