@@ -8,6 +8,7 @@ import type { Interpreter } from './interpret/interpreter.ts';
 import type { CodeTlb } from './mmu/code-tlb.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { segmentAt, segmentField, segmentIndex, state } from './state/layout.ts';
+import type { RegionPages } from './translate/job.ts';
 
 const maxInstruction = 15;
 const two32 = 0x1_0000_0000;
@@ -86,6 +87,27 @@ export class Fetcher {
     const page = this.#memory.ramOffset(this.#mmu.translateFetch(linear) - (linear & 0xfff));
     if (page >= 0) this.#codeTlb.enter(linear, mode.key, page, this.#mmu.walker.global);
     return page;
+  }
+
+  /** Linear address of byte 0 of the page that state.codeBase points to, in 64-bit code. */
+  get codeBase(): number {
+    return this.#view.getInt32(state.codeBase + 4, true) * two32 + this.#view.getUint32(state.codeBase, true);
+  }
+
+  /**
+   * Enters pages around the present one, by distance, into the code TLB. @returns whether each lies at its RAM offset. No
+   * fault comes of a page that is not there.
+   */
+  place(pages: RegionPages, mode: FetchMode): boolean {
+    return pages.every(([distance, ramOffset]) => {
+      const linear = this.codeBase + distance * pageSize;
+      const known = this.#codeTlb.find(linear, mode.key);
+      if (known >= 0) return known === ramOffset;
+      const physical = this.#mmu.probeFetch(linear);
+      const page = physical < 0 ? -1 : this.#memory.ramOffset(physical);
+      if (page >= 0) this.#codeTlb.enter(linear, mode.key, page, this.#mmu.walker.global);
+      return page === ramOffset;
+    });
   }
 
   /** An instruction that runs into the next page; found again as long as both pages stay where they are. */

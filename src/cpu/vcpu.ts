@@ -1,6 +1,6 @@
 /** One virtual CPU: state, slow paths and the run loop around the interpreter. */
 import type { PortBus } from '../device-model/port-io.ts';
-import type { GuestMemory } from '../memory/guest-memory.ts';
+import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
 import { eflags } from '../spec/x86/registers.ts';
 import { describeCode } from './describe-code.ts';
 import { hostCalls } from './emit/host-calls.ts';
@@ -23,7 +23,7 @@ import { segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
-import type { TranslatorStatistics } from './translate/translator.ts';
+import type { Candidate, TranslatorStatistics } from './translate/translator.ts';
 import { Verifier } from './translate/verifier.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
@@ -252,7 +252,8 @@ export class Vcpu implements Processor {
       if (!deliverDue(this)) return 'shutdown';
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
-      const result = step ? this.#step() : this.#dispatch();
+      let result = step ? this.#step() : this.#dispatch();
+      while (result === status.misplaced) result = this.#runMisplaced();
       this.#settleFlags();
       switch (result) {
         case status.budget:
@@ -299,8 +300,30 @@ export class Vcpu implements Processor {
       translator.settle(at);
       return;
     }
-    translator.noteHot({ record: at, ramOffset });
+    translator.noteHot(this.#candidate(at));
     if (translator.pressing) translator.work();
+  }
+
+  /** The code that `lookup` found last, as a candidate for translation. */
+  #candidate(at: number): Candidate {
+    const { current } = this.#mode;
+    const base = this.#fetcher.codeBase;
+    const pageAt = (distance: number): number => {
+      const page = this.mmu.codeTlb.find(base + distance * pageSize, current.key);
+      return page < 0 ? -1 : page / pageSize;
+    };
+    return { record: at, ramOffset: this.#fetcher.ramOffset, pageAt };
+  }
+
+  /** A region found its pages elsewhere, or out of the code TLB: runs on if that can be mended, or interprets its entry. */
+  #runMisplaced(): number {
+    const { translator, code } = this.#interpreter;
+    const at = this.#view.getInt32(state.record, true);
+    const placement = translator.placementOf(at);
+    if (placement === undefined) return status.next;
+    if (this.#fetcher.place(placement.pages, this.#mode.current)) return this.#interpreter.run(at, 0);
+    translator.noteMisplaced(at);
+    return this.#interpreter.run(code.again(placement.original), 0);
   }
 
   /** Looks up state.rip and runs from there. */
@@ -325,8 +348,9 @@ export class Vcpu implements Processor {
     const { current } = this.#mode;
     const { ramOffset } = this.#fetcher;
     if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at, 0);
-    const region = this.#interpreter.translator.functionFor(ramOffset);
-    if (region === undefined) return this.#interpreter.run(at, 0);
+    const detached = this.#interpreter.translator.detachedFor(this.#candidate(at));
+    if (detached === undefined || !this.#fetcher.place(detached.pages, current)) return this.#interpreter.run(at, 0);
+    const region = detached.run;
     const runs = this.#verifiedRuns.get(at) ?? 0;
     if (runs >= maxVerifiedRuns) return region(at, 0);
     this.#verifiedRuns.set(at, runs + 1);
@@ -352,7 +376,7 @@ export class Vcpu implements Processor {
     const { current } = this.#mode;
     const { ramOffset } = this.#fetcher;
     if (ramOffset < 0 || current.decode.codeSize !== 64) return;
-    this.#interpreter.translator.request({ record: at, ramOffset });
+    this.#interpreter.translator.request(this.#candidate(at));
     this.#interpreter.translator.work();
   }
 

@@ -14,6 +14,8 @@ import { record } from './record.ts';
 
 const maxBlock = 64;
 const maxNamesakes = 8;
+/** Enough for a page of nothing but calls, and a bound on one that rewrites itself for ever. */
+const maxOutgoing = 1024;
 /** Decoded bytes are tracked in chunks, so that data beside code does not throw the code away. */
 const chunkBytes = 64;
 
@@ -23,6 +25,8 @@ interface CodePage {
   readonly records: Map<number, number>;
   /** Branch records that wait for a target of the same key. */
   readonly waiting: Map<number, number[]>;
+  /** Direct branches to other pages: (mode index << 12 | page offset) and target, counted from the page's first byte. */
+  readonly outgoing: (readonly [number, number])[];
   /** By chunk: keys of the records whose instructions touch it (some perhaps gone by now). */
   readonly chunks: (number[] | undefined)[];
   /** Stale records by key: what still links to them is sent on to the key's next record. */
@@ -95,6 +99,13 @@ export class CodeCache {
     }
   }
 
+  /** Page offset and target (from the page's first byte) of direct branches that leave a page of code. */
+  *branchesOut(ramPage: number, modeIndex: number): Generator<readonly [number, number]> {
+    for (const [key, target] of this.#pages.get(ramPage)?.outgoing ?? []) {
+      if (key >> 12 === modeIndex) yield [key & 0xfff, target];
+    }
+  }
+
   /**
    * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM; `bytes` are the
    * instruction's, up to 15. @returns 0 if they are no instruction.
@@ -151,6 +162,7 @@ export class CodeCache {
         ramPage,
         records: new Map(),
         waiting: new Map(),
+        outgoing: [],
         chunks: new Array(pageSize / chunkBytes).fill(undefined),
         stale: new Map(),
       };
@@ -242,7 +254,12 @@ export class CodeCache {
     const next = view.getUint16(address + record.pageOffset, true) + view.getUint8(address + record.length);
     const target = next + distance;
     // In 16- and 32-bit code the instruction pointer wraps and is checked against the limit: not here.
-    if (mode.codeSize !== 64 || target < 0 || target >= pageSize) return;
+    if (mode.codeSize !== 64) return;
+    if (target < 0 || target >= pageSize) {
+      if (page.outgoing.length < maxOutgoing)
+        page.outgoing.push([(modeIndex << 12) | view.getUint16(address + record.pageOffset, true), target]);
+      return;
+    }
     const key = (modeIndex << 12) | target;
     const known = page.records.get(key);
     if (known !== undefined) {
@@ -273,6 +290,15 @@ export class CodeCache {
     const length = result.kind === 'ok' ? result.instruction.length : 1;
     assemblePseudo(this.#view, transientRecord + record.size, pageOffset + length, pseudoHandler.continue, 0);
     return result;
+  }
+
+  /** Makes a copy of a record runnable once; what follows it is looked up. @returns its address */
+  again(bytes: Uint8Array): number {
+    new Uint8Array(this.#view.buffer).set(bytes, transientRecord);
+    const offset = this.#view.getUint16(transientRecord + record.pageOffset, true);
+    const length = this.#view.getUint8(transientRecord + record.length);
+    assemblePseudo(this.#view, transientRecord + record.size, offset + length, pseudoHandler.continue, 0);
+    return transientRecord;
   }
 
   get transientRecord(): number {

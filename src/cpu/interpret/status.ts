@@ -14,6 +14,8 @@ export const status = {
   changed: 5,
   /** Regions: the instruction at state.rip overwrites decoded code; it has done nothing yet, and is to be interpreted. */
   redo: 9,
+  /** Regions: a page that they have code in may lie elsewhere by now; the region of state.record has not begun. */
+  misplaced: 10,
   /** A record's counter reached `recordHeat.hot`; state.rip is the record's. */
   hot: 8,
   /** HLT: sleep until an interrupt. */

@@ -232,6 +232,14 @@ export class Mmu {
     return physical;
   }
 
+  /** Guest-physical address of the page that code at `linear` would be fetched from; -1 where that would fault. */
+  probeFetch(linear: number): number {
+    const user = this.#view.getInt32(state.cpl, true) === 3;
+    if (!this.walker.walk(linear, 'fetch', user ? userRights : implicitRights)) return -1;
+    if (this.walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, this.walker.pageBytes);
+    return this.walker.physical;
+  }
+
   /** Whether a linear address translates at all for reading, without faulting: for reports. Physical address or -1. */
   probe(linear: number): number {
     const found = this.walker.walk(linear, 'read', contextRights[tlbContext.supervisor] as WalkRights);

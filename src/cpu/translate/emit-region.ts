@@ -4,16 +4,16 @@
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
-import type { Local } from '../../wasm/types.ts';
+import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
-import { emitLookup } from '../interpret/lookup.ts';
+import { codeTag, codeTlbEntry, emitLookup } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { jumpCache, regionReference, state } from '../state/layout.ts';
+import { codeTlb, jumpCache, regionReference, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
@@ -24,6 +24,8 @@ export interface RegionInput {
   readonly graph: FlowGraph;
   /** By node: status flags that are looked at before they are overwritten; see `liveFlags`. */
   readonly liveFlags: readonly number[];
+  /** The pages it has instructions in, the first entry's among them. */
+  readonly pages: readonly { readonly distance: number; readonly ramOffset: number }[];
 }
 
 class RegionEmitter {
@@ -231,6 +233,34 @@ function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'budge
   code.returnCallIndirect(0, 0, [e.loadState32(entry, jumpCache.record), reference], index);
 }
 
+const pageBytes = (distance: number): bigint => BigInt(distance) * 4096n;
+
+/** i64: the constant that belongs to `index` (i32, bound). */
+const pick = (e: Emitter, index: Value, constants: readonly bigint[]): Value =>
+  constants.reduce<Value>(
+    (otherwise, constant, position) =>
+      position === 0 ? e.i64(constant) : e.select(e.eq(index, position), e.i64(constant), otherwise),
+    e.i64(0),
+  );
+
+/** Leaves again if one of several pages does not lie where it lay when the region was made. */
+function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local): void {
+  if (input.pages.length === 1) return;
+  const e = new Emitter(code);
+  for (const { distance, ramOffset } of input.pages) {
+    const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
+    const entry = e.let(codeTlbEntry(e, linear));
+    const there = e.and(
+      e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)),
+      e.eq(e.loadState32(entry, codeTlb.page), ramOffset),
+    );
+    e.ifUnlikely(e.isZero(there), () => {
+      e.storeState32(state.record, code.get(code.parameter(0)));
+      code.return(i32Constant(status.misplaced));
+    });
+  }
+}
+
 /** Emits the function of a region. The module's type 0 must be `regionType`, its table 0 that of regions. */
 export function emitRegion(
   input: RegionInput,
@@ -250,7 +280,8 @@ export function emitRegion(
   let finished: TranslatorOps | undefined;
   code.block((fault) => {
     code.block((leave) => {
-      const frame = { functions, leave, fault, ...locals };
+      const pages = input.pages.map(({ distance }) => distance);
+      const frame = { functions, leave, fault, pages, ...locals };
       finished = new RegionEmitter(input, code, frame, selector, semantics).emit();
     });
     const ops = finished as TranslatorOps;
@@ -264,17 +295,29 @@ export function emitRegion(
   ops.storeRegisters();
   ops.storeFlags(ops.faultFlags(site));
   ops.storeState32(state.budget, ops.add(code.get(locals.budget), faultSite.unspent(ops, site)));
-  ops.storeState64(state.rip, ops.add(code.get(locals.codeBase), ops.extendS(faultSite.offset(ops, site))));
+  const page = ops.let(faultSite.page(ops, site));
+  const start = pick(
+    ops,
+    page,
+    input.pages.map(({ distance }) => pageBytes(distance)),
+  );
+  const offset = ops.add(ops.extendU(faultSite.within(ops, site)), start);
+  ops.storeState64(state.rip, ops.add(code.get(locals.codeBase), offset));
   const faulted = ops.loadState32(state.fault);
   ops.storeState32(state.faultExact, ops.ne(faulted, 0));
   code.value(ops.select(faulted, i32Constant(status.fault), i32Constant(status.redo)));
   code.prologue(() => {
     const entryMask = (1 << regionReference.entryBits) - 1;
     code.set(selector, ops.and(code.get(code.parameter(1)), entryMask));
+    const { entries } = input.graph;
+    const starts = entries.map((entry) => pageBytes(Math.floor(entry / 4096)));
+    const base = ops.sharedCodeBase();
+    const apart = starts.some((start) => start !== 0n);
+    code.set(locals.codeBase, apart ? ops.sub(base, pick(ops, code.get(selector), starts)) : base);
+    emitPlaceCheck(code, input, locals.codeBase);
     ops.loadRegisters();
     ops.loadFlags(input.liveFlags[0] !== 0);
     code.set(locals.budget, ops.loadState32(state.budget));
-    code.set(locals.codeBase, ops.sharedCodeBase());
     code.set(locals.tlbBase, ops.loadState32(state.tlbBase));
   });
   return code;

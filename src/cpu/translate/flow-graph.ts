@@ -42,8 +42,8 @@ function localSuccessors(block: Block, blocks: ReadonlyMap<number, Block>): numb
   return list;
 }
 
-/** For every returning block, the ends of those calls whose callee reaches it. */
-function findReturnSites(blocks: ReadonlyMap<number, Block>): Map<number, number[]> {
+/** By offset of a returning block: the ends of those calls in the region whose callee reaches it. */
+export function findReturnSites(blocks: ReadonlyMap<number, Block>): Map<number, number[]> {
   const sites = new Map<number, number[]>();
   const returnsOf = new Map<number, Block[]>();
   for (const { calls, target, end } of blocks.values()) {
@@ -159,8 +159,11 @@ function connect(
 }
 
 /** @param external offsets of the entries for the outside, the region's own first */
-export function buildGraph(code: Code, external: readonly number[]): FlowGraph {
-  const returnSites = findReturnSites(code.blocks);
+export function buildGraph(
+  code: Code,
+  external: readonly number[],
+  returnSites: ReadonlyMap<number, readonly number[]>,
+): FlowGraph {
   const next = (block: Block): readonly number[] => {
     const list = block.calls ? [] : localSuccessors(block, code.blocks);
     if (block.calls && block.target !== undefined) list.push(block.target);

@@ -22,9 +22,19 @@ export interface TranslationJob {
   readonly regions: readonly RegionRequest[];
 }
 
+/** Pages of a region: their distances in pages, in linear addresses, from the first entry's, and RAM offsets. */
+export type RegionPages = readonly (readonly [distance: number, ramOffset: number])[];
+
+export interface RegionEntry {
+  readonly ramOffset: number;
+  /** Distance of its page from the first entry's. */
+  readonly page: number;
+}
+
 export interface TranslatedRegion {
-  /** RAM offsets of its entries; the first is the one that was asked for. */
-  readonly entries: readonly number[];
+  /** The first is the one that was asked for. */
+  readonly entries: readonly RegionEntry[];
+  readonly pages: RegionPages;
   /** RAM offsets / 64 of what its instructions touch. */
   readonly chunks: readonly number[];
   readonly instructions: number;

@@ -9,7 +9,7 @@ import { vcpuMemoryPages } from '../state/layout.ts';
 import { type Code, discover } from './discover.ts';
 import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';
-import { buildGraph, type FlowGraph } from './flow-graph.ts';
+import { buildGraph, type FlowGraph, findReturnSites } from './flow-graph.ts';
 import { FormFactsTable } from './form-facts.ts';
 import type { RegionRequest, TranslatedRegion, TranslationJob, TranslationResult } from './job.ts';
 import { RegionSource } from './region-source.ts';
@@ -21,6 +21,8 @@ const maxInstructions = 250;
 interface Work {
   readonly source: RegionSource;
   readonly code: Code;
+  /** Distances of the pages that it has instructions in, in pages, from the first entry's. */
+  readonly pages: readonly number[];
   readonly graph: FlowGraph;
 }
 
@@ -68,10 +70,13 @@ export class RegionCompiler {
     const entry = request.ramOffset % pageSize;
     const code = discover(entry, source, maxInstructions);
     if (!code.blocks.has(entry)) return undefined;
+    const returnSites = findReturnSites(code.blocks);
+    // What calls in the region come back to is reached from within.
+    const inner = new Set([entry, ...[...returnSites.values()].flat()]);
     const more = code.reentries.filter(
-      (offset) => offset !== entry && source.isFree(offset) && !covered.has(source.ramOffset(offset)),
+      (offset) => !inner.has(offset) && source.isFree(offset) && !covered.has(source.ramOffset(offset)),
     );
-    return { source, code, graph: buildGraph(code, [entry, ...more]) };
+    return { source, code, pages: pagesOf(code), graph: buildGraph(code, [entry, ...more], returnSites) };
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
@@ -84,10 +89,11 @@ export class RegionCompiler {
     const functions = Object.fromEntries(
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
     ) as unknown as SharedFunctions;
-    for (const [position, { source, graph }] of work.entries()) {
+    for (const [position, { source, graph, pages }] of work.entries()) {
       const index = module.declare(regionType);
       const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
-      module.define(index, emitRegion({ graph, liveFlags: live }, functions, semantics));
+      const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
+      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed }, functions, semantics));
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);
     }
@@ -95,16 +101,31 @@ export class RegionCompiler {
   }
 }
 
-function describe({ source, code, graph }: Work): TranslatedRegion {
+function pagesOf(code: Code): number[] {
+  const pages = new Set([0]);
+  for (const { instructions } of code.blocks.values()) {
+    for (const { instruction, offset } of instructions) {
+      pages.add(Math.floor(offset / pageSize));
+      pages.add(Math.floor((offset + instruction.length - 1) / pageSize));
+    }
+  }
+  return [...pages];
+}
+
+function describe({ source, code, pages, graph }: Work): TranslatedRegion {
   const chunks = new Set<number>();
   for (const { instructions } of code.blocks.values()) {
     for (const { instruction, offset } of instructions) {
-      for (const at of [offset, offset + instruction.length - 1]) {
-        const ramOffset = source.ramOffset(at);
-        if (ramOffset >= 0) chunks.add(Math.floor(ramOffset / 64));
-      }
+      for (const at of [offset, offset + instruction.length - 1]) chunks.add(Math.floor(source.ramOffset(at) / 64));
     }
   }
-  const entries = graph.entries.slice(0, graph.externalEntries).map((offset) => source.ramOffset(offset));
-  return { entries, chunks: [...chunks], instructions: code.instructions };
+  return {
+    entries: graph.entries.slice(0, graph.externalEntries).map((offset) => ({
+      ramOffset: source.ramOffset(offset),
+      page: Math.floor(offset / pageSize),
+    })),
+    pages: pages.map((distance) => [distance, source.ramOffset(distance * pageSize)]),
+    chunks: [...chunks],
+    instructions: code.instructions,
+  };
 }

@@ -2,6 +2,7 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
 import type { DecodeResult, Instruction } from '../decode/instruction.ts';
+import { maxInstructionLength } from '../decode/state.ts';
 import type { CodeSource } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
 import { type CodePage, hasBit, type RegionRequest } from './job.ts';
@@ -29,7 +30,15 @@ export class RegionSource implements CodeSource {
 
   decode(offset: number): DecodeResult | undefined {
     const page = this.#pageOf(offset);
-    return page === undefined ? undefined : decode(page.bytes, offset & 0xfff, pageSize, mode);
+    if (page === undefined) return undefined;
+    const within = offset & 0xfff;
+    const result = decode(page.bytes, within, pageSize, mode);
+    const next = result.kind === 'truncated' ? this.#pageOf(offset + pageSize) : undefined;
+    if (next === undefined) return result;
+    const both = new Uint8Array(2 * maxInstructionLength);
+    both.set(page.bytes.subarray(within));
+    both.set(next.bytes.subarray(0, maxInstructionLength), pageSize - within);
+    return decode(both, 0, both.length, mode);
   }
 
   isKnown(offset: number): boolean {

@@ -5,9 +5,12 @@ import { pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { regionReference, state } from '../state/layout.ts';
+import type { RegionEntry, RegionPages } from './job.ts';
 
 export const maxRegions = 32_768;
 const chunkShift = 6;
+/** Times that a region may be found misplaced before it is given up. */
+const maxMisplaced = 16;
 
 /** What a module holds; all of it goes when the last of its regions does. */
 export interface RegionModule {
@@ -16,26 +19,36 @@ export interface RegionModule {
 }
 
 /** An entry's record as the interpreter runs it, and where its code lies. */
-interface Entry {
+interface Entry extends RegionEntry {
   readonly record: number;
-  readonly ramOffset: number;
   readonly original: Uint8Array;
 }
 
 interface Region {
   readonly index: number;
   readonly entries: readonly Entry[];
+  readonly pages: RegionPages;
   readonly module: RegionModule;
   /** RAM offsets / 64 that its instructions touch. */
   readonly chunks: ReadonlySet<number>;
   readonly instructions: number;
-  gone: boolean;
+  /** Times that it was entered while its pages lay elsewhere. */
+  misplaced: number;
+}
+
+/** A region as seen from one of its entries. */
+export interface Placement {
+  /** Distances from the entry's page. */
+  readonly pages: RegionPages;
+  /** The entry's record as the interpreter runs it. */
+  readonly original: Uint8Array;
 }
 
 export interface NewRegion {
   readonly function: unknown;
   readonly module: RegionModule;
-  readonly entries: readonly { readonly record: number; readonly ramOffset: number }[];
+  readonly entries: readonly (RegionEntry & { readonly record: number })[];
+  readonly pages: RegionPages;
   readonly chunks: ReadonlySet<number>;
   readonly instructions: number;
 }
@@ -46,7 +59,7 @@ export class RegionStore {
   readonly #jumps: JumpCache;
   /** Regions by page of RAM that they have instructions in. */
   readonly #byPage = new Map<number, Set<Region>>();
-  readonly #all = new Set<Region>();
+  readonly #all = new Map<number, Region>();
   readonly #free: number[] = [];
   /** Index 0 is the interpreter. */
   #next = 1;
@@ -74,22 +87,38 @@ export class RegionStore {
     return translated ? this.#view.getInt32(address + record.immediate, true) : 0;
   }
 
+  /** The region that the record at `address` enters. */
+  placementOf(address: number): Placement | undefined {
+    const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
+    const entry = region?.entries.find((one) => one.record === address);
+    if (region === undefined || entry === undefined) return undefined;
+    return { pages: region.pages.map(([distance, page]) => [distance - entry.page, page]), original: entry.original };
+  }
+
+  /** A region was entered while its pages lay elsewhere. @returns RAM offsets of its entries, if it is gone for that */
+  noteMisplaced(address: number): number[] {
+    const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
+    if (region === undefined || ++region.misplaced < maxMisplaced) return [];
+    this.#remove(region);
+    return region.entries.map(({ ramOffset }) => ramOffset);
+  }
+
   add(region: NewRegion, modeIndex: number): void {
     const index = this.#free.pop() ?? this.#next++;
     this.#table.set(index, region.function);
     if (region.module.live++ === 0) this.bytes += region.module.bytes;
-    const entries = region.entries.map(({ record: address, ramOffset }, number): Entry => {
+    const entries = region.entries.map(({ record: address, ramOffset, page }, number): Entry => {
       const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
       const reference = (index << regionReference.entryBits) | number;
       this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
       this.#view.setUint8(address + record.heat, recordHeat.settled);
       this.#view.setInt32(address + record.immediate, reference, true);
       this.#jumps.enter(ramOffset, modeIndex, address, reference);
-      return { record: address, ramOffset, original };
+      return { record: address, ramOffset, page, original };
     });
-    const { module, chunks, instructions } = region;
-    const added: Region = { index, entries, module, chunks, instructions, gone: false };
-    this.#all.add(added);
+    const { module, pages, chunks, instructions } = region;
+    const added: Region = { index, entries, pages, module, chunks, instructions, misplaced: 0 };
+    this.#all.set(index, added);
     for (const page of this.#pagesOf(added)) {
       const list = this.#byPage.get(page);
       if (list === undefined) this.#byPage.set(page, new Set([added]));
@@ -110,8 +139,7 @@ export class RegionStore {
   }
 
   #remove(region: Region): void {
-    region.gone = true;
-    this.#all.delete(region);
+    this.#all.delete(region.index);
     for (const page of this.#pagesOf(region)) {
       const list = this.#byPage.get(page);
       list?.delete(region);
@@ -133,6 +161,6 @@ export class RegionStore {
   }
 
   clear(): void {
-    for (const region of [...this.#all]) this.#remove(region);
+    for (const region of [...this.#all.values()]) this.#remove(region);
   }
 }

@@ -87,7 +87,9 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   leaveFault(): void {
-    const site = faultSite.pack(this.runningAt, this.remaining + 1, this.pendingNumber);
+    const page = this.frame.pages.indexOf(Math.floor(this.runningAt / 4096));
+    const within = this.runningAt & 0xfff;
+    const site = faultSite.pack({ page, within, unspent: this.remaining + 1, flags: this.pendingNumber });
     this.set(this.frame.site, this.i32(site));
     this.code.branch(this.frame.fault);
     this.ended = true;

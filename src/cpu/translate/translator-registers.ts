@@ -25,7 +25,9 @@ export interface RegionFrame {
   readonly site: Local;
   /** i32: instructions that may still run; state.budget while the region runs. */
   readonly budget: Local;
-  /** i64: instruction pointer of byte 0 of the entry's page. */
+  /** Distances, in pages, of the region's pages from the first entry's. */
+  readonly pages: readonly number[];
+  /** i64: instruction pointer of byte 0 of the first entry's page. */
   readonly codeBase: Local;
   /** i32: state.tlbBase, which nothing inside a region changes. */
   readonly tlbBase: Local;
@@ -36,14 +38,15 @@ export interface RegionFrame {
 }
 
 /**
- * Where an instruction leaves the region that cannot complete: offset of the instruction, instructions that were paid for
- * and did not run, and how the flags are known (`deferredKinds`, or `locally`: as the region's local says).
+ * Where an instruction leaves the region that cannot complete: number of its page, offset in it, instructions that were
+ * paid for and did not run, and how the flags are known (`deferredKinds`, or `locally`: as the region's local says).
  */
 export const faultSite = {
-  pack: (offset: number, unspent: number, flags: number): number => (offset << 15) | (unspent << 6) | flags,
-  maxUnspent: 511,
+  pack: (site: { page: number; within: number; unspent: number; flags: number }): number =>
+    (site.page << 27) | (site.within << 15) | (site.unspent << 6) | site.flags,
   locally: 63,
-  offset: (e: Emitter, site: Value): Value => e.shrS(site, 15),
+  page: (e: Emitter, site: Value): Value => e.shrU(site, 27),
+  within: (e: Emitter, site: Value): Value => e.and(e.shrU(site, 15), 0xfff),
   unspent: (e: Emitter, site: Value): Value => e.and(e.shrU(site, 6), 511),
   flags: (e: Emitter, site: Value): Value => e.and(site, 63),
 } as const;

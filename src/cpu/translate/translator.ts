@@ -9,9 +9,18 @@ import type { CodeCache } from '../interpret/code-cache.ts';
 import { type HandlerHost, pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import type { CodePage, RegionRequest, TranslatedRegion, TranslationResult, TranslationService } from './job.ts';
+import { gatherPages } from './gather-pages.ts';
+import type {
+  CodePage,
+  RegionEntry,
+  RegionPages,
+  RegionRequest,
+  TranslatedRegion,
+  TranslationResult,
+  TranslationService,
+} from './job.ts';
 import { setBit } from './job.ts';
-import { type RegionModule, RegionStore } from './region-store.ts';
+import { type Placement, type RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 3;
@@ -28,10 +37,25 @@ const mode64 = 2;
 /** A region as a function for lockstep runs: (record, reference) → status. */
 export type RegionFunction = (record: number, reference: number) => number;
 
+/** A region for lockstep runs, with its pages. */
+export interface DetachedRegion {
+  readonly run: RegionFunction;
+  readonly pages: RegionPages;
+}
+
 /** Where hot code was found. */
 export interface Candidate {
   readonly record: number;
   readonly ramOffset: number;
+  /** The RAM page that code lies in, by distance in pages from the candidate's; -1 if that is not known now. */
+  readonly pageAt: (distance: number) => number;
+}
+
+interface Waiting {
+  readonly record: number;
+  readonly ramOffset: number;
+  /** RAM pages by distance. */
+  readonly pages: ReadonlyMap<number, number>;
 }
 
 export interface TranslatorStatistics {
@@ -52,7 +76,7 @@ export interface TranslatorOptions {
   readonly table: WasmTable;
   readonly memory: GuestMemory;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'offsets'>;
+  readonly code: Pick<CodeCache, 'known' | 'offsets' | 'branchesOut'>;
   readonly service: TranslationService;
 }
 
@@ -69,12 +93,14 @@ export class Translator {
   readonly #view: DataView;
   readonly #store: RegionStore;
   readonly #heat = new Map<number, number>();
-  #queue: Candidate[] = [];
+  #queue: Waiting[] = [];
+  /** RAM offsets of entries whose regions may not reach into other pages: these move. */
+  readonly #alone = new Set<number>();
   #nextJob = 1;
   /** Jobs under way: what of RAM (offset / 64) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
   /** Entries that lockstep runs call themselves, by RAM offset. */
-  readonly #detached = new Map<number, RegionFunction | undefined>();
+  readonly #detached = new Map<number, DetachedRegion | undefined>();
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
@@ -105,14 +131,21 @@ export class Translator {
     }
     this.#heat.delete(address);
     this.settle(address);
-    this.#queue.push(candidate);
+    this.#enqueue(candidate);
+  }
+
+  #enqueue({ record: address, ramOffset, pageAt }: Candidate): void {
+    const pages = this.#alone.has(ramOffset)
+      ? new Map([[0, Math.floor(ramOffset / pageSize)]])
+      : gatherPages(ramOffset, pageAt, (ramPage) => this.#options.code.branchesOut(ramPage, mode64));
+    this.#queue.push({ record: address, ramOffset, pages });
   }
 
   /** Queues a record at once, unless it is translated or was looked at already. */
   request(candidate: Candidate): void {
     if (this.#view.getUint8(candidate.record + record.heat) === recordHeat.settled) return;
     this.settle(candidate.record);
-    this.#queue.push(candidate);
+    this.#enqueue(candidate);
   }
 
   /** Stops counting a record. */
@@ -135,10 +168,10 @@ export class Translator {
   }
 
   #post(): void {
-    const pages = new Map<number, CodePage>();
+    const snapshots = new Map<number, CodePage>();
     const regions: RegionRequest[] = [];
-    for (const candidate of this.#queue.splice(0, batchSize)) {
-      if (!this.#isOutdated(candidate.record)) regions.push(this.#requestFor(candidate.ramOffset, pages));
+    for (const waiting of this.#queue.splice(0, batchSize)) {
+      if (!this.#isOutdated(waiting.record)) regions.push(this.#requestFor(waiting, snapshots));
     }
     if (regions.length === 0) return;
     const id = this.#nextJob++;
@@ -146,14 +179,14 @@ export class Translator {
     this.#options.service.post({ id, regions });
   }
 
-  #requestFor(ramOffset: number, pages: Map<number, CodePage>): RegionRequest {
-    const ramPage = Math.floor(ramOffset / pageSize);
-    let page = pages.get(ramPage);
-    if (page === undefined) {
-      page = this.#snapshot(ramPage);
-      pages.set(ramPage, page);
+  #requestFor({ ramOffset, pages }: Waiting, snapshots: Map<number, CodePage>): RegionRequest {
+    const found = new Map<number, CodePage>();
+    for (const [distance, ramPage] of pages) {
+      const page = snapshots.get(ramPage) ?? this.#snapshot(ramPage);
+      snapshots.set(ramPage, page);
+      found.set(distance, page);
     }
-    return { ramOffset, pages: new Map([[0, page]]) };
+    return { ramOffset, pages: found };
   }
 
   #snapshot(ramPage: number): CodePage {
@@ -205,21 +238,31 @@ export class Translator {
       if (region.chunks.some((chunk) => overwritten.has(chunk))) continue;
       const entries = this.#entriesOf(region);
       if (entries === undefined) continue;
-      const { instructions } = region;
+      const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
-      this.#store.add({ function: functions[position], module, entries, chunks, instructions }, mode64);
+      this.#store.add({ function: functions[position], module, entries, pages, chunks, instructions }, mode64);
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
     }
   }
 
-  /** The records of a region's entries; undefined if one of them is another region's by now, or gone. */
-  #entriesOf(region: TranslatedRegion): { record: number; ramOffset: number }[] | undefined {
-    const entries = region.entries.map((ramOffset) => ({
-      ramOffset,
-      record: this.#options.code.known(ramOffset, mode64),
+  /** A region's entries with their records; undefined if one of them is another region's by now, or gone. */
+  #entriesOf(region: TranslatedRegion): (RegionEntry & { record: number })[] | undefined {
+    const entries = region.entries.map((entry) => ({
+      ...entry,
+      record: this.#options.code.known(entry.ramOffset, mode64),
     }));
     return entries.some(({ record: address }) => address === 0 || this.#isOutdated(address)) ? undefined : entries;
+  }
+
+  /** The region behind a record, with its pages counted from the record's. */
+  placementOf(address: number): Placement | undefined {
+    return this.#store.placementOf(address);
+  }
+
+  /** A region was entered while its pages lay elsewhere; if that goes on, it is made again without them. */
+  noteMisplaced(address: number): void {
+    for (const ramOffset of this.#store.noteMisplaced(address)) this.#alone.add(ramOffset);
   }
 
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
@@ -230,11 +273,16 @@ export class Translator {
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
-  functionFor(ramOffset: number): RegionFunction | undefined {
+  detachedFor(candidate: Candidate): DetachedRegion | undefined {
+    const { record: address, ramOffset, pageAt } = candidate;
     if (!this.#detached.has(ramOffset)) {
-      this.#options.service.post({ id: this.#nextJob++, regions: [this.#requestFor(ramOffset, new Map())] });
+      const pages = gatherPages(ramOffset, pageAt, (ramPage) => this.#options.code.branchesOut(ramPage, mode64));
+      const request = this.#requestFor({ record: address, ramOffset, pages }, new Map());
+      this.#options.service.post({ id: this.#nextJob++, regions: [request] });
       const result = this.#options.service.poll();
-      this.#detached.set(ramOffset, result === undefined ? undefined : this.#functionsOf(result)[0]);
+      const region = result?.regions[0];
+      const run = result === undefined ? undefined : this.#functionsOf(result)[0];
+      this.#detached.set(ramOffset, region && run && { run, pages: region.pages });
     }
     return this.#detached.get(ramOffset);
   }
@@ -245,6 +293,7 @@ export class Translator {
     this.#queue = [];
     this.#jobs.clear();
     this.#heat.clear();
+    this.#alone.clear();
     this.#detached.clear();
   }
 }
