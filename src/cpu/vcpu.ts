@@ -253,7 +253,8 @@ export class Vcpu implements Processor {
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
       let result = step ? this.#step() : this.#dispatch();
-      while (result === status.misplaced) result = this.#runMisplaced();
+      while (result === status.misplaced || result === status.redo)
+        result = result === status.redo ? this.#stepOnce() : this.#runMisplaced();
       this.#settleFlags();
       switch (result) {
         case status.budget:
@@ -268,9 +269,6 @@ export class Vcpu implements Processor {
           if (!this.#raiseRecorded()) return 'shutdown';
           // Handlers that fault at once, for ever, would never come to an end of the slice.
           this.#charge(1);
-          break;
-        case status.redo:
-          if (this.#stepOnce() === status.fault && !this.#raiseRecorded()) return 'shutdown';
           break;
         case status.shutdown:
           return 'shutdown';
@@ -357,16 +355,13 @@ export class Vcpu implements Processor {
     return this.#verifier.run(region, at);
   }
 
-  /** Runs the instruction at state.rip alone, on the interpreter. @returns a status; after a fault state.rip is exact. */
+  /**
+   * Runs the instruction at state.rip on the interpreter, and what is known to follow it as usual. @returns a status.
+   */
   #stepOnce(): number {
     try {
       const at = this.#fetcher.lookup({ ...this.#mode.current, step: true });
-      const result = this.#interpreter.run(at, 0);
-      if (result === status.fault) {
-        this.#record = this.#view.getInt32(state.record, true);
-        this.state.rip = this.currentRip();
-      }
-      return result;
+      return this.#interpreter.run(at, 0);
     } catch (fault) {
       return this.#fault.noteExact(fault);
     }

@@ -92,6 +92,11 @@ export class CodeCache {
     return page?.records.get((modeIndex << 12) | (ramOffset & 0xfff)) ?? 0;
   }
 
+  /** Whether writes to a page of RAM are watched because it holds code. */
+  watches(ramPage: number): boolean {
+    return this.#pages.has(ramPage);
+  }
+
   /** Page offset and record of every instruction of a page that is known in a mode. */
   *offsets(ramPage: number, modeIndex: number): Generator<readonly [number, number]> {
     for (const [key, address] of this.#pages.get(ramPage)?.records ?? []) {
@@ -319,6 +324,8 @@ export class CodeCache {
       if (page.records.size === 0 && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
         this.#unmark(page);
+        // Translated code may reach further than what the interpreter has met, and nobody would see it change.
+        for (let chunk = 0; chunk < pageSize / chunkBytes; chunk++) this.#onOverwritten(ramPage, chunk);
       }
     }
   }

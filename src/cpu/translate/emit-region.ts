@@ -134,6 +134,8 @@ class RegionEmitter {
       return this.#joins.get(node.order) as Label;
     });
     const first = labels[0] as Label;
+    // The entries may take flags as they come even where the root has them computed.
+    this.#ops.hand();
     if (labels.length === 1) this.#code.branch(first);
     else this.#code.branchTable(this.#code.get(this.#selector), labels, first);
     this.#ops.ended = true;

@@ -88,3 +88,32 @@ test('a fault in the middle of a region leaves the registers of the instruction 
     assert.equal(target.vcpu.state.rip, BigInt(program.code + 12), mode);
   }
 });
+
+/** Three functions, each in a page of its own; the second calls the third indirectly and is come back to. */
+function functionsInPages(): Uint8Array {
+  const code = new Uint8Array(0x3000);
+  const put = (at: number, ...bytes: number[]): void => code.set(bytes, at);
+  const relative = (from: number, to: number): number[] => [...new Uint8Array(new Int32Array([to - from]).buffer)];
+  // mov r12d, 20000; L: call f; dec r12; jnz L; hlt
+  put(0, 0x41, 0xbc, 0x20, 0x4e, 0, 0, 0xe8, ...relative(11, 0x1010), 0x49, 0xff, 0xcc, 0x75, 0xf6, 0xf4);
+  // f: lea rdx, [rip + g]; call rdx; add rax, 5; lea rcx, [rip]; ret
+  put(0x1010, 0x48, 0x8d, 0x15, ...relative(0x1017, 0x2020), 0xff, 0xd2, 0x48, 0x83, 0xc0, 5);
+  put(0x101d, 0x48, 0x8d, 0x0d, 0, 0, 0, 0, 0xc3);
+  // g: inc rax; ret
+  put(0x2020, 0x48, 0xff, 0xc0, 0xc3);
+  return code;
+}
+
+test('a region that is entered in another page than its first finds its way', () => {
+  for (const mode of ['never', 'always', 'hot', 'verify'] as const) {
+    for (const slice of [1000, 7, 1_000_000]) {
+      const target = machine(mode);
+      load(target, functionsInPages());
+      target.vcpu.state.setGpr(0, 0n);
+      for (let n = 0; n < 100_000 && target.vcpu.run(slice) === 'budget'; n++);
+      assert.ok(target.vcpu.halted, mode);
+      assert.equal(target.vcpu.state.gpr(0), 120_000n, `${mode}, ${slice}`);
+      assert.equal(target.vcpu.state.gpr(1), BigInt(program.code + 0x1024), `${mode}, ${slice}`);
+    }
+  }
+});

@@ -76,7 +76,7 @@ export interface TranslatorOptions {
   readonly table: WasmTable;
   readonly memory: GuestMemory;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'offsets' | 'branchesOut'>;
+  readonly code: Pick<CodeCache, 'known' | 'offsets' | 'branchesOut' | 'watches'>;
   readonly service: TranslationService;
 }
 
@@ -135,10 +135,17 @@ export class Translator {
   }
 
   #enqueue({ record: address, ramOffset, pageAt }: Candidate): void {
-    const pages = this.#alone.has(ramOffset)
-      ? new Map([[0, Math.floor(ramOffset / pageSize)]])
-      : gatherPages(ramOffset, pageAt, (ramPage) => this.#options.code.branchesOut(ramPage, mode64));
-    this.#queue.push({ record: address, ramOffset, pages });
+    this.#queue.push({ record: address, ramOffset, pages: this.#pagesAround(ramOffset, pageAt) });
+  }
+
+  #pagesAround(ramOffset: number, pageAt: Candidate['pageAt']): Map<number, number> {
+    if (this.#alone.has(ramOffset)) return new Map([[0, Math.floor(ramOffset / pageSize)]]);
+    const { code } = this.#options;
+    const watchedAt = (distance: number): number => {
+      const ramPage = pageAt(distance);
+      return code.watches(ramPage) ? ramPage : -1;
+    };
+    return gatherPages(ramOffset, watchedAt, (ramPage) => code.branchesOut(ramPage, mode64));
   }
 
   /** Queues a record at once, unless it is translated or was looked at already. */
@@ -182,6 +189,7 @@ export class Translator {
   #requestFor({ ramOffset, pages }: Waiting, snapshots: Map<number, CodePage>): RegionRequest {
     const found = new Map<number, CodePage>();
     for (const [distance, ramPage] of pages) {
+      if (!this.#options.code.watches(ramPage)) continue;
       const page = snapshots.get(ramPage) ?? this.#snapshot(ramPage);
       snapshots.set(ramPage, page);
       found.set(distance, page);
@@ -276,15 +284,26 @@ export class Translator {
   detachedFor(candidate: Candidate): DetachedRegion | undefined {
     const { record: address, ramOffset, pageAt } = candidate;
     if (!this.#detached.has(ramOffset)) {
-      const pages = gatherPages(ramOffset, pageAt, (ramPage) => this.#options.code.branchesOut(ramPage, mode64));
+      const pages = this.#pagesAround(ramOffset, pageAt);
       const request = this.#requestFor({ record: address, ramOffset, pages }, new Map());
       this.#options.service.post({ id: this.#nextJob++, regions: [request] });
       const result = this.#options.service.poll();
-      const region = result?.regions[0];
-      const run = result === undefined ? undefined : this.#functionsOf(result)[0];
-      this.#detached.set(ramOffset, region && run && { run, pages: region.pages });
+      this.#detached.set(ramOffset, undefined);
+      if (result !== undefined) this.#detach(result);
     }
     return this.#detached.get(ramOffset);
+  }
+
+  /** Every way into a region is taken in lockstep, too. */
+  #detach(result: TranslationResult): void {
+    const [region] = result.regions;
+    const [run] = this.#functionsOf(result);
+    if (region === undefined || run === undefined) return;
+    for (const [number, entry] of region.entries.entries()) {
+      if (this.#detached.get(entry.ramOffset) !== undefined) continue;
+      const pages: RegionPages = region.pages.map(([distance, page]) => [distance - entry.page, page]);
+      this.#detached.set(entry.ramOffset, { run: (address) => run(address, number), pages });
+    }
   }
 
   /** Forgets all regions, for a full record cache. */
