@@ -337,6 +337,11 @@ export abstract class Ops extends FlagEmitter {
     this.leaveFault();
   }
 
+  /** Selects the TLB set (i32, see `tlbSet`) of later accesses. Who holds state.tlbBase elsewhere overrides this. */
+  selectTlb(set: Value): void {
+    this.storeState32(state.tlbBase, set);
+  }
+
   /** #GP(0) unless CPL is 0. */
   requireSupervisor(): void {
     this.ifUnlikely(this.loadState32(state.cpl), () => this.raise(vector.gp, this.i32(0)));

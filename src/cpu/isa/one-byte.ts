@@ -295,7 +295,7 @@ export const oneByteRows: readonly Row[] = [
   { map: 0, opcode: 0xf8, mnemonic: 'CLC', operands: '', semantics: 'clc' },
   { map: 0, opcode: 0xf9, mnemonic: 'STC', operands: '', semantics: 'stc' },
   { map: 0, opcode: 0xfa, mnemonic: 'CLI', operands: '', semantics: 'cli' },
-  { map: 0, opcode: 0xfb, mnemonic: 'STI', operands: '', semantics: 'sti', endsBlock: true },
+  { map: 0, opcode: 0xfb, mnemonic: 'STI', operands: '', semantics: 'sti' },
   { map: 0, opcode: 0xfc, mnemonic: 'CLD', operands: '', semantics: 'cld' },
   { map: 0, opcode: 0xfd, mnemonic: 'STD', operands: '', semantics: 'std' },
   { map: 0, opcode: 0xfe, ext: 0, mnemonic: 'INC', operands: 'Eb', semantics: 'inc', lock: true },

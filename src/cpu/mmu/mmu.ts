@@ -6,7 +6,7 @@ import type { MmioBus } from '../../device-model/mmio.ts';
 import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
-import { state, tlbContext } from '../state/layout.ts';
+import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
@@ -17,6 +17,7 @@ const alignmentCheck = 17;
 const two32 = 0x1_0000_0000;
 const firstNonCanonical = 2 ** 47;
 const lastLowHalf = 0x7fff;
+const checkedSet = tlbSet(tlbContext.checked);
 
 /** Which data breakpoints an access hits; the debug unit provides it. */
 export type WatchAccess = (linear: number, bytes: number, write: boolean) => void;
@@ -40,10 +41,6 @@ export class Mmu {
   readonly #view: DataView;
   readonly #ram: DataView;
   readonly #vcpuBytes: Uint8Array;
-  /** The access context that the privilege level asks for; `state.tlbBase` may point to `checked` instead. */
-  #context: number = tlbContext.supervisor;
-  /** Every access must be seen: alignment checks or data breakpoints are on. */
-  #checked = false;
   onWatch: WatchAccess | undefined;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
@@ -60,14 +57,27 @@ export class Mmu {
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
   selectContext(): void {
+    const checked = this.onWatch !== undefined || this.#checksAlignment();
+    this.#view.setInt32(state.tlbBase, tlbSet(checked ? tlbContext.checked : this.#privilegeContext()), true);
+  }
+
+  /** The access context that CPL, EFLAGS.AC and CR4.SMAP ask for. */
+  #privilegeContext(): number {
     const view = this.#view;
-    const user = view.getInt32(state.cpl, true) === 3;
-    const ac = (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
-    const alignment = user && ac && (view.getInt32(state.cr0, true) & cr0.am) !== 0;
-    this.#checked = alignment || this.onWatch !== undefined;
-    if (user) this.#context = tlbContext.user;
-    else this.#context = this.walker.paging.smap && !ac ? tlbContext.supervisorNoUser : tlbContext.supervisor;
-    view.setInt32(state.tlbBase, Tlb.baseOf(this.#checked ? tlbContext.checked : this.#context), true);
+    if (view.getInt32(state.cpl, true) === 3) return tlbContext.user;
+    const open = !this.walker.paging.smap || (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
+    return open ? tlbContext.supervisor : tlbContext.supervisorNoUser;
+  }
+
+  /** Every access must be seen: alignment checks or data breakpoints are on. */
+  get #checked(): boolean {
+    return this.#view.getInt32(state.tlbBase, true) === checkedSet;
+  }
+
+  /** The context whose rights count. Emitted code switches it too, by way of state.tlbBase. */
+  get #context(): number {
+    const set = this.#view.getInt32(state.tlbBase, true);
+    return set === checkedSet ? this.#privilegeContext() : (set - tlb.base) / tlb.contextSize;
   }
 
   /**

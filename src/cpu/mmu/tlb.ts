@@ -21,11 +21,6 @@ export class Tlb {
     this.flushAll();
   }
 
-  /** The address of the TLB set of an access context, for `state.tlbBase`. */
-  static baseOf(context: number): number {
-    return tlb.base + context * tlb.contextSize;
-  }
-
   #entryWord(context: number, write: boolean, linear: number): number {
     const index = (linear / 4096) & (tlb.entries - 1);
     return firstWord + (context * tlb.contextSize + (write ? tlb.writeOffset : 0)) / 4 + index * words;

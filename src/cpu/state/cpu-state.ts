@@ -45,7 +45,7 @@ function accessOf(value: SegmentValue, real: boolean): number {
   return access;
 }
 
-type State64 = 'rip' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'efer' | 'xcr0';
+type State64 = 'rip' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'efer' | 'xcr0' | 'star' | 'lstar' | 'fmask';
 
 export class CpuState {
   readonly view: DataView;
@@ -261,6 +261,10 @@ export class CpuState {
 
   scratch32(position: number): number {
     return this.view.getUint32(state.scratch + position * 8, true);
+  }
+
+  scratchHigh(position: number): number {
+    return this.view.getUint32(state.scratch + position * 8 + 4, true);
   }
 
   setScratch(position: number, value: bigint): void {
