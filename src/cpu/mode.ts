@@ -3,7 +3,7 @@ import { cr0, cr4, efer, eflags } from '../spec/x86/registers.ts';
 import type { FetchMode } from './fetch.ts';
 import type { PagingMode } from './mmu/walk.ts';
 import type { Processor } from './processor.ts';
-import { bitsOfBlockKey, blockKeyOf, modeBits } from './state/block-key.ts';
+import { bitsOfBlockKey, blockKeyOf, blockKeys, modeBits } from './state/block-key.ts';
 import { attribute } from './state/cpu-state.ts';
 import { segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
 
@@ -113,4 +113,16 @@ export class ModeTracker {
     paging.smep = (control4 & cr4.smep) !== 0;
     paging.smap = (control4 & cr4.smap) !== 0;
   }
+}
+
+/** After a change of privilege, SS or flags from 64-bit code to 64-bit code: all that can be derived anew from it. */
+export function switchPrivilege64(cpu: Processor): void {
+  const { view } = cpu.state;
+  const traps = (view.getUint32(state.eflags, true) & eflags.tf) !== 0;
+  if (traps || view.getInt32(state.blockKey, true) >= blockKeys.firstStep) {
+    cpu.modeChanged();
+    return;
+  }
+  view.setInt32(state.blockKey, cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64, true);
+  cpu.mmu.selectContext();
 }

@@ -39,7 +39,8 @@ export class Mmu {
   readonly #memory: GuestMemory;
   readonly #mmio: MmioBus;
   readonly #view: DataView;
-  readonly #ram: DataView;
+  /** RAM by offset, for those that got one from `ramAt`. */
+  readonly ram: DataView;
   readonly #vcpuBytes: Uint8Array;
   onWatch: WatchAccess | undefined;
 
@@ -47,7 +48,7 @@ export class Mmu {
     this.#memory = memory;
     this.#mmio = mmio;
     this.#view = new DataView(vcpuMemory);
-    this.#ram = new DataView(memory.bytes.buffer, 0, memory.size);
+    this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
     this.#vcpuBytes = new Uint8Array(vcpuMemory);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
@@ -106,18 +107,44 @@ export class Mmu {
   }
 
   #translateAndFill(linear: number, access: WalkAccess): number {
-    const physical = this.#translate(linear, access, contextRights[this.#context] as WalkRights);
-    if (this.#checked) return physical;
-    const offset = this.#memory.ramOffset(physical);
-    if (offset < 0) return physical;
-    const page = offset - (offset & 0xfff);
-    const walker = this.walker;
-    if (walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, walker.pageBytes);
-    this.tlb.fill(this.#context, false, linear, page, walker.global);
-    const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
-    if (access === 'write' && plain && !this.log.active)
-      this.tlb.fill(this.#context, true, linear, page, walker.global);
+    const context = this.#context;
+    const physical = this.#translate(linear, access, contextRights[context] as WalkRights);
+    if (!this.#checked) this.#fill(linear, access, context);
     return physical;
+  }
+
+  /** Enters the page that the walker has found for such an access, if it is RAM. @returns its RAM offset, or -1. */
+  #fill(linear: number, access: WalkAccess, context: number): number {
+    const { walker, tlb: table } = this;
+    const page = this.#memory.ramOffset(walker.physical);
+    if (page < 0) return -1;
+    if (walker.pageBytes !== pageSize) table.noteLargePage(linear, walker.pageBytes);
+    table.fill(context, false, linear, page, walker.global);
+    const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
+    if (access === 'write' && plain && !this.log.active) table.fill(context, true, linear, page, walker.global);
+    return page;
+  }
+
+  /**
+   * The offset into RAM of `linear`, for an access with the current rights or with the processor's own (`implicit`); -1
+   * where it would not be a plain one: a fault, a device, a watched access, a write to a page with code. Raises nothing,
+   * but sets the accessed and dirty bits of the access.
+   */
+  ramAt(linear: number, write: boolean, implicit: boolean): number {
+    if (!implicit && this.#checked) return -1;
+    const context = implicit ? this.#implicitContext : this.#context;
+    const known = this.tlb.find(context, write, linear);
+    if (known >= 0) return known;
+    const access = write ? 'write' : 'read';
+    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
+    const page = this.#fill(linear, access, context);
+    if (write) return this.tlb.find(context, true, linear);
+    return page < 0 ? -1 : page + (linear & 0xfff);
+  }
+
+  /** The TLB context with the rights of implicit accesses; only under SMAP the supervisor's explicit ones can be more. */
+  get #implicitContext(): number {
+    return this.walker.paging.smap ? tlbContext.supervisorNoUser : tlbContext.supervisor;
   }
 
   #checksAlignment(): boolean {
@@ -185,19 +212,19 @@ export class Mmu {
       if (step === 4) {
         view.setUint32(
           address + done,
-          offset >= 0 ? this.#ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4),
+          offset >= 0 ? this.ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4),
           true,
         );
       } else if (step === 2) {
         view.setUint16(
           address + done,
-          offset >= 0 ? this.#ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2),
+          offset >= 0 ? this.ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2),
           true,
         );
       } else {
         view.setUint8(
           address + done,
-          offset >= 0 ? this.#ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1),
+          offset >= 0 ? this.ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1),
         );
       }
       done += step;
@@ -219,15 +246,15 @@ export class Mmu {
       const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
       if (step === 4) {
         const value = view.getUint32(address + done, true);
-        if (offset >= 0) this.#ram.setUint32(offset + done, value, true);
+        if (offset >= 0) this.ram.setUint32(offset + done, value, true);
         else this.#mmio.write(physical + done, 4, value);
       } else if (step === 2) {
         const value = view.getUint16(address + done, true);
-        if (offset >= 0) this.#ram.setUint16(offset + done, value, true);
+        if (offset >= 0) this.ram.setUint16(offset + done, value, true);
         else this.#mmio.write(physical + done, 2, value);
       } else {
         const value = view.getUint8(address + done);
-        if (offset >= 0) this.#ram.setUint8(offset + done, value);
+        if (offset >= 0) this.ram.setUint8(offset + done, value);
         else this.#mmio.write(physical + done, 1, value);
       }
       done += step;

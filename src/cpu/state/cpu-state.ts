@@ -33,9 +33,8 @@ export const attribute = {
 export const dplOf = (attributes: number): number => (attributes >> 5) & 3;
 
 /** What loads and stores through a data segment may do. */
-function accessOf(value: SegmentValue, real: boolean): number {
+function accessOf(attributes: number, real: boolean): number {
   if (real) return segmentAccess.read | segmentAccess.write;
-  const { attributes } = value;
   if ((attributes & attribute.present) === 0 || (attributes & attribute.s) === 0) return 0;
   if ((attributes & attribute.code) !== 0) return (attributes & attribute.readable) !== 0 ? segmentAccess.read : 0;
   let access: number = segmentAccess.read;
@@ -211,7 +210,18 @@ export class CpuState {
     this.view.setUint32(at + segmentField.limit, value.limit >>> 0, true);
     this.view.setUint32(at + segmentField.selector, value.selector & 0xffff, true);
     this.view.setUint32(at + segmentField.attributes, value.attributes, true);
-    this.view.setUint32(at + segmentField.access, accessOf(value, this.realSegments), true);
+    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, this.realSegments), true);
+  }
+
+  /** The same in protected mode for a base of 32 bits, without BigInt. */
+  setSegment32(index: number, selector: number, value: { base: number; limit: number; attributes: number }): void {
+    const at = segmentAt(index);
+    this.view.setUint32(at + segmentField.base, value.base, true);
+    this.view.setUint32(at + segmentField.base + 4, 0, true);
+    this.view.setUint32(at + segmentField.limit, value.limit, true);
+    this.view.setUint32(at + segmentField.selector, selector, true);
+    this.view.setUint32(at + segmentField.attributes, value.attributes, true);
+    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, false), true);
   }
 
   /** Recomputes what loads and stores may do, after CR0.PE or EFLAGS.VM changed. */
@@ -219,7 +229,7 @@ export class CpuState {
     for (let index = 0; index <= segmentIndex.gs; index++) {
       this.view.setUint32(
         segmentAt(index) + segmentField.access,
-        accessOf(this.segment(index), this.realSegments),
+        accessOf(this.segmentAttributes(index), this.realSegments),
         true,
       );
     }

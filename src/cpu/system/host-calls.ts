@@ -5,7 +5,7 @@ import { cr4, eflags } from '../../spec/x86/registers.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { movFromDr, movToDr } from '../events/debug.ts';
 import { syscall, sysenter, sysexit, sysret } from '../events/fast-calls.ts';
-import { returnedFlags } from '../events/iret.ts';
+import { returnedFlags } from '../events/returned-flags.ts';
 import {
   farBranch,
   int1,
