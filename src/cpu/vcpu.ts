@@ -206,8 +206,7 @@ export class Vcpu implements Processor {
       const stack = (bytes & stackAccess) !== 0;
       const spareCode = (bytes & regionAccess) !== 0;
       const access = accessKinds[kind] as (typeof accessKinds)[number];
-      const done = this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
-      return done ? status.next : status.redo;
+      return this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
     } catch (fault) {
       return this.#fault.note(fault);
     }

@@ -6,8 +6,10 @@ import type { MmioBus } from '../../device-model/mmio.ts';
 import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
+import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
+import { PhysicalAccess } from './physical.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
@@ -17,6 +19,8 @@ const alignmentCheck = 17;
 const two32 = 0x1_0000_0000;
 const firstNonCanonical = 2 ** 47;
 const lastLowHalf = 0x7fff;
+/** Where the slow paths' own accesses have their value. */
+const slowValue = state.scratch + 16;
 const checkedSet = tlbSet(tlbContext.checked);
 
 /** Which data breakpoints an access hits; the debug unit provides it. */
@@ -37,7 +41,7 @@ export class Mmu {
   /** What lockstep runs write. */
   readonly log: WriteLog;
   readonly #memory: GuestMemory;
-  readonly #mmio: MmioBus;
+  readonly #physical: PhysicalAccess;
   readonly #view: DataView;
   /** RAM by offset, for those that got one from `ramAt`. */
   readonly ram: DataView;
@@ -46,12 +50,12 @@ export class Mmu {
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
-    this.#mmio = mmio;
     this.#view = new DataView(vcpuMemory);
     this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
     this.#vcpuBytes = new Uint8Array(vcpuMemory);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
+    this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
     this.tlb = new Tlb(vcpuMemory);
     this.codeTlb = new CodeTlb(vcpuMemory);
   }
@@ -94,23 +98,37 @@ export class Mmu {
     return linear;
   }
 
-  /** Translates for one access and enters the page into the TLB. @throws GuestFault #PF with CR2 set. */
+  /** Translates for one access. @throws GuestFault #PF with CR2 set. */
   #translate(linear: number, access: WalkAccess, rights: WalkRights): number {
     if (!this.walker.walk(linear, access, rights)) throw this.#pageFault(linear);
     return this.walker.physical + (linear & 0xfff);
   }
 
   #pageFault(linear: number): GuestFault {
-    this.#view.setUint32(state.cr2, linear >>> 0, true);
-    this.#view.setInt32(state.cr2 + 4, Math.floor(linear / two32), true);
+    this.#setFaultAddress(linear);
     return new GuestFault(pageFault, this.walker.errorCode);
   }
 
+  #setFaultAddress(linear: number): void {
+    this.#view.setUint32(state.cr2, linear >>> 0, true);
+    this.#view.setInt32(state.cr2 + 4, Math.floor(linear / two32), true);
+  }
+
+  /** Records the #PF of the last walk for the run loop: guests live on them, and throwing one takes microseconds. */
+  #recordPageFault(linear: number): number {
+    this.#setFaultAddress(linear);
+    this.#view.setInt32(state.fault, pageFault + 1, true);
+    this.#view.setInt32(state.faultHasError, 1, true);
+    this.#view.setInt32(state.faultError, this.walker.errorCode, true);
+    return status.fault;
+  }
+
+  /** Translates for one access and enters the page into the TLB. @returns the physical address, -1 for a #PF. */
   #translateAndFill(linear: number, access: WalkAccess): number {
     const context = this.#context;
-    const physical = this.#translate(linear, access, contextRights[context] as WalkRights);
+    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
     if (!this.#checked) this.#fill(linear, access, context);
-    return physical;
+    return this.walker.physical + (linear & 0xfff);
   }
 
   /** Enters the page that the walker has found for such an access, if it is RAM. @returns its RAM offset, or -1. */
@@ -163,33 +181,28 @@ export class Mmu {
   /**
    * An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch.
    * @param spareCode refuse to write pages that hold decoded code
-   * @returns false if it was refused; nothing is done then
+   * @returns a `status`: `next`, `fault` with a recorded #PF, `redo` if it was refused. @throws GuestFault for other faults.
    */
-  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): boolean {
+  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): number {
     const linear = this.#takeLinear(bytes, stack);
     this.#check(linear, bytes, kind !== 'read');
-    const within = linear & 0xfff;
+    const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = kind === 'read' ? 'read' : 'write';
     const first = this.#translateAndFill(linear, access);
-    if (spareCode && access === 'write' && this.#holdsCode(first)) return false;
-    if (within + bytes > 4096) {
-      const split = 4096 - within;
-      const next = this.#nextPage(linear + split);
-      const second = this.#translateAndFill(next, access);
-      if (spareCode && access === 'write' && this.#holdsCode(second)) return false;
-      if (kind === 'write') {
-        this.#copyOut(first, state.scratch, split);
-        this.#copyOut(second, state.scratch + split, bytes - split);
-      } else {
-        this.#copyIn(first, state.scratch, split);
-        this.#copyIn(second, state.scratch + split, bytes - split);
-      }
-    } else if (kind === 'write') {
-      this.#copyOut(first, state.scratch, bytes);
-    } else {
-      this.#copyIn(first, state.scratch, bytes);
+    if (first < 0) return this.#recordPageFault(linear);
+    const spared = spareCode && access === 'write';
+    if (spared && this.#holdsCode(first)) return status.redo;
+    if (split === bytes) {
+      this.#move(kind, first, state.scratch, bytes);
+      return status.next;
     }
-    return true;
+    const next = this.#nextPage(linear + split);
+    const second = this.#translateAndFill(next, access);
+    if (second < 0) return this.#recordPageFault(next);
+    if (spared && this.#holdsCode(second)) return status.redo;
+    this.#move(kind, first, state.scratch, split);
+    this.#move(kind, second, state.scratch + split, bytes - split);
+    return status.next;
   }
 
   #holdsCode(physical: number): boolean {
@@ -197,68 +210,14 @@ export class Mmu {
     return offset >= 0 && ((this.#memory.pageFlags[Math.floor(offset / pageSize)] as number) & pageFlag.code) !== 0;
   }
 
+  #move(kind: 'read' | 'readForWrite' | 'write', physical: number, address: number, bytes: number): void {
+    if (kind === 'write') this.#physical.copyOut(physical, address, bytes);
+    else this.#physical.copyIn(physical, address, bytes);
+  }
+
   /** The page after the last of a 32-bit linear space is its first. */
   #nextPage(linear: number): number {
     return linear === two32 && this.walker.paging.mode !== '4-level' ? 0 : linear;
-  }
-
-  /** Guest-physical memory or MMIO → vCPU memory, within one page. */
-  #copyIn(physical: number, address: number, bytes: number): void {
-    const offset = this.#memory.ramOffset(physical);
-    if (offset < 0) this.log.device = true;
-    const view = this.#view;
-    for (let done = 0; done < bytes; ) {
-      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
-      if (step === 4) {
-        view.setUint32(
-          address + done,
-          offset >= 0 ? this.ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4),
-          true,
-        );
-      } else if (step === 2) {
-        view.setUint16(
-          address + done,
-          offset >= 0 ? this.ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2),
-          true,
-        );
-      } else {
-        view.setUint8(
-          address + done,
-          offset >= 0 ? this.ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1),
-        );
-      }
-      done += step;
-    }
-  }
-
-  #note(offset: number, bytes: number): void {
-    if (offset >= 0) this.log.note(offset, bytes);
-    else this.log.device = true;
-  }
-
-  /** vCPU memory → guest-physical memory or MMIO, within one page. */
-  #copyOut(physical: number, address: number, bytes: number): void {
-    const offset = this.#memory.ramOffset(physical);
-    const view = this.#view;
-    if (this.log.active) this.#note(offset, bytes);
-    if (offset >= 0) this.#memory.markWritten(offset, bytes);
-    for (let done = 0; done < bytes; ) {
-      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
-      if (step === 4) {
-        const value = view.getUint32(address + done, true);
-        if (offset >= 0) this.ram.setUint32(offset + done, value, true);
-        else this.#mmio.write(physical + done, 4, value);
-      } else if (step === 2) {
-        const value = view.getUint16(address + done, true);
-        if (offset >= 0) this.ram.setUint16(offset + done, value, true);
-        else this.#mmio.write(physical + done, 2, value);
-      } else {
-        const value = view.getUint8(address + done);
-        if (offset >= 0) this.ram.setUint8(offset + done, value);
-        else this.#mmio.write(physical + done, 1, value);
-      }
-      done += step;
-    }
   }
 
   /** Guest-physical address of an instruction byte. @throws GuestFault #PF. */
@@ -285,24 +244,23 @@ export class Mmu {
 
   // The slow paths' own accesses: a value in, a value out, GuestFault thrown.
 
+  /** The value lies in, or comes to, the second half of state.scratch. */
   #access(linear: number, bytes: number, write: boolean, rights: WalkRights): void {
-    const within = linear & 0xfff;
+    const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = write ? 'write' : 'read';
     const first = this.#translate(linear, access, rights);
-    if (within + bytes <= 4096) {
-      if (write) this.#copyOut(first, state.scratch + 16, bytes);
-      else this.#copyIn(first, state.scratch + 16, bytes);
+    if (split === bytes) {
+      this.#move(access, first, slowValue, bytes);
       return;
     }
-    const split = 4096 - within;
     const second = this.#translate(this.#nextPage(linear + split), access, rights);
-    if (write) {
-      this.#copyOut(first, state.scratch + 16, split);
-      this.#copyOut(second, state.scratch + 16 + split, bytes - split);
-    } else {
-      this.#copyIn(first, state.scratch + 16, split);
-      this.#copyIn(second, state.scratch + 16 + split, bytes - split);
-    }
+    this.#move(access, first, slowValue, split);
+    this.#move(access, second, slowValue + split, bytes - split);
+  }
+
+  /** As `ramAt`; -1 as well for what two pages share. */
+  #plainRead(linear: number, bytes: number, implicit: boolean): number {
+    return (linear & 0xfff) + bytes <= pageSize ? this.ramAt(linear, false, implicit) : -1;
   }
 
   /** The current privilege level's rights, or those of the processor itself. */
@@ -312,29 +270,34 @@ export class Mmu {
 
   /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */
   read(linear: number, bytes: 1 | 2 | 4, implicit = false): number {
+    const plain = this.#plainRead(linear, bytes, implicit);
+    if (plain >= 0) {
+      if (bytes === 4) return this.ram.getUint32(plain, true);
+      return bytes === 2 ? this.ram.getUint16(plain, true) : this.ram.getUint8(plain);
+    }
     if (!implicit) this.#check(linear, bytes, false);
     this.#access(linear, bytes, false, this.#rights(implicit));
-    if (bytes === 1) return this.#view.getUint8(state.scratch + 16);
-    return bytes === 2
-      ? this.#view.getUint16(state.scratch + 16, true)
-      : this.#view.getUint32(state.scratch + 16, true);
+    if (bytes === 1) return this.#view.getUint8(slowValue);
+    return bytes === 2 ? this.#view.getUint16(slowValue, true) : this.#view.getUint32(slowValue, true);
   }
 
   read64(linear: number, implicit = false): bigint {
+    const plain = this.#plainRead(linear, 8, implicit);
+    if (plain >= 0) return this.ram.getBigUint64(plain, true);
     if (!implicit) this.#check(linear, 8, false);
     this.#access(linear, 8, false, this.#rights(implicit));
-    return this.#view.getBigUint64(state.scratch + 16, true);
+    return this.#view.getBigUint64(slowValue, true);
   }
 
   write(linear: number, bytes: 1 | 2 | 4, value: number, implicit = false): void {
     if (!implicit) this.#check(linear, bytes, true);
-    this.#view.setUint32(state.scratch + 16, value >>> 0, true);
+    this.#view.setUint32(slowValue, value >>> 0, true);
     this.#access(linear, bytes, true, this.#rights(implicit));
   }
 
   write64(linear: number, value: bigint, implicit = false): void {
     if (!implicit) this.#check(linear, 8, true);
-    this.#view.setBigUint64(state.scratch + 16, BigInt.asUintN(64, value), true);
+    this.#view.setBigUint64(slowValue, BigInt.asUintN(64, value), true);
     this.#access(linear, 8, true, this.#rights(implicit));
   }
 
@@ -355,18 +318,19 @@ export class Mmu {
     const known = this.#checked ? -1 : this.tlb.find(this.#context, access === 'write', linear);
     if (known >= 0) return -1 - known;
     const physical = this.#translateAndFill(linear, access);
+    if (physical < 0) throw this.#pageFault(linear);
     const offset = this.#memory.ramOffset(physical);
     return offset >= 0 ? -1 - offset : physical;
   }
 
   #moveIn(place: number, address: number, bytes: number): void {
-    if (place >= 0) this.#copyIn(place, address, bytes);
+    if (place >= 0) this.#physical.copyIn(place, address, bytes);
     else this.#vcpuBytes.set(this.#memory.bytes.subarray(-1 - place, -1 - place + bytes), address);
   }
 
   #moveOut(place: number, address: number, bytes: number): void {
     if (place >= 0) {
-      this.#copyOut(place, address, bytes);
+      this.#physical.copyOut(place, address, bytes);
       return;
     }
     this.#memory.markWritten(-1 - place, bytes);
