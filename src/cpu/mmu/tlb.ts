@@ -1,5 +1,5 @@
 /** The software TLB in the vCPU's memory: emitted code probes it, this class fills and flushes it. */
-import { tlb } from '../state/layout.ts';
+import { tlb, tlbContext } from '../state/layout.ts';
 
 const words = tlb.entrySize / 4;
 const firstWord = tlb.base / 4;
@@ -95,7 +95,7 @@ export class Tlb {
   protectRamPage(ramOffset: number): void {
     const table = this.#words;
     const wanted = ramOffset & ~0xfff;
-    for (let context = 0; context < tlb.contexts; context++) {
+    for (let context = 0; context < tlbContext.checked; context++) {
       const start = firstWord + (context * tlb.contextSize + tlb.writeOffset) / 4;
       for (let word = start; word < start + tlb.entries * words; word += words) {
         const page = table[word] as number;

@@ -162,10 +162,10 @@ export const segmentAt = (index: number): number => state.segments + index * seg
  */
 export const tlb = {
   base: 0x1000,
-  entries: 1024,
+  entries: 2048,
   entrySize: 16,
-  writeOffset: 1024 * 16,
-  contextSize: 2 * 1024 * 16,
+  writeOffset: 2048 * 16,
+  contextSize: 2 * 2048 * 16,
   contexts: 4,
   tag: 0,
   addend: 8,
