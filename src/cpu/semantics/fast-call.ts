@@ -47,7 +47,7 @@ function isUnusual(o: Ops): Value {
 }
 
 function syscall(o: Ops): void {
-  o.ifUnlikely(isUnusual(o), () => o.host('syscall'));
+  o.rarely(isUnusual(o), () => o.host('syscall'));
   const next = o.nextIp();
   const old = flagsImage(o);
   o.storeState64(rcx, next);
@@ -75,7 +75,7 @@ function sysret(o: Ops, x: Form): void {
   const notCanonical = o.ne(o.shrS(o.shl(target, 16), 16), target);
   const unusual = o.or(o.or(isUnusual(o), notCanonical), o.and(image, unusualFlags));
   // What sets IF lets a waiting interrupt in.
-  o.ifUnlikely(o.or(unusual, mayInterrupt(o)), () => o.host('sysret', o.i32(x.operandSize)));
+  o.rarely(o.or(unusual, mayInterrupt(o)), () => o.host('sysret', o.i32(x.operandSize)));
   setFlagsImage(o, image);
   const base = o.let(o.shrU(o.loadState32(state.star + 4), 16));
   loadFlat(o, segmentIndex.cs, o.or(o.add(base, 16), 3), flatCode(3, true));

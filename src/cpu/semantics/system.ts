@@ -51,19 +51,14 @@ function popf(o: Ops, x: Form): void {
   const old = o.let(o.loadState32(state.eflags));
   const considered = x.operandSize === 16 ? 0xffff : 0x3f_7fd5;
   const changed = o.and(o.xor(image, old), considered & ~quietFlags & ~(eflags.rf | eflags.vm));
-  o.ifLikely(
-    o.isZero(changed),
-    () => {
-      o.storeState32(state.eflags, o.or(o.and(old, ~(eflags.df | eflags.rf)), o.and(image, eflags.df)));
-      o.unpackFlags(image);
-      o.adjustStack(x.operandSize / 8);
-    },
-    () => {
-      // The slow path may redirect to an interrupt: rSP moves before it.
-      o.adjustStack(x.operandSize / 8);
-      o.host('popf', image, o.i32(x.operandSize));
-    },
-  );
+  o.rarely(changed, () => {
+    // The slow path may redirect to an interrupt: rSP moves before it.
+    o.adjustStack(x.operandSize / 8);
+    o.host('popf', image, o.i32(x.operandSize));
+  });
+  o.storeState32(state.eflags, o.or(o.and(old, ~(eflags.df | eflags.rf)), o.and(image, eflags.df)));
+  o.unpackFlags(image);
+  o.adjustStack(x.operandSize / 8);
 }
 
 function cli(o: Ops): void {
@@ -90,13 +85,13 @@ function movFromControl(o: Ops, x: Form): void {
   const target = operandAt(x, 0);
   const number = o.let(o.registerNumber(operandAt(x, 1)));
   // CR2, CR3 and CR4 follow CR0; CR1 does not exist, and CR8 lies in the local APIC.
-  const position = o.sub(number, o.ne(number, 0));
-  const address = o.variable('i32', o.add(o.shl(position, 3), state.cr0));
-  o.ifUnlikely(o.gtU(number, 4), () => {
+  const load = (address: Value): Value => (target.bits === 64 ? o.loadState64(address) : o.loadState32(address));
+  o.rarely(o.gtU(number, 4), () => {
     o.host('mov-from-cr', number);
-    o.set(address, o.i32(state.scratch));
+    o.write(target, load(o.i32(state.scratch)));
   });
-  o.write(target, target.bits === 64 ? o.loadState64(o.get(address)) : o.loadState32(o.get(address)));
+  const position = o.sub(number, o.ne(number, 0));
+  o.write(target, load(o.add(o.shl(position, 3), state.cr0)));
 }
 
 function movToDebug(o: Ops, x: Form): void {
@@ -247,22 +242,17 @@ const setAc =
     }
     const [open, shut] = [tlbSet(tlbContext.supervisor), tlbSet(tlbContext.supervisorNoUser)];
     const current = o.let(o.loadState32(state.tlbBase));
-    const usual = o.or(o.eq(current, open), o.eq(current, shut));
-    o.ifLikely(
-      usual,
-      () => {
-        const flags = o.loadState32(state.eflags);
-        if (name === 'stac') {
-          o.storeState32(state.eflags, o.or(flags, eflags.ac));
-          o.selectTlb(o.i32(open));
-        } else {
-          o.storeState32(state.eflags, o.and(flags, ~eflags.ac));
-          const smap = o.and(o.loadState32(state.cr4), cr4.smap);
-          o.selectTlb(o.select(smap, o.i32(shut), o.i32(open)));
-        }
-      },
-      () => o.host(name),
-    );
+    const unusual = o.and(o.ne(current, open), o.ne(current, shut));
+    o.rarely(unusual, () => o.host(name));
+    const flags = o.loadState32(state.eflags);
+    if (name === 'stac') {
+      o.storeState32(state.eflags, o.or(flags, eflags.ac));
+      o.selectTlb(o.i32(open));
+    } else {
+      o.storeState32(state.eflags, o.and(flags, ~eflags.ac));
+      const smap = o.and(o.loadState32(state.cr4), cr4.smap);
+      o.selectTlb(o.select(smap, o.i32(shut), o.i32(open)));
+    }
   };
 
 /** CLFLUSH touches its operand as a read of one byte does. */
