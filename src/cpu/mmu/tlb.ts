@@ -5,6 +5,9 @@ const words = tlb.entrySize / 4;
 const firstWord = tlb.base / 4;
 const wordCount = (tlb.contexts * tlb.contextSize) / 4;
 const maxLogged = 4096;
+/** Pages of 4 MB count as two of 2 MB. */
+const largeBytes = 0x20_0000;
+const hugeBytes = 0x4000_0000;
 const two32 = 0x1_0000_0000;
 
 export class Tlb {
@@ -12,9 +15,9 @@ export class Tlb {
   /** Entries of non-global pages filled since the last flush (word indices). */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
-  /** One range around all large pages in each half of the address space. */
-  readonly #largeStart = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  readonly #largeEnd = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  /** Large pages of which pieces may be entered, by their number among pages of their size (2 MB; 1 GB). */
+  readonly #large = new Set<number>();
+  readonly #huge = new Set<number>();
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -54,8 +57,8 @@ export class Tlb {
 
   flushAll(): void {
     this.#words.fill(-1, firstWord, firstWord + wordCount);
-    this.#largeStart.fill(Number.POSITIVE_INFINITY);
-    this.#largeEnd.fill(Number.NEGATIVE_INFINITY);
+    this.#large.clear();
+    this.#huge.clear();
     this.#localCount = 0;
   }
 
@@ -71,16 +74,17 @@ export class Tlb {
 
   /** Remembers that a large page's pieces may be entered: INVLPG anywhere in it must drop them all. */
   noteLargePage(linear: number, bytes: number): void {
-    const start = Math.floor(linear / bytes) * bytes;
-    const half = linear < 0 ? 1 : 0;
-    this.#largeStart[half] = Math.min(this.#largeStart[half] as number, start);
-    this.#largeEnd[half] = Math.max(this.#largeEnd[half] as number, start + bytes);
+    if (bytes === hugeBytes) {
+      this.#huge.add(Math.floor(linear / hugeBytes));
+      return;
+    }
+    const first = Math.floor(linear / bytes) * (bytes / largeBytes);
+    for (let n = 0; n < bytes / largeBytes; n++) this.#large.add(first + n);
   }
 
   /** Whether a large page may cover `linear`. */
   inLargePage(linear: number): boolean {
-    const half = linear < 0 ? 1 : 0;
-    return linear >= (this.#largeStart[half] as number) && linear < (this.#largeEnd[half] as number);
+    return this.#large.has(Math.floor(linear / largeBytes)) || this.#huge.has(Math.floor(linear / hugeBytes));
   }
 
   /** INVLPG. */

@@ -5,6 +5,7 @@ import type { Form } from '../emit/form.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { type Ops, type Semantics, vector } from '../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlbContext, tlbSet } from '../state/layout.ts';
+import { isStepped, mayInterrupt } from './interruptible.ts';
 import { operandAt } from './operands.ts';
 
 const statusFlags = 0x8d5;
@@ -44,19 +45,27 @@ function pushf(o: Ops, x: Form): void {
   o.push(o.resizeU(image, 32, x.operandSize), x.operandSize);
 }
 
+/** All ones if POPF may not simply load IF: it lacks the privilege, or would let an interrupt in. i32. */
+function keptInterrupts(o: Ops, image: Value): Value {
+  const iopl = o.and(o.shrU(o.loadState32(state.eflags), 12), 3);
+  const opens = o.and(o.ne(o.and(image, eflags.if), 0), o.ne(o.or(isStepped(o), mayInterrupt(o)), 0));
+  return o.sub(o.i32(0), o.or(o.gtU(o.loadState32(state.cpl), iopl), opens));
+}
+
 function popf(o: Ops, x: Form): void {
   requireVirtualIopl(o);
   const popped = o.peek(x.operandSize);
   const image = o.let(o.wrap(popped));
   const old = o.let(o.loadState32(state.eflags));
   const considered = x.operandSize === 16 ? 0xffff : 0x3f_7fd5;
-  const changed = o.and(o.xor(image, old), considered & ~quietFlags & ~(eflags.rf | eflags.vm));
-  o.rarely(changed, () => {
+  const changed = o.let(o.and(o.xor(image, old), considered & ~quietFlags & ~(eflags.rf | eflags.vm)));
+  o.rarely(o.and(changed, o.or(o.i32(~eflags.if), keptInterrupts(o, image))), () => {
     // The slow path may redirect to an interrupt: rSP moves before it.
     o.adjustStack(x.operandSize / 8);
     o.host('popf', image, o.i32(x.operandSize));
   });
-  o.storeState32(state.eflags, o.or(o.and(old, ~(eflags.df | eflags.rf)), o.and(image, eflags.df)));
+  const loaded = eflags.df | eflags.if;
+  o.storeState32(state.eflags, o.or(o.and(old, ~(loaded | eflags.rf)), o.and(image, loaded)));
   o.unpackFlags(image);
   o.adjustStack(x.operandSize / 8);
 }
