@@ -167,7 +167,7 @@ export const oneByteRows: readonly Row[] = [
   { map: 0, opcode: 0x9a, mnemonic: 'CALL', operands: 'Ap', semantics: 'call-far', only: 'not64', endsBlock: true },
   { map: 0, opcode: 0x9b, mnemonic: 'FWAIT', operands: '', semantics: 'fwait', feature: 'fpu' },
   { map: 0, opcode: 0x9c, mnemonic: 'PUSHF/PUSHFD/PUSHFQ', operands: '', semantics: 'pushf', size64: 'default' },
-  { map: 0, opcode: 0x9d, mnemonic: 'POPF/POPFD/POPFQ', operands: '', semantics: 'popf', size64: 'default', endsBlock: true },
+  { map: 0, opcode: 0x9d, mnemonic: 'POPF/POPFD/POPFQ', operands: '', semantics: 'popf', size64: 'default' },
   { map: 0, opcode: 0x9e, mnemonic: 'SAHF', operands: '', semantics: 'sahf' },
   { map: 0, opcode: 0x9f, mnemonic: 'LAHF', operands: '', semantics: 'lahf' },
   { map: 0, opcode: 0xa0, mnemonic: 'MOV', operands: 'AL,Ob', semantics: 'mov' },

@@ -45,14 +45,12 @@ export class Mmu {
   readonly #view: DataView;
   /** RAM by offset, for those that got one from `ramAt`. */
   readonly ram: DataView;
-  readonly #vcpuBytes: Uint8Array;
   onWatch: WatchAccess | undefined;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
     this.#view = new DataView(vcpuMemory);
     this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
-    this.#vcpuBytes = new Uint8Array(vcpuMemory);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
@@ -325,7 +323,7 @@ export class Mmu {
 
   #moveIn(place: number, address: number, bytes: number): void {
     if (place >= 0) this.#physical.copyIn(place, address, bytes);
-    else this.#vcpuBytes.set(this.#memory.bytes.subarray(-1 - place, -1 - place + bytes), address);
+    else this.#physical.ramIn(-1 - place, address, bytes);
   }
 
   #moveOut(place: number, address: number, bytes: number): void {
@@ -334,7 +332,7 @@ export class Mmu {
       return;
     }
     this.#memory.markWritten(-1 - place, bytes);
-    this.#memory.bytes.set(this.#vcpuBytes.subarray(address, address + bytes), -1 - place);
+    this.#physical.ramOut(-1 - place, address, bytes);
   }
 
   /** Faults as a read or a write of `bytes` at `linear` would, within the vCPU's current rights. */

@@ -21,10 +21,12 @@ export class PhysicalAccess {
   /** Copies `bytes` at `physical` to `address` in the vCPU's memory, 4, then 2, then 1 at a time. */
   copyIn(physical: number, address: number, bytes: number): void {
     const from = this.#memory.ramOffset(physical);
-    if (from < 0) {
-      this.#deviceIn(physical, address, bytes);
-      return;
-    }
+    if (from < 0) this.#deviceIn(physical, address, bytes);
+    else this.ramIn(from, address, bytes);
+  }
+
+  /** The same from an offset into RAM. */
+  ramIn(from: number, address: number, bytes: number): void {
     const view = this.#view;
     const ram = this.#ram;
     let done = 0;
@@ -42,6 +44,11 @@ export class PhysicalAccess {
     }
     if (this.#log.active) this.#log.note(to, bytes);
     this.#memory.markWritten(to, bytes);
+    this.ramOut(to, address, bytes);
+  }
+
+  /** The same to an offset into RAM, of which the write is announced already. */
+  ramOut(to: number, address: number, bytes: number): void {
     const view = this.#view;
     const ram = this.#ram;
     let done = 0;
