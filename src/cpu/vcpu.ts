@@ -380,14 +380,14 @@ export class Vcpu implements Processor {
   }
 
   #raiseRecorded(): boolean {
-    const { exact, ...event } = this.#fault.take();
+    const { vector, errorCode, source, exact } = this.#fault.take();
     if (!exact) {
       this.#record = this.#view.getInt32(state.record, true);
       this.state.rip = this.currentRip();
     }
     this.debug.pending = 0;
     const { rip } = this.state;
-    return deliverEvent(this, { ...event, returnRip: rip }, rip);
+    return deliverEvent(this, { vector, errorCode, source, returnRip: rip }, rip);
   }
 
   /** One instruction, with what surrounds it: breakpoints before, shadows and traps after. */

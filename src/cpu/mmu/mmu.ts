@@ -21,6 +21,7 @@ const firstNonCanonical = 2 ** 47;
 const lastLowHalf = 0x7fff;
 /** Where the slow paths' own accesses have their value. */
 const slowValue = state.scratch + 16;
+const contextShift = Math.log2(tlb.contextSize);
 const checkedSet = tlbSet(tlbContext.checked);
 
 /** Which data breakpoints an access hits; the debug unit provides it. */
@@ -80,7 +81,7 @@ export class Mmu {
   /** The context whose rights count. Emitted code switches it too, by way of state.tlbBase. */
   get #context(): number {
     const set = this.#view.getInt32(state.tlbBase, true);
-    return set === checkedSet ? this.#privilegeContext() : (set - tlb.base) / tlb.contextSize;
+    return set === checkedSet ? this.#privilegeContext() : (set - tlb.base) >> contextShift;
   }
 
   /**

@@ -4,6 +4,8 @@ import { tlb, tlbContext } from '../state/layout.ts';
 const words = tlb.entrySize / 4;
 const firstWord = tlb.base / 4;
 const wordCount = (tlb.contexts * tlb.contextSize) / 4;
+const contextWords = tlb.contextSize / 4;
+const writeWords = tlb.writeOffset / 4;
 const maxLogged = 4096;
 /** Pages of 4 MB count as two of 2 MB. */
 const largeBytes = 0x20_0000;
@@ -24,18 +26,18 @@ export class Tlb {
     this.flushAll();
   }
 
-  #entryWord(context: number, write: boolean, linear: number): number {
-    const index = (linear / 4096) & (tlb.entries - 1);
-    return firstWord + (context * tlb.contextSize + (write ? tlb.writeOffset : 0)) / 4 + index * words;
+  #entryWord(context: number, write: boolean, low: number): number {
+    const index = (low >>> 12) & (tlb.entries - 1);
+    return firstWord + context * contextWords + (write ? writeWords : 0) + index * words;
   }
 
   /** Makes `linear`'s page reachable for reads or writes at RAM offset `ramOffset` (of the page). */
   fill(context: number, write: boolean, linear: number, ramOffset: number, global: boolean): void {
-    const page = Math.floor(linear / 4096) * 4096;
+    const page = (linear | 0) & ~0xfff;
     const word = this.#entryWord(context, write, page);
     const table = this.#words;
-    table[word] = page | 0;
-    table[word + 1] = Math.floor(page / two32);
+    table[word] = page;
+    table[word + 1] = Math.floor(linear / two32);
     table[word + 2] = (ramOffset - page) | 0;
     if (global) return;
     if (this.#localCount === maxLogged) {
@@ -48,11 +50,11 @@ export class Tlb {
 
   /** The offset into RAM of `linear` if its page is entered for such an access, otherwise -1. */
   find(context: number, write: boolean, linear: number): number {
-    const page = Math.floor(linear / 4096) * 4096;
-    const word = this.#entryWord(context, write, page);
+    const low = linear | 0;
+    const word = this.#entryWord(context, write, low);
     const table = this.#words;
-    if (table[word] !== (page | 0) || table[word + 1] !== Math.floor(page / two32)) return -1;
-    return ((table[word + 2] as number) + (linear | 0)) >>> 0;
+    if (table[word] !== (low & ~0xfff) || table[word + 1] !== Math.floor(linear / two32)) return -1;
+    return ((table[word + 2] as number) + low) >>> 0;
   }
 
   flushAll(): void {
@@ -90,8 +92,8 @@ export class Tlb {
   /** INVLPG. */
   flushPage(linear: number): void {
     for (let context = 0; context < tlb.contexts; context++) {
-      this.#words[this.#entryWord(context, false, linear)] = -1;
-      this.#words[this.#entryWord(context, true, linear)] = -1;
+      this.#words[this.#entryWord(context, false, linear | 0)] = -1;
+      this.#words[this.#entryWord(context, true, linear | 0)] = -1;
     }
   }
 

@@ -1,5 +1,5 @@
 /** Typed access to the vCPU's state block for slow paths, saved state, tests and reports. */
-import { cr0, eflags } from '../../spec/x86/registers.ts';
+import { cr0, efer, eflags } from '../../spec/x86/registers.ts';
 import { readEflags, writeEflags } from './flags.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tableField } from './layout.ts';
 
@@ -157,7 +157,7 @@ export class CpuState {
 
   /** Real-address mode (not virtual-8086). */
   get real(): boolean {
-    return (this.low('cr0') & cr0.pe) === 0;
+    return (this.view.getUint32(state.cr0, true) & cr0.pe) === 0;
   }
 
   /** Real or virtual-8086: segments are selector × 16. */
@@ -167,7 +167,7 @@ export class CpuState {
 
   /** EFER.LMA. */
   get longMode(): boolean {
-    return (this.low('efer') & 0x400) !== 0;
+    return (this.view.getUint32(state.efer, true) & efer.lma) !== 0;
   }
 
   /** 64-bit code (long mode and CS.L). */
