@@ -3,6 +3,7 @@ import { cr0, cr4, efer, eflags } from '../spec/x86/registers.ts';
 import type { FetchMode } from './fetch.ts';
 import type { PagingMode } from './mmu/walk.ts';
 import type { Processor } from './processor.ts';
+import { bitsOfBlockKey, blockKeyOf, blockKeys, modeBits } from './state/block-key.ts';
 import { attribute } from './state/cpu-state.ts';
 import { segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
 
@@ -15,25 +16,28 @@ const roundsPerEntry = 4096;
 
 const codeSizes = [16, 32, 64] as const;
 
-/** All fetch modes, built once: index = size | real << 2 | user << 3 | step << 4. */
+/** All fetch modes, built once, by their `modeBits`. */
 function fetchModes(): readonly FetchMode[] {
-  return Array.from({ length: 32 }, (_, index) => ({
-    decode: { codeSize: codeSizes[Math.min(index & 3, 2)] as 16 | 32 | 64, real: (index & 4) !== 0 },
-    index: index & 7,
-    key: 1 + index,
-    user: (index & 8) !== 0,
-    step: (index & 16) !== 0,
+  return Array.from({ length: modeBits.all + 1 }, (_, bits) => ({
+    decode: { codeSize: codeSizes[Math.min(bits & 3, 2)] as 16 | 32 | 64, real: (bits & modeBits.real) !== 0 },
+    index: bits & 7,
+    key: blockKeyOf(bits),
+    user: (bits & modeBits.user) !== 0,
+    step: (bits & modeBits.step) !== 0,
   }));
 }
 
 export class ModeTracker {
-  current: FetchMode;
   readonly #cpu: Processor;
   readonly #modes = fetchModes();
 
   constructor(cpu: Processor) {
     this.#cpu = cpu;
-    this.current = this.#modes[0] as FetchMode;
+  }
+
+  /** By the block key, since emitted code changes privilege without telling. */
+  get current(): FetchMode {
+    return this.#modes[bitsOfBlockKey(this.#cpu.state.view.getInt32(state.blockKey, true))] as FetchMode;
   }
 
   update(): void {
@@ -47,12 +51,13 @@ export class ModeTracker {
     const long = (extended & efer.lma) !== 0;
     const codeAttributes = view.getUint32(segmentAt(segmentIndex.cs) + segmentField.attributes, true);
     const code64 = long && (codeAttributes & attribute.long) !== 0;
-    const size = code64 ? 2 : (codeAttributes & attribute.big) !== 0 && (flags & eflags.vm) === 0 ? 1 : 0;
+    const wide = (codeAttributes & attribute.big) !== 0 && (flags & eflags.vm) === 0;
+    const size = code64 ? modeBits.size64 : wide ? modeBits.size32 : 0;
     const user = view.getUint32(state.cpl, true) === 3;
     const held = view.getUint32(state.shadow, true) & (shadowBit.sti | shadowBit.movSs);
     const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watches;
-    this.current = this.#modes[size | (real ? 4 : 0) | (user ? 8 : 0) | (step ? 16 : 0)] as FetchMode;
-    view.setInt32(state.blockKey, this.current.key, true);
+    const level = (real ? modeBits.real : 0) | (user ? modeBits.user : 0);
+    view.setInt32(state.blockKey, blockKeyOf(size | level | (step ? modeBits.step : 0)), true);
     view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
     view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
@@ -108,4 +113,16 @@ export class ModeTracker {
     paging.smep = (control4 & cr4.smep) !== 0;
     paging.smap = (control4 & cr4.smap) !== 0;
   }
+}
+
+/** After a change of privilege, SS or flags from 64-bit code to 64-bit code: all that can be derived anew from it. */
+export function switchPrivilege64(cpu: Processor): void {
+  const { view } = cpu.state;
+  const traps = (view.getUint32(state.eflags, true) & eflags.tf) !== 0;
+  if (traps || view.getInt32(state.blockKey, true) >= blockKeys.firstStep) {
+    cpu.modeChanged();
+    return;
+  }
+  view.setInt32(state.blockKey, cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64, true);
+  cpu.mmu.selectContext();
 }

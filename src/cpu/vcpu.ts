@@ -206,8 +206,7 @@ export class Vcpu implements Processor {
       const stack = (bytes & stackAccess) !== 0;
       const spareCode = (bytes & regionAccess) !== 0;
       const access = accessKinds[kind] as (typeof accessKinds)[number];
-      const done = this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
-      return done ? status.next : status.redo;
+      return this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
     } catch (fault) {
       return this.#fault.note(fault);
     }
@@ -376,14 +375,14 @@ export class Vcpu implements Processor {
   }
 
   #raiseRecorded(): boolean {
-    const { exact, ...event } = this.#fault.take();
+    const { vector, errorCode, source, exact } = this.#fault.take();
     if (!exact) {
       this.#record = this.#view.getInt32(state.record, true);
       this.state.rip = this.currentRip();
     }
     this.debug.pending = 0;
     const { rip } = this.state;
-    return deliverEvent(this, { ...event, returnRip: rip }, rip);
+    return deliverEvent(this, { vector, errorCode, source, returnRip: rip }, rip);
   }
 
   /** One instruction, with what surrounds it: breakpoints before, shadows and traps after. */

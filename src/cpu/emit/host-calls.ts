@@ -33,11 +33,6 @@ export const hostCalls = [
   'lsl',
   'verr',
   'verw',
-  'rdfsbase',
-  'rdgsbase',
-  'wrfsbase',
-  'wrgsbase',
-  'pause',
   // Segments and far transfers
   'mov-to-sreg',
   'pop-sreg',

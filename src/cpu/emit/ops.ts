@@ -337,6 +337,22 @@ export abstract class Ops extends FlagEmitter {
     this.leaveFault();
   }
 
+  /**
+   * Where `condition` (i32) holds, the instruction is all `slow`: rare cases for a slow path. Nothing is changed before, so
+   * that whoever has no slow paths can leave the whole instruction to somebody else instead.
+   */
+  rarely(condition: Value, slow: () => void): void {
+    this.ifUnlikely(condition, () => {
+      slow();
+      this.finish();
+    });
+  }
+
+  /** Selects the TLB set (i32, see `tlbSet`) of later accesses. Who holds state.tlbBase elsewhere overrides this. */
+  selectTlb(set: Value): void {
+    this.storeState32(state.tlbBase, set);
+  }
+
   /** #GP(0) unless CPL is 0. */
   requireSupervisor(): void {
     this.ifUnlikely(this.loadState32(state.cpl), () => this.raise(vector.gp, this.i32(0)));

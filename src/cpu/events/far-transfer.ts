@@ -281,7 +281,10 @@ function systemTarget(
 export function dropInnerSegments(cpu: Processor): void {
   const { state } = cpu;
   for (const index of [segmentIndex.es, segmentIndex.ds, segmentIndex.fs, segmentIndex.gs]) {
-    const { attributes, selector } = state.segment(index);
+    const attributes = state.segmentAttributes(index);
+    const selector = state.selector(index);
+    // As it will be already, most of the time.
+    if (selector === 0 && attributes === 0 && state.segmentLimit(index) === 0) continue;
     const conforming =
       (attributes & (attribute.code | attribute.conforming)) === (attribute.code | attribute.conforming);
     if (isNull(selector) || (!conforming && dplOf(attributes) < state.cpl)) {

@@ -1,10 +1,14 @@
-/** SYSCALL, SYSRET, SYSENTER, SYSEXIT. SDM Vol. 2B; Vol. 3A 5.8.7, 5.8.8. */
+/**
+ * SYSCALL, SYSRET, SYSENTER, SYSEXIT, as far as `semantics/fast-call.ts` does not do it. SDM Vol. 2B; Vol. 3A 5.8.7,
+ * 5.8.8.
+ */
 import { msr } from '../../spec/x86/msr.ts';
 import { efer, eflags } from '../../spec/x86/registers.ts';
 import { generalProtection, undefinedOpcode } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
-import { attribute, canonical } from '../state/cpu-state.ts';
+import { canonical } from '../state/cpu-state.ts';
+import { flatCode, flatStack } from '../state/flat-segments.ts';
 import { segmentIndex } from '../state/layout.ts';
 
 const rcxNumber = 1;
@@ -15,13 +19,9 @@ const r11Number = 11;
 /** EFLAGS that SYSRET does not take from R11: RF and VM, and the reserved ones. */
 const sysretMask = 0x3c_7fd7;
 
-/** The flat segments that these instructions load without looking at descriptors. */
 function setFlat(cpu: Processor, index: number, selector: number, dpl: number, long: boolean): void {
-  const code = index === segmentIndex.cs;
-  const size = code && long ? attribute.long : attribute.big;
-  const type = code ? 0xb : 3;
-  const attributes = type | attribute.s | (dpl << 5) | attribute.present | size | attribute.granularity;
-  cpu.state.setSegment(index, { selector, base: 0n, limit: 0xffff_ffff, attributes });
+  const { base, limit, attributes } = index === segmentIndex.cs ? flatCode(dpl, long) : flatStack(dpl);
+  cpu.state.setSegment(index, { selector, base, limit, attributes });
 }
 
 export function syscall(cpu: Processor): number {
@@ -30,9 +30,9 @@ export function syscall(cpu: Processor): number {
   const flags = state.eflags;
   state.setGpr(rcxNumber, cpu.nextRip());
   state.setGpr(r11Number, BigInt(flags & ~eflags.rf));
-  state.rip = cpu.msrs.get(msr.lstar);
-  state.eflags = flags & ~Number(cpu.msrs.get(msr.fmask) & 0xffff_ffffn) & ~eflags.rf;
-  const selector = Number((cpu.msrs.get(msr.star) >> 32n) & 0xfffcn);
+  state.rip = state.get64('lstar');
+  state.eflags = flags & ~Number(state.get64('fmask') & 0xffff_ffffn) & ~eflags.rf;
+  const selector = Number((state.get64('star') >> 32n) & 0xfffcn);
   setFlat(cpu, segmentIndex.cs, selector, 0, true);
   setFlat(cpu, segmentIndex.ss, selector + 8, 0, false);
   state.cpl = 0;
@@ -48,7 +48,7 @@ export function sysret(cpu: Processor): number {
   const wide = state.scratch32(0) === 64;
   const target = state.gpr(rcxNumber);
   if (wide && canonical(target) === undefined) throw generalProtection();
-  const base = Number((cpu.msrs.get(msr.star) >> 48n) & 0xffffn);
+  const base = Number((state.get64('star') >> 48n) & 0xffffn);
   state.rip = wide ? target : target & 0xffff_ffffn;
   state.eflags = Number(state.gpr(r11Number) & 0xffff_ffffn) & sysretMask;
   setFlat(cpu, segmentIndex.cs, ((wide ? base + 16 : base) | 3) & 0xffff, 3, wide);

@@ -13,6 +13,7 @@ import {
   readDescriptor,
   segmentValue,
 } from './descriptors.ts';
+import { deliverFlat } from './flat-long.ts';
 import { checkedStackSegment, stackFromTss, stackFromTss64 } from './privilege-stack.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
 import { switchTask } from './task-switch.ts';
@@ -210,6 +211,12 @@ function letDebugRegistersBeUsed({ state }: Processor): void {
 
 /** Delivers one event. @throws GuestFault if delivery itself faults; nothing is committed then. */
 export function deliver(cpu: Processor, event: Interruption): void {
+  if (deliverFlat(cpu, event)) return;
+  deliverGeneral(cpu, event);
+}
+
+/** The same without the short way for what is usual. */
+export function deliverGeneral(cpu: Processor, event: Interruption): void {
   const ext = event.source === 'software' ? 0 : 1;
   if (cpu.state.real) deliverReal(cpu, event);
   else if (cpu.state.longMode) deliverLong(cpu, event, ext);

@@ -6,24 +6,11 @@ import { attribute } from '../state/cpu-state.ts';
 import { segmentIndex, shadowBit } from '../state/layout.ts';
 import { loadRealSegment, markAccessed } from './descriptors.ts';
 import { checkedReturnCode, checkedReturnStack, dropInnerSegments } from './far-transfer.ts';
+import { loadedByAll, loadedByWide, returnedFlags } from './returned-flags.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
 import { returnFromTask } from './task-switch.ts';
 
 type Size = 16 | 32 | 64;
-
-const always =
-  eflags.cf | eflags.pf | eflags.af | eflags.zf | eflags.sf | eflags.tf | eflags.df | eflags.of | eflags.nt;
-const wide = eflags.rf | eflags.ac | eflags.id;
-
-/** EFLAGS after popping `image` at the privilege that IRET runs at. */
-export function returnedFlags(cpu: Processor, image: number, size: Size, cpl: number): number {
-  const { state } = cpu;
-  let mask: number = always;
-  if (size !== 16) mask |= wide;
-  if (cpl <= state.iopl) mask |= eflags.if;
-  if (cpl === 0) mask |= eflags.iopl | (size === 16 ? 0 : eflags.vif | eflags.vip);
-  return (state.eflags & ~mask) | (image & mask);
-}
 
 interface Frame {
   readonly offset: number;
@@ -58,7 +45,7 @@ function iretReal(cpu: Processor, size: Size): void {
   stack.commit();
   loadRealSegment(cpu, segmentIndex.cs, selector);
   state.rip = BigInt(offset);
-  const mask = always | eflags.if | (state.virtual8086 ? 0 : eflags.iopl) | (size === 16 ? 0 : wide);
+  const mask = loadedByAll | eflags.if | (state.virtual8086 ? 0 : eflags.iopl) | (size === 16 ? 0 : loadedByWide);
   state.eflags = (state.eflags & ~mask) | (image & mask);
 }
 

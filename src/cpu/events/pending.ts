@@ -29,8 +29,10 @@ export function deliverEvent(cpu: Processor, event: Interruption, rip: bigint): 
   for (;;) {
     try {
       deliver(cpu, current);
-      cpu.state.shadow &= ~(shadowBit.sti | shadowBit.movSs);
-      cpu.modeChanged();
+      if ((cpu.state.shadow & (shadowBit.sti | shadowBit.movSs)) !== 0) {
+        cpu.state.shadow &= ~(shadowBit.sti | shadowBit.movSs);
+        cpu.modeChanged();
+      }
       return true;
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;

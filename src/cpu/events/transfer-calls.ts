@@ -3,9 +3,11 @@ import { eflags } from '../../spec/x86/registers.ts';
 import { generalProtection } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
-import { segmentIndex, shadowBit } from '../state/layout.ts';
+import { blockKeys } from '../state/block-key.ts';
+import { segmentIndex, shadowBit, state } from '../state/layout.ts';
 import { loadSegment } from './descriptors.ts';
 import { farReturn, farTransfer } from './far-transfer.ts';
+import { iretFlat } from './flat-long.ts';
 import { deliver } from './interrupt.ts';
 import { iret } from './iret.ts';
 
@@ -13,30 +15,27 @@ type Size = 16 | 32 | 64;
 
 /** LDS, LES, LFS, LGS, LSS. */
 export function loadFarSegment(cpu: Processor): number {
-  const { state } = cpu;
-  const index = state.scratch32(0);
-  loadSegment(cpu, index, state.scratch32(1));
+  const index = cpu.state.scratch32(0);
+  loadSegment(cpu, index, cpu.state.scratch32(1));
   if (index === segmentIndex.ss) cpu.modeChanged();
   return status.next;
 }
 
 /** MOV and POP to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
 export function movToSreg(cpu: Processor): number {
-  const { state } = cpu;
-  const index = state.scratch32(0);
-  loadSegment(cpu, index, state.scratch32(1));
+  const index = cpu.state.scratch32(0);
+  loadSegment(cpu, index, cpu.state.scratch32(1));
   if (index === segmentIndex.ss) {
-    state.shadow |= shadowBit.movSs;
+    cpu.state.shadow |= shadowBit.movSs;
     cpu.modeChanged();
   }
   return status.next;
 }
 
 export function farBranch(cpu: Processor, call: boolean): number {
-  const { state } = cpu;
-  const offset = state.scratch(0);
-  const selector = state.scratch32(1) & 0xffff;
-  farTransfer(cpu, { offset, selector, size: state.scratch32(2) as Size }, call, cpu.nextRip());
+  const offset = cpu.state.scratch(0);
+  const selector = cpu.state.scratch32(1) & 0xffff;
+  farTransfer(cpu, { offset, selector, size: cpu.state.scratch32(2) as Size }, call, cpu.nextRip());
   return status.changed;
 }
 
@@ -45,9 +44,18 @@ export function retFar(cpu: Processor): number {
   return status.changed;
 }
 
+/** Emitted code goes on by itself unless instructions are stepped or IRET may have let in an interrupt or an NMI. */
 export function iretCall(cpu: Processor): number {
-  iret(cpu, cpu.state.scratch32(0) as Size, cpu.nextRip());
-  return status.changed;
+  const size = cpu.state.scratch32(0) as Size;
+  const { view, shadow } = cpu.state;
+  const stepped = view.getInt32(state.blockKey, true) >= blockKeys.firstStep;
+  if (size !== 64 || !iretFlat(cpu)) {
+    iret(cpu, size, cpu.nextRip());
+    return status.changed;
+  }
+  const steps = view.getInt32(state.blockKey, true) >= blockKeys.firstStep;
+  const waits = view.getInt32(state.interruptWaiting, true) !== 0 || (shadow & shadowBit.nmi) !== 0;
+  return stepped || steps || waits ? status.changed : status.transfer;
 }
 
 /** INT3, INTO, INT n: software interrupts, whose frames point behind the instruction. */
@@ -66,8 +74,7 @@ export function int1(cpu: Processor): number {
 
 /** INT n in virtual-8086 mode needs IOPL 3 (CR4.VME does not exist). */
 export function interruptCall(cpu: Processor): number {
-  const { state } = cpu;
-  const vector = state.scratch32(0) & 0xff;
-  if (state.flag(eflags.vm) && state.iopl < 3) throw generalProtection();
+  const vector = cpu.state.scratch32(0) & 0xff;
+  if (cpu.state.flag(eflags.vm) && cpu.state.iopl < 3) throw generalProtection();
   return softwareInterrupt(cpu, vector);
 }

@@ -3,6 +3,8 @@
  * serves every instruction of a form. Handlers are inlined into the dispatch loop or stand as functions of their own;
  * `Exits` hides the difference.
  */
+
+import { eflags } from '../../spec/x86/registers.ts';
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
 import { load, store } from '../../wasm/opcodes.ts';
@@ -10,6 +12,7 @@ import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
+import { blockKeys } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
 import { status } from './status.ts';
@@ -372,7 +375,15 @@ export class InterpreterOps extends Ops {
     this.ifUnlikely(outcome, () => this.leave(outcome));
   }
 
+  /**
+   * Without an interrupt that waits, nothing needs to be held off now: it is enough to remember where not to let one in.
+   * SDM Vol. 2B "STI".
+   */
   enableInterrupts(): void {
-    this.host('sti');
+    const waits = this.or(this.loadState32(state.interruptWaiting), this.loadState32(state.request));
+    const stepped = this.geU(this.loadState32(state.blockKey), blockKeys.firstStep);
+    this.ifUnlikely(this.or(waits, stepped), () => this.host('sti'));
+    this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
+    this.storeState64(state.afterSti, this.nextIp());
   }
 }

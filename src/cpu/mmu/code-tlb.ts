@@ -4,12 +4,17 @@ import { codeTlb } from '../state/layout.ts';
 const words = codeTlb.entrySize / 4;
 const firstWord = codeTlb.base / 4;
 const wordCount = codeTlb.entries * words;
+/** Beyond this many, looking at every entry is as fast. */
+const maxLogged = 512;
 const two32 = 0x1_0000_0000;
 
 export class CodeTlb {
   readonly #words: Int32Array;
   /** By entry: 1 if its page is global. */
   readonly #global = new Uint8Array(codeTlb.entries);
+  /** Slots that received pages that are not global since the last flush; how many, perhaps more than are listed. */
+  readonly #local = new Int32Array(maxLogged);
+  #localCount = 0;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -34,17 +39,26 @@ export class CodeTlb {
     this.#words[word + 1] = Math.floor(linear / two32);
     this.#words[word + 2] = ramPage | 0;
     this.#global[slot] = global ? 1 : 0;
+    if (!global && this.#localCount++ < maxLogged) this.#local[this.#localCount - 1] = slot;
   }
 
   /** A tag of 0 matches nothing: block keys are never 0. */
   flushAll(): void {
     this.#words.fill(0, firstWord, firstWord + wordCount);
+    this.#localCount = 0;
   }
 
   flushNonGlobal(): void {
-    for (let slot = 0; slot < codeTlb.entries; slot++) {
-      if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
+    if (this.#localCount > maxLogged) {
+      for (let slot = 0; slot < codeTlb.entries; slot++) this.#dropLocal(slot);
+    } else {
+      for (let n = 0; n < this.#localCount; n++) this.#dropLocal(this.#local[n] as number);
     }
+    this.#localCount = 0;
+  }
+
+  #dropLocal(slot: number): void {
+    if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
   }
 
   flushPage(linear: number): void {

@@ -6,8 +6,10 @@ import type { MmioBus } from '../../device-model/mmio.ts';
 import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
-import { state, tlbContext } from '../state/layout.ts';
+import { status } from '../interpret/status.ts';
+import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
+import { PhysicalAccess } from './physical.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
@@ -17,6 +19,10 @@ const alignmentCheck = 17;
 const two32 = 0x1_0000_0000;
 const firstNonCanonical = 2 ** 47;
 const lastLowHalf = 0x7fff;
+/** Where the slow paths' own accesses have their value. */
+const slowValue = state.scratch + 16;
+const contextShift = Math.log2(tlb.contextSize);
+const checkedSet = tlbSet(tlbContext.checked);
 
 /** Which data breakpoints an access hits; the debug unit provides it. */
 export type WatchAccess = (linear: number, bytes: number, write: boolean) => void;
@@ -36,38 +42,46 @@ export class Mmu {
   /** What lockstep runs write. */
   readonly log: WriteLog;
   readonly #memory: GuestMemory;
-  readonly #mmio: MmioBus;
+  readonly #physical: PhysicalAccess;
   readonly #view: DataView;
-  readonly #ram: DataView;
-  readonly #vcpuBytes: Uint8Array;
-  /** The access context that the privilege level asks for; `state.tlbBase` may point to `checked` instead. */
-  #context: number = tlbContext.supervisor;
-  /** Every access must be seen: alignment checks or data breakpoints are on. */
-  #checked = false;
+  /** RAM by offset, for those that got one from `ramAt`. */
+  readonly ram: DataView;
   onWatch: WatchAccess | undefined;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
-    this.#mmio = mmio;
     this.#view = new DataView(vcpuMemory);
-    this.#ram = new DataView(memory.bytes.buffer, 0, memory.size);
-    this.#vcpuBytes = new Uint8Array(vcpuMemory);
+    this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
+    this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
     this.tlb = new Tlb(vcpuMemory);
     this.codeTlb = new CodeTlb(vcpuMemory);
   }
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
   selectContext(): void {
+    const checked = this.onWatch !== undefined || this.#checksAlignment();
+    this.#view.setInt32(state.tlbBase, tlbSet(checked ? tlbContext.checked : this.#privilegeContext()), true);
+  }
+
+  /** The access context that CPL, EFLAGS.AC and CR4.SMAP ask for. */
+  #privilegeContext(): number {
     const view = this.#view;
-    const user = view.getInt32(state.cpl, true) === 3;
-    const ac = (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
-    const alignment = user && ac && (view.getInt32(state.cr0, true) & cr0.am) !== 0;
-    this.#checked = alignment || this.onWatch !== undefined;
-    if (user) this.#context = tlbContext.user;
-    else this.#context = this.walker.paging.smap && !ac ? tlbContext.supervisorNoUser : tlbContext.supervisor;
-    view.setInt32(state.tlbBase, Tlb.baseOf(this.#checked ? tlbContext.checked : this.#context), true);
+    if (view.getInt32(state.cpl, true) === 3) return tlbContext.user;
+    const open = !this.walker.paging.smap || (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
+    return open ? tlbContext.supervisor : tlbContext.supervisorNoUser;
+  }
+
+  /** Every access must be seen: alignment checks or data breakpoints are on. */
+  get #checked(): boolean {
+    return this.#view.getInt32(state.tlbBase, true) === checkedSet;
+  }
+
+  /** The context whose rights count. Emitted code switches it too, by way of state.tlbBase. */
+  get #context(): number {
+    const set = this.#view.getInt32(state.tlbBase, true);
+    return set === checkedSet ? this.#privilegeContext() : (set - tlb.base) >> contextShift;
   }
 
   /**
@@ -83,31 +97,71 @@ export class Mmu {
     return linear;
   }
 
-  /** Translates for one access and enters the page into the TLB. @throws GuestFault #PF with CR2 set. */
+  /** Translates for one access. @throws GuestFault #PF with CR2 set. */
   #translate(linear: number, access: WalkAccess, rights: WalkRights): number {
     if (!this.walker.walk(linear, access, rights)) throw this.#pageFault(linear);
     return this.walker.physical + (linear & 0xfff);
   }
 
   #pageFault(linear: number): GuestFault {
-    this.#view.setUint32(state.cr2, linear >>> 0, true);
-    this.#view.setInt32(state.cr2 + 4, Math.floor(linear / two32), true);
+    this.#setFaultAddress(linear);
     return new GuestFault(pageFault, this.walker.errorCode);
   }
 
+  #setFaultAddress(linear: number): void {
+    this.#view.setUint32(state.cr2, linear >>> 0, true);
+    this.#view.setInt32(state.cr2 + 4, Math.floor(linear / two32), true);
+  }
+
+  /** Records the #PF of the last walk for the run loop: guests live on them, and throwing one takes microseconds. */
+  #recordPageFault(linear: number): number {
+    this.#setFaultAddress(linear);
+    this.#view.setInt32(state.fault, pageFault + 1, true);
+    this.#view.setInt32(state.faultHasError, 1, true);
+    this.#view.setInt32(state.faultError, this.walker.errorCode, true);
+    return status.fault;
+  }
+
+  /** Translates for one access and enters the page into the TLB. @returns the physical address, -1 for a #PF. */
   #translateAndFill(linear: number, access: WalkAccess): number {
-    const physical = this.#translate(linear, access, contextRights[this.#context] as WalkRights);
-    if (this.#checked) return physical;
-    const offset = this.#memory.ramOffset(physical);
-    if (offset < 0) return physical;
-    const page = offset - (offset & 0xfff);
-    const walker = this.walker;
-    if (walker.pageBytes !== pageSize) this.tlb.noteLargePage(linear, walker.pageBytes);
-    this.tlb.fill(this.#context, false, linear, page, walker.global);
+    const context = this.#context;
+    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
+    if (!this.#checked) this.#fill(linear, access, context);
+    return this.walker.physical + (linear & 0xfff);
+  }
+
+  /** Enters the page that the walker has found for such an access, if it is RAM. @returns its RAM offset, or -1. */
+  #fill(linear: number, access: WalkAccess, context: number): number {
+    const { walker, tlb: table } = this;
+    const page = this.#memory.ramOffset(walker.physical);
+    if (page < 0) return -1;
+    if (walker.pageBytes !== pageSize) table.noteLargePage(linear, walker.pageBytes);
+    table.fill(context, false, linear, page, walker.global);
     const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
-    if (access === 'write' && plain && !this.log.active)
-      this.tlb.fill(this.#context, true, linear, page, walker.global);
-    return physical;
+    if (access === 'write' && plain && !this.log.active) table.fill(context, true, linear, page, walker.global);
+    return page;
+  }
+
+  /**
+   * The offset into RAM of `linear`, for an access with the current rights or with the processor's own (`implicit`); -1
+   * where it would not be a plain one: a fault, a device, a watched access, a write to a page with code. Raises nothing,
+   * but sets the accessed and dirty bits of the access.
+   */
+  ramAt(linear: number, write: boolean, implicit: boolean): number {
+    if (!implicit && this.#checked) return -1;
+    const context = implicit ? this.#implicitContext : this.#context;
+    const known = this.tlb.find(context, write, linear);
+    if (known >= 0) return known;
+    const access = write ? 'write' : 'read';
+    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
+    const page = this.#fill(linear, access, context);
+    if (write) return this.tlb.find(context, true, linear);
+    return page < 0 ? -1 : page + (linear & 0xfff);
+  }
+
+  /** The TLB context with the rights of implicit accesses; only under SMAP the supervisor's explicit ones can be more. */
+  get #implicitContext(): number {
+    return this.walker.paging.smap ? tlbContext.supervisorNoUser : tlbContext.supervisor;
   }
 
   #checksAlignment(): boolean {
@@ -126,33 +180,28 @@ export class Mmu {
   /**
    * An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch.
    * @param spareCode refuse to write pages that hold decoded code
-   * @returns false if it was refused; nothing is done then
+   * @returns a `status`: `next`, `fault` with a recorded #PF, `redo` if it was refused. @throws GuestFault for other faults.
    */
-  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): boolean {
+  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): number {
     const linear = this.#takeLinear(bytes, stack);
     this.#check(linear, bytes, kind !== 'read');
-    const within = linear & 0xfff;
+    const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = kind === 'read' ? 'read' : 'write';
     const first = this.#translateAndFill(linear, access);
-    if (spareCode && access === 'write' && this.#holdsCode(first)) return false;
-    if (within + bytes > 4096) {
-      const split = 4096 - within;
-      const next = this.#nextPage(linear + split);
-      const second = this.#translateAndFill(next, access);
-      if (spareCode && access === 'write' && this.#holdsCode(second)) return false;
-      if (kind === 'write') {
-        this.#copyOut(first, state.scratch, split);
-        this.#copyOut(second, state.scratch + split, bytes - split);
-      } else {
-        this.#copyIn(first, state.scratch, split);
-        this.#copyIn(second, state.scratch + split, bytes - split);
-      }
-    } else if (kind === 'write') {
-      this.#copyOut(first, state.scratch, bytes);
-    } else {
-      this.#copyIn(first, state.scratch, bytes);
+    if (first < 0) return this.#recordPageFault(linear);
+    const spared = spareCode && access === 'write';
+    if (spared && this.#holdsCode(first)) return status.redo;
+    if (split === bytes) {
+      this.#move(kind, first, state.scratch, bytes);
+      return status.next;
     }
-    return true;
+    const next = this.#nextPage(linear + split);
+    const second = this.#translateAndFill(next, access);
+    if (second < 0) return this.#recordPageFault(next);
+    if (spared && this.#holdsCode(second)) return status.redo;
+    this.#move(kind, first, state.scratch, split);
+    this.#move(kind, second, state.scratch + split, bytes - split);
+    return status.next;
   }
 
   #holdsCode(physical: number): boolean {
@@ -160,68 +209,14 @@ export class Mmu {
     return offset >= 0 && ((this.#memory.pageFlags[Math.floor(offset / pageSize)] as number) & pageFlag.code) !== 0;
   }
 
+  #move(kind: 'read' | 'readForWrite' | 'write', physical: number, address: number, bytes: number): void {
+    if (kind === 'write') this.#physical.copyOut(physical, address, bytes);
+    else this.#physical.copyIn(physical, address, bytes);
+  }
+
   /** The page after the last of a 32-bit linear space is its first. */
   #nextPage(linear: number): number {
     return linear === two32 && this.walker.paging.mode !== '4-level' ? 0 : linear;
-  }
-
-  /** Guest-physical memory or MMIO → vCPU memory, within one page. */
-  #copyIn(physical: number, address: number, bytes: number): void {
-    const offset = this.#memory.ramOffset(physical);
-    if (offset < 0) this.log.device = true;
-    const view = this.#view;
-    for (let done = 0; done < bytes; ) {
-      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
-      if (step === 4) {
-        view.setUint32(
-          address + done,
-          offset >= 0 ? this.#ram.getUint32(offset + done, true) : this.#mmio.read(physical + done, 4),
-          true,
-        );
-      } else if (step === 2) {
-        view.setUint16(
-          address + done,
-          offset >= 0 ? this.#ram.getUint16(offset + done, true) : this.#mmio.read(physical + done, 2),
-          true,
-        );
-      } else {
-        view.setUint8(
-          address + done,
-          offset >= 0 ? this.#ram.getUint8(offset + done) : this.#mmio.read(physical + done, 1),
-        );
-      }
-      done += step;
-    }
-  }
-
-  #note(offset: number, bytes: number): void {
-    if (offset >= 0) this.log.note(offset, bytes);
-    else this.log.device = true;
-  }
-
-  /** vCPU memory → guest-physical memory or MMIO, within one page. */
-  #copyOut(physical: number, address: number, bytes: number): void {
-    const offset = this.#memory.ramOffset(physical);
-    const view = this.#view;
-    if (this.log.active) this.#note(offset, bytes);
-    if (offset >= 0) this.#memory.markWritten(offset, bytes);
-    for (let done = 0; done < bytes; ) {
-      const step = bytes - done >= 4 ? 4 : bytes - done >= 2 ? 2 : 1;
-      if (step === 4) {
-        const value = view.getUint32(address + done, true);
-        if (offset >= 0) this.#ram.setUint32(offset + done, value, true);
-        else this.#mmio.write(physical + done, 4, value);
-      } else if (step === 2) {
-        const value = view.getUint16(address + done, true);
-        if (offset >= 0) this.#ram.setUint16(offset + done, value, true);
-        else this.#mmio.write(physical + done, 2, value);
-      } else {
-        const value = view.getUint8(address + done);
-        if (offset >= 0) this.#ram.setUint8(offset + done, value);
-        else this.#mmio.write(physical + done, 1, value);
-      }
-      done += step;
-    }
   }
 
   /** Guest-physical address of an instruction byte. @throws GuestFault #PF. */
@@ -248,24 +243,23 @@ export class Mmu {
 
   // The slow paths' own accesses: a value in, a value out, GuestFault thrown.
 
+  /** The value lies in, or comes to, the second half of state.scratch. */
   #access(linear: number, bytes: number, write: boolean, rights: WalkRights): void {
-    const within = linear & 0xfff;
+    const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = write ? 'write' : 'read';
     const first = this.#translate(linear, access, rights);
-    if (within + bytes <= 4096) {
-      if (write) this.#copyOut(first, state.scratch + 16, bytes);
-      else this.#copyIn(first, state.scratch + 16, bytes);
+    if (split === bytes) {
+      this.#move(access, first, slowValue, bytes);
       return;
     }
-    const split = 4096 - within;
     const second = this.#translate(this.#nextPage(linear + split), access, rights);
-    if (write) {
-      this.#copyOut(first, state.scratch + 16, split);
-      this.#copyOut(second, state.scratch + 16 + split, bytes - split);
-    } else {
-      this.#copyIn(first, state.scratch + 16, split);
-      this.#copyIn(second, state.scratch + 16 + split, bytes - split);
-    }
+    this.#move(access, first, slowValue, split);
+    this.#move(access, second, slowValue + split, bytes - split);
+  }
+
+  /** As `ramAt`; -1 as well for what two pages share. */
+  #plainRead(linear: number, bytes: number, implicit: boolean): number {
+    return (linear & 0xfff) + bytes <= pageSize ? this.ramAt(linear, false, implicit) : -1;
   }
 
   /** The current privilege level's rights, or those of the processor itself. */
@@ -275,29 +269,34 @@ export class Mmu {
 
   /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */
   read(linear: number, bytes: 1 | 2 | 4, implicit = false): number {
+    const plain = this.#plainRead(linear, bytes, implicit);
+    if (plain >= 0) {
+      if (bytes === 4) return this.ram.getUint32(plain, true);
+      return bytes === 2 ? this.ram.getUint16(plain, true) : this.ram.getUint8(plain);
+    }
     if (!implicit) this.#check(linear, bytes, false);
     this.#access(linear, bytes, false, this.#rights(implicit));
-    if (bytes === 1) return this.#view.getUint8(state.scratch + 16);
-    return bytes === 2
-      ? this.#view.getUint16(state.scratch + 16, true)
-      : this.#view.getUint32(state.scratch + 16, true);
+    if (bytes === 1) return this.#view.getUint8(slowValue);
+    return bytes === 2 ? this.#view.getUint16(slowValue, true) : this.#view.getUint32(slowValue, true);
   }
 
   read64(linear: number, implicit = false): bigint {
+    const plain = this.#plainRead(linear, 8, implicit);
+    if (plain >= 0) return this.ram.getBigUint64(plain, true);
     if (!implicit) this.#check(linear, 8, false);
     this.#access(linear, 8, false, this.#rights(implicit));
-    return this.#view.getBigUint64(state.scratch + 16, true);
+    return this.#view.getBigUint64(slowValue, true);
   }
 
   write(linear: number, bytes: 1 | 2 | 4, value: number, implicit = false): void {
     if (!implicit) this.#check(linear, bytes, true);
-    this.#view.setUint32(state.scratch + 16, value >>> 0, true);
+    this.#view.setUint32(slowValue, value >>> 0, true);
     this.#access(linear, bytes, true, this.#rights(implicit));
   }
 
   write64(linear: number, value: bigint, implicit = false): void {
     if (!implicit) this.#check(linear, 8, true);
-    this.#view.setBigUint64(state.scratch + 16, BigInt.asUintN(64, value), true);
+    this.#view.setBigUint64(slowValue, BigInt.asUintN(64, value), true);
     this.#access(linear, 8, true, this.#rights(implicit));
   }
 
@@ -318,22 +317,23 @@ export class Mmu {
     const known = this.#checked ? -1 : this.tlb.find(this.#context, access === 'write', linear);
     if (known >= 0) return -1 - known;
     const physical = this.#translateAndFill(linear, access);
+    if (physical < 0) throw this.#pageFault(linear);
     const offset = this.#memory.ramOffset(physical);
     return offset >= 0 ? -1 - offset : physical;
   }
 
   #moveIn(place: number, address: number, bytes: number): void {
-    if (place >= 0) this.#copyIn(place, address, bytes);
-    else this.#vcpuBytes.set(this.#memory.bytes.subarray(-1 - place, -1 - place + bytes), address);
+    if (place >= 0) this.#physical.copyIn(place, address, bytes);
+    else this.#physical.ramIn(-1 - place, address, bytes);
   }
 
   #moveOut(place: number, address: number, bytes: number): void {
     if (place >= 0) {
-      this.#copyOut(place, address, bytes);
+      this.#physical.copyOut(place, address, bytes);
       return;
     }
     this.#memory.markWritten(-1 - place, bytes);
-    this.#memory.bytes.set(this.#vcpuBytes.subarray(address, address + bytes), -1 - place);
+    this.#physical.ramOut(-1 - place, address, bytes);
   }
 
   /** Faults as a read or a write of `bytes` at `linear` would, within the vCPU's current rights. */

@@ -1,10 +1,15 @@
 /** The software TLB in the vCPU's memory: emitted code probes it, this class fills and flushes it. */
-import { tlb } from '../state/layout.ts';
+import { tlb, tlbContext } from '../state/layout.ts';
 
 const words = tlb.entrySize / 4;
 const firstWord = tlb.base / 4;
 const wordCount = (tlb.contexts * tlb.contextSize) / 4;
+const contextWords = tlb.contextSize / 4;
+const writeWords = tlb.writeOffset / 4;
 const maxLogged = 4096;
+/** Pages of 4 MB count as two of 2 MB. */
+const largeBytes = 0x20_0000;
+const hugeBytes = 0x4000_0000;
 const two32 = 0x1_0000_0000;
 
 export class Tlb {
@@ -12,32 +17,27 @@ export class Tlb {
   /** Entries of non-global pages filled since the last flush (word indices). */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
-  /** One range around all large pages in each half of the address space. */
-  readonly #largeStart = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  readonly #largeEnd = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  /** Large pages of which pieces may be entered, by their number among pages of their size (2 MB; 1 GB). */
+  readonly #large = new Set<number>();
+  readonly #huge = new Set<number>();
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
     this.flushAll();
   }
 
-  /** The address of the TLB set of an access context, for `state.tlbBase`. */
-  static baseOf(context: number): number {
-    return tlb.base + context * tlb.contextSize;
-  }
-
-  #entryWord(context: number, write: boolean, linear: number): number {
-    const index = (linear / 4096) & (tlb.entries - 1);
-    return firstWord + (context * tlb.contextSize + (write ? tlb.writeOffset : 0)) / 4 + index * words;
+  #entryWord(context: number, write: boolean, low: number): number {
+    const index = (low >>> 12) & (tlb.entries - 1);
+    return firstWord + context * contextWords + (write ? writeWords : 0) + index * words;
   }
 
   /** Makes `linear`'s page reachable for reads or writes at RAM offset `ramOffset` (of the page). */
   fill(context: number, write: boolean, linear: number, ramOffset: number, global: boolean): void {
-    const page = Math.floor(linear / 4096) * 4096;
+    const page = (linear | 0) & ~0xfff;
     const word = this.#entryWord(context, write, page);
     const table = this.#words;
-    table[word] = page | 0;
-    table[word + 1] = Math.floor(page / two32);
+    table[word] = page;
+    table[word + 1] = Math.floor(linear / two32);
     table[word + 2] = (ramOffset - page) | 0;
     if (global) return;
     if (this.#localCount === maxLogged) {
@@ -50,17 +50,17 @@ export class Tlb {
 
   /** The offset into RAM of `linear` if its page is entered for such an access, otherwise -1. */
   find(context: number, write: boolean, linear: number): number {
-    const page = Math.floor(linear / 4096) * 4096;
-    const word = this.#entryWord(context, write, page);
+    const low = linear | 0;
+    const word = this.#entryWord(context, write, low);
     const table = this.#words;
-    if (table[word] !== (page | 0) || table[word + 1] !== Math.floor(page / two32)) return -1;
-    return ((table[word + 2] as number) + (linear | 0)) >>> 0;
+    if (table[word] !== (low & ~0xfff) || table[word + 1] !== Math.floor(linear / two32)) return -1;
+    return ((table[word + 2] as number) + low) >>> 0;
   }
 
   flushAll(): void {
     this.#words.fill(-1, firstWord, firstWord + wordCount);
-    this.#largeStart.fill(Number.POSITIVE_INFINITY);
-    this.#largeEnd.fill(Number.NEGATIVE_INFINITY);
+    this.#large.clear();
+    this.#huge.clear();
     this.#localCount = 0;
   }
 
@@ -76,23 +76,24 @@ export class Tlb {
 
   /** Remembers that a large page's pieces may be entered: INVLPG anywhere in it must drop them all. */
   noteLargePage(linear: number, bytes: number): void {
-    const start = Math.floor(linear / bytes) * bytes;
-    const half = linear < 0 ? 1 : 0;
-    this.#largeStart[half] = Math.min(this.#largeStart[half] as number, start);
-    this.#largeEnd[half] = Math.max(this.#largeEnd[half] as number, start + bytes);
+    if (bytes === hugeBytes) {
+      this.#huge.add(Math.floor(linear / hugeBytes));
+      return;
+    }
+    const first = Math.floor(linear / bytes) * (bytes / largeBytes);
+    for (let n = 0; n < bytes / largeBytes; n++) this.#large.add(first + n);
   }
 
   /** Whether a large page may cover `linear`. */
   inLargePage(linear: number): boolean {
-    const half = linear < 0 ? 1 : 0;
-    return linear >= (this.#largeStart[half] as number) && linear < (this.#largeEnd[half] as number);
+    return this.#large.has(Math.floor(linear / largeBytes)) || this.#huge.has(Math.floor(linear / hugeBytes));
   }
 
   /** INVLPG. */
   flushPage(linear: number): void {
     for (let context = 0; context < tlb.contexts; context++) {
-      this.#words[this.#entryWord(context, false, linear)] = -1;
-      this.#words[this.#entryWord(context, true, linear)] = -1;
+      this.#words[this.#entryWord(context, false, linear | 0)] = -1;
+      this.#words[this.#entryWord(context, true, linear | 0)] = -1;
     }
   }
 
@@ -100,7 +101,7 @@ export class Tlb {
   protectRamPage(ramOffset: number): void {
     const table = this.#words;
     const wanted = ramOffset & ~0xfff;
-    for (let context = 0; context < tlb.contexts; context++) {
+    for (let context = 0; context < tlbContext.checked; context++) {
       const start = firstWord + (context * tlb.contextSize + tlb.writeOffset) / 4;
       for (let word = start; word < start + tlb.entries * words; word += words) {
         const page = table[word] as number;

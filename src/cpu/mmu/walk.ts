@@ -32,8 +32,11 @@ export interface WalkRights {
 }
 
 const highReserved = (0x000f_ffff & ~((1 << (physicalAddressBits - 32)) - 1)) >>> 0;
-const addressOf = (low: number, high: number): number =>
-  (high & 0x000f_ffff) * 0x1_0000_0000 + ((low & 0xffff_f000) >>> 0);
+/** Mostly the high word is 0, and the sum a small integer. */
+const addressOf = (low: number, high: number): number => {
+  const within = (low & 0xffff_f000) >>> 0;
+  return (high & 0x000f_ffff) === 0 ? within : (high & 0x000f_ffff) * 0x1_0000_0000 + within;
+};
 
 const two32 = 0x1_0000_0000;
 
@@ -43,6 +46,8 @@ const largeReserved = { 21: 0x001f_e000, 30: 0x3fff_e000 } as const;
 export class Walker {
   readonly paging: PagingState;
   readonly #memory: GuestMemory;
+  /** RAM; paging structures are aligned. */
+  readonly #words: Int32Array;
   /** Result: guest-physical address of the 4-KB page. */
   physical = 0;
   writable = false;
@@ -59,6 +64,7 @@ export class Walker {
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
+    this.#words = new Int32Array(memory.bytes.buffer, 0, memory.size >>> 2);
     this.paging = {
       mode: 'off',
       base: 0,
@@ -153,28 +159,35 @@ export class Walker {
     return true;
   }
 
+  /** A word of a paging structure; like an empty bus, what is not RAM reads as ones. */
+  #word(address: number): number {
+    const offset = this.#memory.ramOffset(address);
+    return offset < 0 ? -1 : (this.#words[offset >>> 2] as number);
+  }
+
   #walk64(linear: number): boolean {
-    const memory = this.#memory;
-    const low = linear >>> 0;
-    const high = Math.floor(linear / two32);
-    let table = this.paging.base;
+    const { paging } = this;
+    const low = linear | 0;
+    const high = Math.floor(linear / two32) | 0;
+    const pae = paging.mode === 'pae';
+    let table = paging.base;
     let shift = 39;
-    if (this.paging.mode === 'pae') {
+    if (pae) {
       const slot = (low >>> 30) << 1;
-      const pdpteLow = this.paging.pdptes[slot] as number;
+      const pdpteLow = paging.pdptes[slot] as number;
       if ((pdpteLow & pte.present) === 0) return false;
-      table = addressOf(pdpteLow, this.paging.pdptes[slot + 1] as number);
+      table = addressOf(pdpteLow, paging.pdptes[slot + 1] as number);
       shift = 21;
     }
     for (;;) {
       const page = shift > 32 ? high >>> (shift - 32) : (low >>> shift) | (shift === 30 ? high << 2 : 0);
       const address = this.gate(table + (page & 0x1ff) * 8);
-      const entryLow = memory.readU32(address);
+      const entryLow = this.#word(address);
       if ((entryLow & pte.present) === 0) return false;
-      const entryHigh = memory.readU32(address + 4);
+      const entryHigh = this.#word(address + 4);
       if ((entryHigh & highReserved) !== 0) return this.#reserved();
-      if ((entryHigh & pteHigh.noExecute) !== 0 && !this.paging.noExecute) return this.#reserved();
-      if (this.paging.mode === 'pae' && (entryHigh & 0x7ff0_0000) !== 0) return this.#reserved();
+      if ((entryHigh & pteHigh.noExecute) !== 0 && !paging.noExecute) return this.#reserved();
+      if (pae && (entryHigh & 0x7ff0_0000) !== 0) return this.#reserved();
       const large = shift !== 12 && (entryLow & pte.pageSize) !== 0;
       if (large && (shift === 39 || (entryLow & (shift === 30 ? largeReserved[30] : largeReserved[21])) !== 0)) {
         return this.#reserved();
@@ -182,13 +195,13 @@ export class Walker {
       this.#combine(entryLow, entryHigh);
       if (large || shift === 12) {
         this.#leaf(address, entryLow);
-        this.pageBytes = 2 ** shift;
+        this.pageBytes = shift === 12 ? 4096 : shift === 21 ? 0x20_0000 : 0x4000_0000;
         const within = shift === 12 ? 0 : low & ((shift === 30 ? 0x3fff_ffff : 0x1f_ffff) & ~0xfff);
         const base = shift === 12 ? entryLow : entryLow & (shift === 30 ? 0xc000_0000 : 0xffe0_0000);
         this.physical = addressOf(base, entryHigh) + within;
         return true;
       }
-      if ((entryLow & pte.accessed) === 0) memory.writeU32(address, entryLow | pte.accessed);
+      if ((entryLow & pte.accessed) === 0) this.#memory.writeU32(address, entryLow | pte.accessed);
       table = addressOf(entryLow, entryHigh);
       shift -= 9;
     }

@@ -8,6 +8,7 @@ import { branch } from './branch.ts';
 import { crc } from './crc32.ts';
 import { division } from './divide.ts';
 import { exchange } from './exchange.ts';
+import { fastCall } from './fast-call.ts';
 import { flag } from './flag.ts';
 import { fpuState } from './fpu-state.ts';
 import { logic } from './logic.ts';
@@ -51,6 +52,7 @@ export const families: readonly Readonly<Record<string, Semantics>>[] = [
   crc,
   system,
   transfer,
+  fastCall,
   portIo,
   x87,
   fpuState,

@@ -4,7 +4,8 @@ import type { Value } from '../../wasm/types.ts';
 import type { Form } from '../emit/form.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { type Ops, type Semantics, vector } from '../emit/ops.ts';
-import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import { segmentAt, segmentField, segmentIndex, state, tlbContext, tlbSet } from '../state/layout.ts';
+import { isStepped, mayInterrupt } from './interruptible.ts';
 import { operandAt } from './operands.ts';
 
 const statusFlags = 0x8d5;
@@ -44,26 +45,29 @@ function pushf(o: Ops, x: Form): void {
   o.push(o.resizeU(image, 32, x.operandSize), x.operandSize);
 }
 
+/** All ones if POPF may not simply load IF: it lacks the privilege, or would let an interrupt in. i32. */
+function keptInterrupts(o: Ops, image: Value): Value {
+  const iopl = o.and(o.shrU(o.loadState32(state.eflags), 12), 3);
+  const opens = o.and(o.ne(o.and(image, eflags.if), 0), o.ne(o.or(isStepped(o), mayInterrupt(o)), 0));
+  return o.sub(o.i32(0), o.or(o.gtU(o.loadState32(state.cpl), iopl), opens));
+}
+
 function popf(o: Ops, x: Form): void {
   requireVirtualIopl(o);
   const popped = o.peek(x.operandSize);
   const image = o.let(o.wrap(popped));
   const old = o.let(o.loadState32(state.eflags));
   const considered = x.operandSize === 16 ? 0xffff : 0x3f_7fd5;
-  const changed = o.and(o.xor(image, old), considered & ~quietFlags & ~(eflags.rf | eflags.vm));
-  o.ifLikely(
-    o.isZero(changed),
-    () => {
-      o.storeState32(state.eflags, o.or(o.and(old, ~(eflags.df | eflags.rf)), o.and(image, eflags.df)));
-      o.unpackFlags(image);
-      o.adjustStack(x.operandSize / 8);
-    },
-    () => {
-      // The slow path may redirect to an interrupt: rSP moves before it.
-      o.adjustStack(x.operandSize / 8);
-      o.host('popf', image, o.i32(x.operandSize));
-    },
-  );
+  const changed = o.let(o.and(o.xor(image, old), considered & ~quietFlags & ~(eflags.rf | eflags.vm)));
+  o.rarely(o.and(changed, o.or(o.i32(~eflags.if), keptInterrupts(o, image))), () => {
+    // The slow path may redirect to an interrupt: rSP moves before it.
+    o.adjustStack(x.operandSize / 8);
+    o.host('popf', image, o.i32(x.operandSize));
+  });
+  const loaded = eflags.df | eflags.if;
+  o.storeState32(state.eflags, o.or(o.and(old, ~(loaded | eflags.rf)), o.and(image, loaded)));
+  o.unpackFlags(image);
+  o.adjustStack(x.operandSize / 8);
 }
 
 function cli(o: Ops): void {
@@ -88,8 +92,15 @@ function movToControl(o: Ops, x: Form): void {
 
 function movFromControl(o: Ops, x: Form): void {
   const target = operandAt(x, 0);
-  o.host('mov-from-cr', o.registerNumber(operandAt(x, 1)));
-  o.write(target, target.bits === 64 ? o.loadState64(state.scratch) : o.loadState32(state.scratch));
+  const number = o.let(o.registerNumber(operandAt(x, 1)));
+  // CR2, CR3 and CR4 follow CR0; CR1 does not exist, and CR8 lies in the local APIC.
+  const load = (address: Value): Value => (target.bits === 64 ? o.loadState64(address) : o.loadState32(address));
+  o.rarely(o.gtU(number, 4), () => {
+    o.host('mov-from-cr', number);
+    o.write(target, load(o.i32(state.scratch)));
+  });
+  const position = o.sub(number, o.ne(number, 0));
+  o.write(target, load(o.add(o.shl(position, 3), state.cr0)));
 }
 
 function movToDebug(o: Ops, x: Form): void {
@@ -191,18 +202,28 @@ function invpcid(o: Ops, x: Form): void {
   o.host('invpcid', o.read(operandAt(x, 0)), low, high);
 }
 
+/** FSGSBASE instructions need CR4.FSGSBASE. SDM Vol. 2B "RDFSBASE". */
+function requireFsgsbase(o: Ops): void {
+  const enabled = o.and(o.loadState32(state.cr4), cr4.fsgsbase);
+  o.ifUnlikely(o.isZero(enabled), () => o.raise(vector.ud));
+}
+
 const readBase =
-  (name: 'rdfsbase' | 'rdgsbase', index: number): Semantics =>
+  (index: number): Semantics =>
   (o, x) => {
-    o.host(name);
+    requireFsgsbase(o);
     const target = operandAt(x, 0);
-    o.write(target, o.resizeU(o.loadState64(segmentAt(index) + segmentField.base), 64, target.bits));
+    o.write(target, o.let(o.resizeU(o.loadState64(segmentAt(index) + segmentField.base), 64, target.bits)));
   };
 
 const writeBase =
-  (name: 'wrfsbase' | 'wrgsbase'): Semantics =>
+  (index: number): Semantics =>
   (o, x) => {
-    o.host(name, o.read(operandAt(x, 0)));
+    requireFsgsbase(o);
+    const base = o.let(o.extendU(o.read(operandAt(x, 0))));
+    const canonical = o.shrS(o.shl(base, 16), 16);
+    o.ifUnlikely(o.ne(canonical, base), () => o.raise(vector.gp, o.i32(0)));
+    o.storeState64(segmentAt(index) + segmentField.base, base);
   };
 
 /** RDRAND, RDSEED: never out of entropy, so CF is always set. */
@@ -216,11 +237,31 @@ const random =
     o.setFlags({ cf: o.i32(1), of: zero, sf: zero, zf: zero, af: zero, pf: zero });
   };
 
-const stac =
+/**
+ * STAC, CLAC: EFLAGS.AC, which under SMAP lets the supervisor into user pages. Anything but the two TLB sets of a
+ * supervisor in 64-bit code means that somebody watches accesses.
+ */
+const setAc =
   (name: 'stac' | 'clac'): Semantics =>
   (o) => {
     o.ifUnlikely(o.loadState32(state.cpl), () => o.raise(vector.ud));
-    o.host(name);
+    if (!o.long) {
+      o.host(name);
+      return;
+    }
+    const [open, shut] = [tlbSet(tlbContext.supervisor), tlbSet(tlbContext.supervisorNoUser)];
+    const current = o.let(o.loadState32(state.tlbBase));
+    const unusual = o.and(o.ne(current, open), o.ne(current, shut));
+    o.rarely(unusual, () => o.host(name));
+    const flags = o.loadState32(state.eflags);
+    if (name === 'stac') {
+      o.storeState32(state.eflags, o.or(flags, eflags.ac));
+      o.selectTlb(o.i32(open));
+    } else {
+      o.storeState32(state.eflags, o.and(flags, ~eflags.ac));
+      const smap = o.and(o.loadState32(state.cr4), cr4.smap);
+      o.selectTlb(o.select(smap, o.i32(shut), o.i32(open)));
+    }
   };
 
 /** CLFLUSH touches its operand as a read of one byte does. */
@@ -242,7 +283,7 @@ export const system = {
   hlt: call('hlt'),
   wbinvd: nothing,
   invd: nothing,
-  pause: call('pause'),
+  pause: nothing,
   lfence: nothing,
   mfence: nothing,
   sfence: nothing,
@@ -275,10 +316,10 @@ export const system = {
   arpl,
   invlpg,
   invpcid,
-  rdfsbase: readBase('rdfsbase', segmentIndex.fs),
-  rdgsbase: readBase('rdgsbase', segmentIndex.gs),
-  wrfsbase: writeBase('wrfsbase'),
-  wrgsbase: writeBase('wrgsbase'),
-  stac: stac('stac'),
-  clac: stac('clac'),
+  rdfsbase: readBase(segmentIndex.fs),
+  rdgsbase: readBase(segmentIndex.gs),
+  wrfsbase: writeBase(segmentIndex.fs),
+  wrgsbase: writeBase(segmentIndex.gs),
+  stac: setAc('stac'),
+  clac: setAc('clac'),
 } as const satisfies Record<string, Semantics>;

@@ -1,4 +1,4 @@
-/** Segment loads, far transfers, interrupts and fast system calls: operands here, the rest in `cpu/events`. */
+/** Segment loads, far transfers and interrupts: operands here, the rest in `cpu/events`. */
 
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
@@ -69,8 +69,4 @@ export const transfer = {
   int3: (o) => o.host('int3'),
   int1: (o) => o.host('int1'),
   into,
-  syscall: (o) => o.host('syscall'),
-  sysret: (o, x) => o.host('sysret', o.i32(x.operandSize)),
-  sysenter: (o) => o.host('sysenter'),
-  sysexit: (o, x) => o.host('sysexit', o.i32(x.operandSize)),
 } as const satisfies Record<string, Semantics>;

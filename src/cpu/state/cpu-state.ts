@@ -1,5 +1,5 @@
 /** Typed access to the vCPU's state block for slow paths, saved state, tests and reports. */
-import { cr0, eflags } from '../../spec/x86/registers.ts';
+import { cr0, efer, eflags } from '../../spec/x86/registers.ts';
 import { readEflags, writeEflags } from './flags.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tableField } from './layout.ts';
 
@@ -33,9 +33,8 @@ export const attribute = {
 export const dplOf = (attributes: number): number => (attributes >> 5) & 3;
 
 /** What loads and stores through a data segment may do. */
-function accessOf(value: SegmentValue, real: boolean): number {
+function accessOf(attributes: number, real: boolean): number {
   if (real) return segmentAccess.read | segmentAccess.write;
-  const { attributes } = value;
   if ((attributes & attribute.present) === 0 || (attributes & attribute.s) === 0) return 0;
   if ((attributes & attribute.code) !== 0) return (attributes & attribute.readable) !== 0 ? segmentAccess.read : 0;
   let access: number = segmentAccess.read;
@@ -45,7 +44,7 @@ function accessOf(value: SegmentValue, real: boolean): number {
   return access;
 }
 
-type State64 = 'rip' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'efer' | 'xcr0';
+type State64 = 'rip' | 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'efer' | 'xcr0' | 'star' | 'lstar' | 'fmask';
 
 export class CpuState {
   readonly view: DataView;
@@ -158,7 +157,7 @@ export class CpuState {
 
   /** Real-address mode (not virtual-8086). */
   get real(): boolean {
-    return (this.low('cr0') & cr0.pe) === 0;
+    return (this.view.getUint32(state.cr0, true) & cr0.pe) === 0;
   }
 
   /** Real or virtual-8086: segments are selector × 16. */
@@ -168,7 +167,7 @@ export class CpuState {
 
   /** EFER.LMA. */
   get longMode(): boolean {
-    return (this.low('efer') & 0x400) !== 0;
+    return (this.view.getUint32(state.efer, true) & efer.lma) !== 0;
   }
 
   /** 64-bit code (long mode and CS.L). */
@@ -211,7 +210,18 @@ export class CpuState {
     this.view.setUint32(at + segmentField.limit, value.limit >>> 0, true);
     this.view.setUint32(at + segmentField.selector, value.selector & 0xffff, true);
     this.view.setUint32(at + segmentField.attributes, value.attributes, true);
-    this.view.setUint32(at + segmentField.access, accessOf(value, this.realSegments), true);
+    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, this.realSegments), true);
+  }
+
+  /** The same in protected mode for a base of 32 bits, without BigInt. */
+  setSegment32(index: number, selector: number, value: { base: number; limit: number; attributes: number }): void {
+    const at = segmentAt(index);
+    this.view.setUint32(at + segmentField.base, value.base, true);
+    this.view.setUint32(at + segmentField.base + 4, 0, true);
+    this.view.setUint32(at + segmentField.limit, value.limit, true);
+    this.view.setUint32(at + segmentField.selector, selector, true);
+    this.view.setUint32(at + segmentField.attributes, value.attributes, true);
+    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, false), true);
   }
 
   /** Recomputes what loads and stores may do, after CR0.PE or EFLAGS.VM changed. */
@@ -219,7 +229,7 @@ export class CpuState {
     for (let index = 0; index <= segmentIndex.gs; index++) {
       this.view.setUint32(
         segmentAt(index) + segmentField.access,
-        accessOf(this.segment(index), this.realSegments),
+        accessOf(this.segmentAttributes(index), this.realSegments),
         true,
       );
     }
@@ -261,6 +271,10 @@ export class CpuState {
 
   scratch32(position: number): number {
     return this.view.getUint32(state.scratch + position * 8, true);
+  }
+
+  scratchHigh(position: number): number {
+    return this.view.getUint32(state.scratch + position * 8 + 4, true);
   }
 
   setScratch(position: number, value: bigint): void {

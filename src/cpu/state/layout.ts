@@ -26,7 +26,7 @@ export const state = {
   faultHasError: 0x0b4,
   /** i32. Address of the TLB set that the current privilege uses. */
   tlbBase: 0x0b8,
-  /** i32. Mode bits that blocks are keyed by, never 0; see `vcpu.ts`. */
+  /** i32. What code is decoded and translated for, never 0; see `block-key.ts`. */
   blockKey: 0x0bc,
   /** i32. The record at which emitted code was left. */
   record: 0x0c0,
@@ -81,7 +81,7 @@ export const state = {
   /** 2 × i64. */
   flagA: 0x520,
   flagB: 0x528,
-  /** i32. 1 if an interrupt waits for IF: STI has to make sure that it is delivered, one instruction later. */
+  /** i32. 1 if an interrupt waits for IF: what sets IF has to make sure that it is delivered. */
   interruptWaiting: 0x51c,
   /** i64. The decoding mode as jump-cache tags have it: (mode index + 1) << 32. */
   jumpTag: 0x530,
@@ -101,7 +101,13 @@ export const state = {
   fds: 0x4a4,
   /** 2 × 16 bytes. Operands and result of SSE slow paths. */
   vectorScratch: 0x4d0,
-  end: 0x540,
+  /** i64 each: IA32_STAR, IA32_LSTAR, IA32_FMASK, which SYSCALL and SYSRET read. */
+  star: 0x540,
+  lstar: 0x548,
+  fmask: 0x550,
+  /** i64. Where the last STI that set IF without a slow path went on: no interrupt comes before that instruction. */
+  afterSti: 0x558,
+  end: 0x560,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -156,14 +162,17 @@ export const segmentAt = (index: number): number => state.segments + index * seg
  */
 export const tlb = {
   base: 0x1000,
-  entries: 1024,
+  entries: 4096,
   entrySize: 16,
-  writeOffset: 1024 * 16,
-  contextSize: 2 * 1024 * 16,
+  writeOffset: 4096 * 16,
+  contextSize: 2 * 4096 * 16,
   contexts: 4,
   tag: 0,
   addend: 8,
 } as const;
+
+/** The address of the TLB set of an access context, for `state.tlbBase`. */
+export const tlbSet = (context: number): number => tlb.base + context * tlb.contextSize;
 
 /** `checked` never holds entries: alignment checks and data breakpoints send every access to the slow path. */
 export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked: 3 } as const;
@@ -172,7 +181,7 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked
  * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | block key), i32 RAM
  * offset of the page. Direct-mapped by page number.
  */
-export const codeTlb = { base: 0x7_0000, entries: 1024, entrySize: 16, tag: 0, page: 8 } as const;
+export const codeTlb = { base: 0x9_0000, entries: 1024, entrySize: 16, tag: 0, page: 8 } as const;
 
 /**
  * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),

@@ -1,10 +1,9 @@
 /** CPUID. SDM Vol. 2A "CPUID"; hypervisor leaves: Linux Documentation/virt/kvm/x86/cpuid.rst. */
-import { type CpuFeature, type CpuidRegister, cpuidFeatures } from '../../spec/x86/cpuid.ts';
 import { physicalAddressBits } from '../../spec/x86/paging.ts';
 import { cr4 } from '../../spec/x86/registers.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
-import { cpuSignature } from './cpu-model.ts';
+import { cpuSignature, type FeatureWords, leafKey } from './cpu-model.ts';
 import { fpuStateSize } from './xsave-layout.ts';
 
 type Leaf = [eax: number, ebx: number, ecx: number, edx: number];
@@ -22,15 +21,11 @@ function words(text: string, count: number): number[] {
   );
 }
 
+const noFeatures: FeatureWords = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+
 /** Feature bits of one leaf. */
-function featureWords(features: ReadonlySet<CpuFeature>, leaf: number, subleaf: number): Leaf {
-  const words: Record<CpuidRegister, number> = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-  for (const name of features) {
-    const bit = cpuidFeatures[name];
-    if (bit.leaf === leaf && bit.subleaf === subleaf) words[bit.register] |= 1 << bit.bit;
-  }
-  return [words.eax, words.ebx, words.ecx, words.edx];
-}
+const featureWords = (cpu: Processor, leaf: number, subleaf = 0): FeatureWords =>
+  cpu.model.leaves.get(leafKey(leaf, subleaf)) ?? noFeatures;
 
 /** TSC and local-APIC timer both count nanoseconds. */
 const tscKhz = 1_000_000;
@@ -43,20 +38,16 @@ const speculationControl = 1 << 26;
 /** BHI_CTRL, leaf 7 subleaf 2. */
 const branchHistoryControl = 1 << 4;
 
-/** The other leaves ignore what ECX holds. */
-const leavesWithSubleaves: readonly number[] = [7, 0xd];
-
 function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
-  const { features } = cpu.model;
-  const bits = featureWords(features, leaf, leavesWithSubleaves.includes(leaf) ? subleaf : 0);
   switch (leaf) {
     case 0:
       // GenuineIntel
       return [maxBasic, 0x756e_6547, 0x6c65_746e, 0x4965_6e69];
     case 1: {
-      const osxsave = features.has('xsave') && (cpu.state.low('cr4') & cr4.osxsave) !== 0 ? 1 << 27 : 0;
+      const bits = featureWords(cpu, leaf);
+      const osxsave = cpu.model.features.has('xsave') && (cpu.state.low('cr4') & cr4.osxsave) !== 0 ? 1 << 27 : 0;
       const clflushLine = 8 << 8;
-      return [cpuSignature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits[2] | osxsave, bits[3]];
+      return [cpuSignature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits.ecx | osxsave, bits.edx];
     }
     case 4:
       return cacheLeaf(subleaf);
@@ -64,13 +55,11 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
       // ARAT: the APIC timer never stops.
       return [4, 0, 0, 0];
     case 7:
-      // The engine does not speculate: ARCH_CAPABILITIES and SPEC_CTRL say so, and guests drop their mitigations.
-      if (subleaf === 0) return [2, bits[1], bits[2], archCapabilities | speculationControl];
-      return subleaf === 2 ? [0, 0, 0, branchHistoryControl] : [0, 0, 0, 0];
+      return structuredLeaf(featureWords(cpu, leaf), subleaf);
     case 0xb:
       return subleaf < 2 ? [0, 1, ((subleaf + 1) << 8) | subleaf, cpu.apicId] : [0, 0, subleaf, cpu.apicId];
     case 0xd:
-      return xsaveLeaf(cpu, subleaf, bits);
+      return xsaveLeaf(cpu, subleaf);
     case 0x15:
       return [1, 1, tscKhz * 1000, 0];
     case 0x16:
@@ -78,6 +67,12 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
     default:
       return [0, 0, 0, 0];
   }
+}
+
+/** The engine does not speculate: ARCH_CAPABILITIES and SPEC_CTRL say so, and guests drop their mitigations. */
+function structuredLeaf(bits: FeatureWords, subleaf: number): Leaf {
+  if (subleaf === 0) return [2, bits.ebx, bits.ecx, archCapabilities | speculationControl];
+  return subleaf === 2 ? [0, 0, 0, branchHistoryControl] : [0, 0, 0, 0];
 }
 
 /** L1 data, L1 instruction, L2; 64-byte lines. */
@@ -89,21 +84,21 @@ function cacheLeaf(subleaf: number): Leaf {
   return [0, 0, 0, 0];
 }
 
-function xsaveLeaf(cpu: Processor, subleaf: number, bits: Leaf): Leaf {
+function xsaveLeaf(cpu: Processor, subleaf: number): Leaf {
   if (!cpu.model.features.has('xsave')) return [0, 0, 0, 0];
   if (subleaf === 0) return [3, fpuStateSize, fpuStateSize, 0];
-  return subleaf === 1 ? bits : [0, 0, 0, 0];
+  const { eax, ebx, ecx, edx } = featureWords(cpu, 0xd, 1);
+  return subleaf === 1 ? [eax, ebx, ecx, edx] : [0, 0, 0, 0];
 }
 
 function extendedLeaf(cpu: Processor, leaf: number): Leaf {
-  const { features } = cpu.model;
-  const bits = featureWords(features, leaf, 0);
+  const bits = featureWords(cpu, leaf);
   switch (leaf) {
     case 0x8000_0000:
       return [maxExtended, 0, 0, 0];
     case 0x8000_0001:
       // SYSCALL is reported in 64-bit code alone, as Intel's processors do.
-      return [0, 0, bits[2], cpu.state.code64 ? bits[3] : bits[3] & ~(1 << 11)];
+      return [0, 0, bits.ecx, cpu.state.code64 ? bits.edx : bits.edx & ~(1 << 11)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004:
@@ -111,7 +106,7 @@ function extendedLeaf(cpu: Processor, leaf: number): Leaf {
     case 0x8000_0006:
       return [0, 0, (1024 << 16) | 0x8040, 0];
     case 0x8000_0007:
-      return bits;
+      return [bits.eax, bits.ebx, bits.ecx, bits.edx];
     case 0x8000_0008:
       return [physicalAddressBits | (48 << 8), 0, 0, 0];
     default:

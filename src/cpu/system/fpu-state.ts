@@ -5,7 +5,7 @@ import { fxImage, x87Reset, xsaveHeader, xstate } from '../../spec/x86/x87.ts';
 import { generalProtection, undefinedOpcode } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
-import { type CpuState, canonical } from '../state/cpu-state.ts';
+import type { CpuState } from '../state/cpu-state.ts';
 import { FpuRegisters, initializeX87, physicalRegister, summarized } from '../state/fpu-registers.ts';
 import { fpuImage, state } from '../state/layout.ts';
 
@@ -13,6 +13,11 @@ const { base } = fpuImage;
 
 /** Alignment checks look at the first field alone; an area that passes them can still be misaligned as a whole. */
 const checkedAlignment = 4;
+
+/** A linear address that the instruction has found canonical. */
+function linearArgument(cpu: CpuState, position: number): number {
+  return (cpu.scratchHigh(position) | 0) * 0x1_0000_0000 + cpu.scratch32(position);
+}
 
 /**
  * Argument 0, the address of an area; #AC or #GP(0) if it is not aligned. Argument 2 is what the processor touches first,
@@ -23,12 +28,12 @@ function areaAddress(
   alignment: number,
   probe: { offset: number; bytes: number; write: boolean },
 ): number {
-  const linear = canonical(cpu.state.scratch(0)) ?? 0;
-  if ((Number(cpu.state.scratch(0) & 63n) & (alignment - 1)) !== 0) {
+  const linear = linearArgument(cpu.state, 0);
+  if ((cpu.state.scratch32(0) & (alignment - 1)) !== 0) {
     cpu.mmu.checkAlignment(linear, checkedAlignment);
     throw generalProtection();
   }
-  const touched = canonical(cpu.state.scratch(2)) ?? 0;
+  const touched = linearArgument(cpu.state, 2);
   cpu.mmu.touch(touched, probe.bytes, probe.write);
   if (touched - linear !== probe.offset && touched >= linear) throw generalProtection();
   return linear;
@@ -48,8 +53,10 @@ function gatherX87(cpu: CpuState, wide: boolean): void {
   view.setUint16(base + fxImage.fsw, fpu.fsw, true);
   view.setUint16(base + fxImage.ftw, fpu.valid, true);
   view.setUint16(base + fxImage.fop, fpu.fop, true);
-  view.setBigUint64(base + fxImage.fip, wide ? fpu.fip : fpu.fip & 0xffff_ffffn, true);
-  view.setBigUint64(base + fxImage.fdp, wide ? fpu.fdp : fpu.fdp & 0xffff_ffffn, true);
+  view.setUint32(base + fxImage.fip, view.getUint32(state.fip, true), true);
+  view.setUint32(base + fxImage.fip + 4, wide ? view.getUint32(state.fip + 4, true) : 0, true);
+  view.setUint32(base + fxImage.fdp, view.getUint32(state.fdp, true), true);
+  view.setUint32(base + fxImage.fdp + 4, wide ? view.getUint32(state.fdp + 4, true) : 0, true);
   // From ST(0) up to R7, then from R0 on. The six bytes beside a register are always 0.
   const first = physicalRegister(fpu.fsw >> 11);
   const upper = state.fpr + fprBytes - first;
@@ -77,11 +84,12 @@ function scatterX87(cpu: CpuState, wide: boolean): void {
   fpu.fsw = summarized(view.getUint16(base + fxImage.fsw, true), fpu.fcw);
   fpu.valid = view.getUint8(base + fxImage.ftw);
   fpu.fop = view.getUint16(base + fxImage.fop, true);
-  const fip = view.getBigUint64(base + fxImage.fip, true);
-  const fdp = view.getBigUint64(base + fxImage.fdp, true);
   // The processor of the instruction oracle keeps 57 bits of the instruction pointer and 64 of the data pointer.
-  fpu.fip = wide ? BigInt.asIntN(57, fip) : fip & 0xffff_ffffn;
-  fpu.fdp = wide ? fdp : fdp & 0xffff_ffffn;
+  const fipHigh = (view.getInt32(base + fxImage.fip + 4, true) << 7) >> 7;
+  view.setUint32(state.fip, view.getUint32(base + fxImage.fip, true), true);
+  view.setInt32(state.fip + 4, wide ? fipHigh : 0, true);
+  view.setUint32(state.fdp, view.getUint32(base + fxImage.fdp, true), true);
+  view.setUint32(state.fdp + 4, wide ? view.getUint32(base + fxImage.fdp + 4, true) : 0, true);
   const first = physicalRegister(fpu.fsw >> 11);
   const upper = state.fpr + fprBytes - first;
   copyState(cpu, base + fxImage.st, first, upper);
@@ -130,7 +138,7 @@ function requestedComponents(cpu: CpuState): number {
 }
 
 function isZero(view: DataView, from: number, bytes: number): boolean {
-  for (let at = from; at < from + bytes; at += 8) if (view.getBigUint64(at, true) !== 0n) return false;
+  for (let at = from; at < from + bytes; at += 4) if (view.getInt32(at, true) !== 0) return false;
   return true;
 }
 
@@ -193,11 +201,12 @@ function saveExtended(cpu: Processor, optimized: boolean): number {
 /** XSTATE_BV of the staged header, checked. SDM Vol. 1 13.8.1: compaction is not supported. */
 function checkedHeader(cpu: CpuState): number {
   const { view } = cpu;
-  const xstateBv = view.getBigUint64(base + xsaveHeader.xstateBv, true);
-  if ((xstateBv & ~cpu.get64('xcr0')) !== 0n) throw generalProtection();
+  const xstateBv = view.getUint32(base + xsaveHeader.xstateBv, true);
+  const unknown = (xstateBv & ~cpu.low('xcr0')) | view.getInt32(base + xsaveHeader.xstateBv + 4, true);
+  if (unknown !== 0) throw generalProtection();
   if (!isZero(view, base + xsaveHeader.xcompBv, xsaveHeader.checkedEnd - xsaveHeader.xcompBv))
     throw generalProtection();
-  return Number(xstateBv);
+  return xstateBv;
 }
 
 function xrstor(cpu: Processor): number {

@@ -5,7 +5,7 @@ import { cr4, eflags } from '../../spec/x86/registers.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import { movFromDr, movToDr } from '../events/debug.ts';
 import { syscall, sysenter, sysexit, sysret } from '../events/fast-calls.ts';
-import { returnedFlags } from '../events/iret.ts';
+import { returnedFlags } from '../events/returned-flags.ts';
 import {
   farBranch,
   int1,
@@ -20,7 +20,7 @@ import { generalProtection, undefinedOpcode } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
 import { canonical } from '../state/cpu-state.ts';
-import { segmentIndex, shadowBit } from '../state/layout.ts';
+import { shadowBit } from '../state/layout.ts';
 import { clts, lmsw, movFromCr, movToCr, xgetbv, xsetbv } from './control-registers.ts';
 import { cpuid } from './cpuid.ts';
 import { fpuCalls } from './fpu-calls.ts';
@@ -33,9 +33,9 @@ export type HostCallImplementation = (cpu: Processor) => number;
 function timeStamp(cpu: Processor): number {
   const { state } = cpu;
   if ((state.low('cr4') & cr4.tsd) !== 0 && state.cpl > 0 && !state.real) throw generalProtection();
-  const value = cpu.readTsc();
-  state.setGpr32(0, Number(value & 0xffff_ffffn));
-  state.setGpr32(2, Number((value >> 32n) & 0xffff_ffffn));
+  state.setScratch(0, cpu.readTsc());
+  state.setGpr32(0, state.scratch32(0));
+  state.setGpr32(2, state.scratchHigh(0));
   return status.next;
 }
 
@@ -111,22 +111,6 @@ function setAc(cpu: Processor, on: boolean): number {
   return status.next;
 }
 
-function requireFsgsbase(cpu: Processor): number {
-  if ((cpu.state.low('cr4') & cr4.fsgsbase) === 0) throw undefinedOpcode();
-  return status.next;
-}
-
-function writeBase(cpu: Processor, index: number): number {
-  requireFsgsbase(cpu);
-  const base = cpu.state.scratch(0);
-  if (canonical(base) === undefined) throw generalProtection();
-  cpu.state.setSegmentBase(index, base);
-  return status.next;
-}
-
-/** A guest spins: give the thread away when it holds others up (one vCPU: never). */
-const pause: HostCallImplementation = () => status.next;
-
 export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> = {
   cpuid,
   rdtsc: timeStamp,
@@ -159,11 +143,6 @@ export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> =
   lsl: (cpu) => inspect(cpu, 'limit'),
   verr: (cpu) => verify(cpu, false),
   verw: (cpu) => verify(cpu, true),
-  rdfsbase: requireFsgsbase,
-  rdgsbase: requireFsgsbase,
-  wrfsbase: (cpu) => writeBase(cpu, segmentIndex.fs),
-  wrgsbase: (cpu) => writeBase(cpu, segmentIndex.gs),
-  pause,
   'mov-to-sreg': movToSreg,
   'pop-sreg': movToSreg,
   'load-far-segment': loadFarSegment,

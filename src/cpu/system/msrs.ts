@@ -20,8 +20,6 @@ const miscEnableValue = 0x1n;
 /** MSRs that are plain storage for the guest, with their reset values. */
 const plainMsrs: ReadonlyMap<number, bigint> = new Map<number, bigint>([
   [msr.sysenterCs, 0n],
-  [msr.star, 0n],
-  [msr.fmask, 0n],
   [msr.tscAux, 0n],
   [msr.debugControl, 0n],
   [specControlMsr, 0n],
@@ -40,7 +38,6 @@ const plainMsrs: ReadonlyMap<number, bigint> = new Map<number, bigint>([
 const addressMsrs: ReadonlyMap<number, bigint> = new Map<number, bigint>([
   [msr.sysenterEsp, 0n],
   [msr.sysenterEip, 0n],
-  [msr.lstar, 0n],
   [msr.cstar, 0n],
 ]);
 
@@ -124,6 +121,12 @@ export class MsrFile {
         return state.segmentBase(segmentIndex.gs);
       case msr.kernelGsBase:
         return state.kernelGsBase;
+      case msr.star:
+        return state.get64('star');
+      case msr.lstar:
+        return state.get64('lstar');
+      case msr.fmask:
+        return state.get64('fmask');
       case msr.tsc:
         return cpu.readTsc();
       case msr.tscAdjust:
@@ -148,6 +151,15 @@ export class MsrFile {
         return true;
       case msr.kernelGsBase:
         state.kernelGsBase = checkedAddress(value);
+        return true;
+      case msr.star:
+        state.set64('star', value);
+        return true;
+      case msr.lstar:
+        state.set64('lstar', checkedAddress(value));
+        return true;
+      case msr.fmask:
+        state.set64('fmask', value);
         return true;
       case msr.tsc:
         cpu.tscAdjust += BigInt.asIntN(64, value - cpu.readTsc());

@@ -97,6 +97,8 @@ rights:
 smap_ac:
   mov dword [TEST_PDE], TEST_PT + ALL
   mov dword [TEST_PT], TESTPAGES + ALL
+  mov eax, cr3
+  mov cr3, eax
   CASE 'smap.stac'
   stac
   AT mov al, [TESTLIN]

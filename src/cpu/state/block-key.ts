@@ -1,0 +1,17 @@
+/**
+ * The block key: what decoded and translated code depends on besides its bytes, as one number that is never 0. Emitted
+ * code switches between the two keys of 64-bit code itself (SYSCALL, SYSRET).
+ */
+
+/** Code size 16 is 0, 32 is 1. `step`: one instruction at a time. */
+export const modeBits = { size32: 1, size64: 2, real: 4, user: 8, step: 16, all: 31 } as const;
+
+export const blockKeyOf = (bits: number): number => 1 + bits;
+export const bitsOfBlockKey = (key: number): number => key - 1;
+
+export const blockKeys = {
+  kernel64: blockKeyOf(modeBits.size64),
+  user64: blockKeyOf(modeBits.size64 | modeBits.user),
+  /** The first of those that run one instruction at a time. */
+  firstStep: blockKeyOf(modeBits.step),
+} as const;
