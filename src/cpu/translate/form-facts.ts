@@ -60,6 +60,9 @@ class ProbingOps extends InterpreterOps {
 
   override enableInterrupts(): void {}
 
+  /** The translator leaves rare cases to the interpreter. */
+  override rarely(): void {}
+
   override finish(): void {
     this.#conditional++;
     super.finish();

@@ -118,6 +118,16 @@ export class TranslatorOps extends TranslatorMemory {
     this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
   }
 
+  /** The interpreter knows what to do then. */
+  override rarely(condition: Value): void {
+    this.code.if(condition, () => this.cold(() => this.leaveFault()), undefined, false);
+  }
+
+  override selectTlb(set: Value): void {
+    this.set(this.frame.tlbBase, set);
+    super.selectTlb(this.get(this.frame.tlbBase));
+  }
+
   /** Only slow paths that touch neither general registers nor flags nor the flow of control reach translated code. */
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {

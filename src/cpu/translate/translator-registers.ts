@@ -29,7 +29,7 @@ export interface RegionFrame {
   readonly pages: readonly number[];
   /** i64: instruction pointer of byte 0 of the first entry's page. */
   readonly codeBase: Local;
-  /** i32: state.tlbBase, which nothing inside a region changes. */
+  /** i32: state.tlbBase. */
   readonly tlbBase: Local;
   /** Continues at an offset: within the region if it can. */
   readonly branchTo: (offset: number) => void;
