@@ -120,6 +120,19 @@ export class Vcpu implements Processor {
     return this.#interpreter.translator.statistics;
   }
 
+  /** Counts for people, named with their units. */
+  statistics(): Readonly<Record<string, number>> {
+    const { regions, instructions, bytes, dropped, refused, milliseconds } = this.translatorStatistics;
+    return {
+      regions,
+      regionInstructions: instructions,
+      compiledBytes: bytes,
+      droppedRegions: dropped,
+      refusedEntries: refused,
+      translationSeconds: milliseconds / 1000,
+    };
+  }
+
   /** Power-on state. SDM Vol. 3A table 9-1. */
   reset(): void {
     this.tscAdjust = 0n;

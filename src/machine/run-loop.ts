@@ -86,6 +86,7 @@ export class RunLoop {
       idleSeconds: this.#idleNs / 1e9,
       budgetExits: this.#budgetExits,
       haltExits: this.#haltExits,
+      ...vcpu.statistics(),
     };
   }
 

@@ -32,7 +32,9 @@ export class CodeBuilder {
   readonly #locals: ValueType[] = [];
   readonly #free = new Map<ValueType, Local[]>();
   #live: Local[] = [];
-  readonly #hints: BranchHint[] = [];
+  #hints: BranchHint[] = [];
+  /** Those of the prologue, counted from its beginning. */
+  readonly #prologueHints: BranchHint[] = [];
   #depth = 0;
 
   constructor(parameters: readonly ValueType[]) {
@@ -169,10 +171,12 @@ export class CodeBuilder {
 
   /** Emits what runs before everything emitted so far and later: once the body shows which locals want initial values. */
   prologue(emit: () => void): void {
-    const body = this.#out;
+    const [body, hints] = [this.#out, this.#hints];
     this.#out = this.#prologue;
+    this.#hints = this.#prologueHints;
     emit();
     this.#out = body;
+    this.#hints = hints;
   }
 
   /** A block; branching to its label leaves it. */
@@ -279,10 +283,14 @@ export class CodeBuilder {
       head.unsigned(group.count);
       head.byte(valueTypeCode[group.type]);
     }
+    const prologueAt = head.length;
     head.append(this.#prologue.bytes());
-    const shift = head.length;
+    const bodyAt = head.length;
     head.append(this.#out.bytes());
     head.byte(control.end);
-    return { body: head.bytes(), hints: this.#hints.map((hint) => ({ ...hint, offset: hint.offset + shift })) };
+    const moved = (hints: readonly BranchHint[], by: number): BranchHint[] =>
+      hints.map((hint) => ({ ...hint, offset: hint.offset + by }));
+    // In ascending order, or an engine ignores them all.
+    return { body: head.bytes(), hints: [...moved(this.#prologueHints, prologueAt), ...moved(this.#hints, bodyAt)] };
   }
 }

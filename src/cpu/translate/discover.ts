@@ -39,6 +39,10 @@ export interface CodeSource {
   decode(offset: number): DecodeResult | undefined;
   /** Whether the interpreter has met code at `offset`. */
   isKnown(offset: number): boolean;
+  /** Whether jumps to code at `offset` were seen; not counting those within regions. */
+  isReached(offset: number): boolean;
+  /** Whether they are frequent. */
+  isWarm(offset: number): boolean;
   /** Whether the translator takes an instruction; the others end a block and run in the interpreter. */
   translatable(instruction: Instruction): boolean;
 }
@@ -80,10 +84,11 @@ class Explorer {
     }
   }
 
-  #lead(offset: number, list: number[]): void {
-    if (!this.#source.isKnown(offset)) return;
+  /** Code that nothing leads to is left out until something does; functions are worth their room when they are hot. */
+  #lead(offset: number, called: boolean): void {
+    if (!(called ? this.#source.isWarm(offset) : this.#source.isReached(offset))) return;
     this.leaders.add(offset);
-    list.push(offset);
+    (called ? this.#calls : this.#pending).push(offset);
   }
 
   #run(start: number): void {
@@ -102,7 +107,7 @@ class Explorer {
       const target = targetOf(here);
       if (isCall(instruction) || instruction.row.semantics === 'call-indirect') this.#reenter(next);
       if (target !== undefined) {
-        this.#lead(target, isCall(instruction) ? this.#calls : this.#pending);
+        this.#lead(target, isCall(instruction));
         this.leaders.add(next);
       }
       if (instruction.row.endsBlock === true && !isSti(instruction)) return;

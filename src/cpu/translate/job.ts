@@ -7,6 +7,9 @@ export interface CodePage {
   readonly bytes: Uint8Array;
   /** Where the interpreter has met instructions. */
   readonly known: Uint8Array;
+  /** Of these, where jumps have led more than once, and where they lead often. */
+  readonly reached: Uint8Array;
+  readonly warm: Uint8Array;
   /** Of these, where a region may begin: none does yet. */
   readonly free: Uint8Array;
 }

@@ -46,6 +46,16 @@ export class RegionSource implements CodeSource {
     return page !== undefined && hasBit(page.known, offset & 0xfff);
   }
 
+  isReached(offset: number): boolean {
+    const page = this.#pageOf(offset);
+    return page !== undefined && hasBit(page.reached, offset & 0xfff);
+  }
+
+  isWarm(offset: number): boolean {
+    const page = this.#pageOf(offset);
+    return page !== undefined && hasBit(page.warm, offset & 0xfff);
+  }
+
   /** Whether a region may begin at `offset`. */
   isFree(offset: number): boolean {
     const page = this.#pageOf(offset);

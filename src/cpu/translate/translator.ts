@@ -23,7 +23,10 @@ import { setBit } from './job.ts';
 import { type Placement, type RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
-const hotOverflows = 3;
+const hotOverflows = 8;
+/** Counts of entries from which on a record is a jump's target that matters, and a function that does. */
+const reachedHeat = 2;
+const warmHeat = 64;
 /** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
 const maxJobs = 2;
@@ -199,13 +202,21 @@ export class Translator {
 
   #snapshot(ramPage: number): CodePage {
     const { memory, code } = this.#options;
-    const known = new Uint8Array(pageSize / 8);
-    const free = new Uint8Array(pageSize / 8);
+    const [known, reached, warm, free] = Array.from({ length: 4 }, () => new Uint8Array(pageSize / 8)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
     for (const [offset, address] of code.offsets(ramPage, mode64)) {
       setBit(known, offset);
       if (!this.#isOutdated(address)) setBit(free, offset);
+      const heat = this.#heat.has(address) ? recordHeat.settled : this.#view.getUint8(address + record.heat);
+      if (heat >= reachedHeat) setBit(reached, offset);
+      if (heat >= warmHeat) setBit(warm, offset);
     }
-    return { ramPage, bytes: memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize), known, free };
+    const bytes = memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize);
+    return { ramPage, bytes, known, reached, warm, free };
   }
 
   /** The record's code changed while it waited, or is translated already. */
