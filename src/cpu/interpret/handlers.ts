@@ -42,9 +42,9 @@ export const regionType = { parameters: ['i32', 'i32'], results: ['i32'] } as co
 
 export const sharedTypes = {
   segmentLinear: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
-  readSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
-  readForWriteSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
-  writeSlow: { parameters: ['i64', 'i32'], results: ['i32'] },
+  readSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
+  readForWriteSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
+  writeSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
   host: { parameters: ['i32', 'i32'], results: ['i32'] },
   settle: { parameters: [], results: [] },
 } as const;

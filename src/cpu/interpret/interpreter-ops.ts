@@ -21,7 +21,10 @@ import { status } from './status.ts';
 export interface SharedFunctions {
   /** (segment address, offset, last byte, wanted access bits) → linear i64; check state.fault. */
   readonly segmentLinear: number;
-  /** (linear i64, bytes, perhaps with `stackAccess`) → status; the value comes in state.scratch. */
+  /**
+   * (linear i64, bytes, perhaps with `stackAccess`, tag i64) → status; the value comes in state.scratch. The tag that did
+   * not match is there for the engine's sake: a load that nothing but a comparison uses is done twice by V8.
+   */
   readonly readSlow: number;
   /** As readSlow, but demands write access. */
   readonly readForWriteSlow: number;
@@ -66,6 +69,16 @@ export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as num
 export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
 
 const guestRam = 1;
+
+/** log2 of a TLB entry's size. */
+export const tlbEntryShift = Math.log2(tlb.entrySize);
+
+/** A look into the TLB: whether it hit (i32), the tag found there (i64, bound), and where the operand lies in RAM (i32). */
+export interface Probe {
+  readonly hit: Value;
+  readonly tag: Value;
+  readonly ram: Value;
+}
 
 /** Added to the byte count of a slow access by way of the stack segment: not canonical, it is #SS instead of #GP. */
 export const stackAccess = 0x100;
@@ -159,27 +172,22 @@ export class InterpreterOps extends Ops {
     return linear;
   }
 
-  /** The TLB entry (i32 address in memory 0) that `linear` maps to; `table` is the offset of the read or write table. */
-  #tlbEntry(linear: Value): Value {
-    const index = this.and(this.wrap(this.shrU(linear, 12)), tlb.entries - 1);
-    return this.let(this.add(this.loadState32(state.tlbBase), this.shl(index, 4)));
-  }
-
-  #tlbHit(entry: Value, linear: Value, bytes: number, table: number): Value {
-    const page = this.and(this.add(linear, bytes - 1), -4096n);
-    return this.eq(this.loadState64(entry, table + tlb.tag), page);
-  }
-
-  #ramAddress(entry: Value, linear: Value, table: number): Value {
-    return this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
+  /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
+  #probe(linear: Value, bytes: number, table: number): Probe {
+    const index = this.and(this.wrap(this.shrU(linear, 12 - tlbEntryShift)), (tlb.entries - 1) << tlbEntryShift);
+    const entry = this.let(this.add(this.loadState32(state.tlbBase), index));
+    const tag = this.let(this.loadState64(entry, table + tlb.tag));
+    const hit = this.eq(tag, this.and(this.add(linear, bytes - 1), -4096n));
+    const ram = this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
+    return { hit, tag, ram };
   }
 
   #scratchValue(bytes: number): Value {
     return loadFrom(guestLoad(bytes), memoryType(bytes), this.i32(0), state.scratch, 0);
   }
 
-  #callSlow(functionIndex: number, linear: Value, bytes: number): void {
-    const failed = callFor('i32', functionIndex, [linear, this.#accessArgument(linear, bytes)]);
+  #callSlow(functionIndex: number, linear: Value, bytes: number, tag: Value): void {
+    const failed = callFor('i32', functionIndex, [linear, this.#accessArgument(linear, bytes), tag]);
     this.ifUnlikely(failed, () => this.leaveFault());
   }
 
@@ -195,15 +203,15 @@ export class InterpreterOps extends Ops {
   loadMemory(linear: Value, bytes: number): Value {
     const type = memoryType(bytes);
     const result = this.variable(type);
-    const entry = this.#tlbEntry(linear);
+    const probe = this.#probe(linear, bytes, 0);
     this.ifLikely(
-      this.#tlbHit(entry, linear, bytes, 0),
+      probe.hit,
       () => {
-        const address = this.#ramAddress(entry, linear, 0);
+        const address = probe.ram;
         this.set(result, loadFrom(guestLoad(bytes), type, address, 0, guestRam));
       },
       () => {
-        this.#callSlow(this.#functions.readSlow, linear, bytes);
+        this.#callSlow(this.#functions.readSlow, linear, bytes, probe.tag);
         this.set(result, this.#scratchValue(bytes));
       },
     );
@@ -212,11 +220,11 @@ export class InterpreterOps extends Ops {
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
     const bound = this.let(value);
-    const entry = this.#tlbEntry(linear);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
     this.ifLikely(
-      this.#tlbHit(entry, linear, bytes, tlb.writeOffset),
-      () => this.#storeRam(this.#ramAddress(entry, linear, tlb.writeOffset), bytes, bound),
-      () => this.#storeSlow(linear, bytes, bound),
+      probe.hit,
+      () => this.#storeRam(probe.ram, bytes, bound),
+      () => this.#storeSlow(linear, bytes, bound, probe.tag),
     );
   }
 
@@ -224,9 +232,9 @@ export class InterpreterOps extends Ops {
     this.code.store(guestStore(bytes), address, value, 0, guestRam);
   }
 
-  #storeSlow(linear: Value, bytes: number, value: Value): void {
+  #storeSlow(linear: Value, bytes: number, value: Value, tag: Value): void {
     this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
-    this.#callSlow(this.#functions.writeSlow, linear, bytes);
+    this.#callSlow(this.#functions.writeSlow, linear, bytes, tag);
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
@@ -234,16 +242,16 @@ export class InterpreterOps extends Ops {
     const old = this.variable(type);
     const address = this.variable('i32');
     const direct = this.variable('i32');
-    const entry = this.#tlbEntry(linear);
-    this.set(direct, this.#tlbHit(entry, linear, bytes, tlb.writeOffset));
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    this.set(direct, probe.hit);
     this.ifLikely(
       this.get(direct),
       () => {
-        this.set(address, this.#ramAddress(entry, linear, tlb.writeOffset));
+        this.set(address, probe.ram);
         this.set(old, loadFrom(guestLoad(bytes), type, this.get(address), 0, guestRam));
       },
       () => {
-        this.#callSlow(this.#functions.readForWriteSlow, linear, bytes);
+        this.#callSlow(this.#functions.readForWriteSlow, linear, bytes, probe.tag);
         this.set(old, this.#scratchValue(bytes));
       },
     );
@@ -251,19 +259,19 @@ export class InterpreterOps extends Ops {
     this.ifLikely(
       this.get(direct),
       () => this.#storeRam(this.get(address), bytes, changed),
-      () => this.#storeSlow(linear, bytes, changed),
+      () => this.#storeSlow(linear, bytes, changed, probe.tag),
     );
     return this.get(old);
   }
 
   copyInPage(source: Value, target: Value, bytes: Value): Value {
     const done = this.variable('i32', this.i32(0));
-    const from = this.#tlbEntry(source);
-    const to = this.#tlbEntry(target);
-    this.if(this.and(this.#tlbHit(from, source, 1, 0), this.#tlbHit(to, target, 1, tlb.writeOffset)), () => {
+    const from = this.#probe(source, 1, 0);
+    const to = this.#probe(target, 1, tlb.writeOffset);
+    this.if(this.and(from.hit, to.hit), () => {
       const length = this.let(this.wrap(bytes));
-      const sourceRam = this.let(this.#ramAddress(from, source, 0));
-      const targetRam = this.let(this.#ramAddress(to, target, tlb.writeOffset));
+      const sourceRam = this.let(from.ram);
+      const targetRam = this.let(to.ram);
       // Overlapping with the target above the source, REP MOVS repeats a pattern; memory.copy would not.
       this.if(this.geU(this.sub(targetRam, sourceRam), length), () => {
         this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
@@ -275,21 +283,21 @@ export class InterpreterOps extends Ops {
 
   fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value {
     const done = this.variable('i32', this.i32(0));
-    const entry = this.#tlbEntry(target);
+    const probe = this.#probe(target, 1, tlb.writeOffset);
     const byte = this.let(this.and(this.wrap(element), 0xff));
     const pattern = 0x0101_0101_0101_0101n & ((1n << BigInt(elementBytes * 8)) - 1n);
     const repeated = this.resizeU(this.mul(this.extendU(byte), pattern), 64, elementBytes * 8);
-    this.if(this.and(this.#tlbHit(entry, target, 1, tlb.writeOffset), this.eq(repeated, element)), () => {
-      this.code.memoryFill(guestRam, this.#ramAddress(entry, target, tlb.writeOffset), byte, this.wrap(bytes));
+    this.if(this.and(probe.hit, this.eq(repeated, element)), () => {
+      this.code.memoryFill(guestRam, probe.ram, byte, this.wrap(bytes));
       this.set(done, this.i32(1));
     });
     return this.get(done);
   }
 
   probeWrite(linear: Value, bytes: number): void {
-    const entry = this.#tlbEntry(linear);
-    this.ifUnlikely(this.isZero(this.#tlbHit(entry, linear, bytes, tlb.writeOffset)), () => {
-      this.#callSlow(this.#functions.readForWriteSlow, linear, bytes);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    this.ifUnlikely(this.isZero(probe.hit), () => {
+      this.#callSlow(this.#functions.readForWriteSlow, linear, bytes, probe.tag);
     });
   }
 

@@ -107,7 +107,9 @@ export const state = {
   fmask: 0x550,
   /** i64. Where the last STI that set IF without a slow path went on: no interrupt comes before that instruction. */
   afterSti: 0x558,
-  end: 0x560,
+  /** i32. Moves on by `mappingStep` whenever the code TLB forgets something. */
+  mapping: 0x560,
+  end: 0x568,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -198,6 +200,15 @@ export const jumpCache = {
   record: 8,
   region: 12,
 } as const;
+
+/** What `state.mapping` counts in: block keys fit below. */
+export const mappingStep = 64;
+
+/**
+ * By region: i32, `state.mapping` and block key (in one word) under which all its pages were last found where the region
+ * expects them.
+ */
+export const regionPlaces = { base: 0xa_0000, regions: 1 << 15 } as const;
 
 /** How a region is referred to: index in the table of regions, and number of the entry. */
 export const regionReference = { entryBits: 6 } as const;

@@ -4,6 +4,7 @@
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
+import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
@@ -13,7 +14,7 @@ import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { codeTag, codeTlbEntry, emitLookup } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { codeTlb, jumpCache, regionReference, state } from '../state/layout.ts';
+import { codeTlb, jumpCache, regionPlaces, regionReference, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
@@ -249,18 +250,24 @@ const pick = (e: Emitter, index: Value, constants: readonly bigint[]): Value =>
 function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local): void {
   if (input.pages.length === 1) return;
   const e = new Emitter(code);
-  for (const { distance, ramOffset } of input.pages) {
-    const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
-    const entry = e.let(codeTlbEntry(e, linear));
-    const there = e.and(
-      e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)),
-      e.eq(e.loadState32(entry, codeTlb.page), ramOffset),
-    );
-    e.ifUnlikely(e.isZero(there), () => {
-      e.storeState32(state.record, code.get(code.parameter(0)));
-      code.return(i32Constant(status.misplaced));
-    });
-  }
+  const index = e.shrU(code.get(code.parameter(1)), regionReference.entryBits);
+  const place = e.let(e.add(e.shl(index, 2), regionPlaces.base));
+  const now = e.let(e.or(e.loadState32(state.mapping), e.loadState32(state.blockKey)));
+  e.ifUnlikely(e.ne(e.loadState32(place, 0), now), () => {
+    for (const { distance, ramOffset } of input.pages) {
+      const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
+      const entry = e.let(codeTlbEntry(e, linear));
+      const there = e.and(
+        e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)),
+        e.eq(e.loadState32(entry, codeTlb.page), ramOffset),
+      );
+      e.ifUnlikely(e.isZero(there), () => {
+        e.storeState32(state.record, code.get(code.parameter(0)));
+        code.return(i32Constant(status.misplaced));
+      });
+    }
+    e.storeState(store.i32, place, 0, now);
+  });
 }
 
 /** Emits the function of a region. The module's type 0 must be `regionType`, its table 0 that of regions. */

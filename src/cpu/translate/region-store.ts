@@ -4,10 +4,10 @@ import type { WasmTable } from '../../wasm/webassembly.ts';
 import { pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { regionReference, state } from '../state/layout.ts';
+import { regionPlaces, regionReference, state } from '../state/layout.ts';
 import type { RegionEntry, RegionPages } from './job.ts';
 
-export const maxRegions = 32_768;
+export const maxRegions = regionPlaces.regions;
 const chunkShift = 6;
 /** Times that a region may be found misplaced before it is given up. */
 const maxMisplaced = 16;
@@ -106,6 +106,7 @@ export class RegionStore {
   add(region: NewRegion, modeIndex: number): void {
     const index = this.#free.pop() ?? this.#next++;
     this.#table.set(index, region.function);
+    this.#view.setInt32(regionPlaces.base + index * 4, 0, true);
     if (region.module.live++ === 0) this.bytes += region.module.bytes;
     const entries = region.entries.map(({ record: address, ramOffset, page }, number): Entry => {
       const original = new Uint8Array(this.#view.buffer, address, record.size).slice();

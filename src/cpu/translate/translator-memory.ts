@@ -2,33 +2,37 @@
 import { callFor, loadFrom } from '../../wasm/expression.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
-import { guestLoad, guestStore, memoryType, regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
+import {
+  guestLoad,
+  guestStore,
+  memoryType,
+  type Probe,
+  regionAccess,
+  stackAccess,
+  tlbEntryShift,
+} from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { TranslatorFlags } from './translator-flags.ts';
 
 const guestRam = 1;
 
 export abstract class TranslatorMemory extends TranslatorFlags {
-  #tlbEntry(linear: Value): Value {
-    const index = this.and(this.wrap(this.shrU(linear, 12)), tlb.entries - 1);
-    return this.let(this.add(this.get(this.frame.tlbBase), this.shl(index, 4)));
-  }
-
-  #tlbHit(entry: Value, linear: Value, bytes: number, table: number): Value {
-    const page = this.and(this.add(linear, bytes - 1), -4096n);
-    return this.eq(super.loadState64(entry, table + tlb.tag), page);
-  }
-
-  #ramAddress(entry: Value, linear: Value, table: number): Value {
-    return this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
+  /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
+  #probe(linear: Value, bytes: number, table: number): Probe {
+    const index = this.and(this.wrap(this.shrU(linear, 12 - tlbEntryShift)), (tlb.entries - 1) << tlbEntryShift);
+    const entry = this.let(this.add(this.get(this.frame.tlbBase), index));
+    const tag = this.let(super.loadState64(entry, table + tlb.tag));
+    const hit = this.eq(tag, this.and(this.add(linear, bytes - 1), -4096n));
+    const ram = this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
+    return { hit, tag, ram };
   }
 
   /** A slow path that fails, or refuses to overwrite code, leaves the region with nothing done. */
-  #callSlow(functionIndex: number, linear: Value, bytes: number): void {
+  #callSlow(functionIndex: number, linear: Value, bytes: number, tag: Value): void {
     const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running, true);
     const access = bytes | regionAccess | (segment === segmentIndex.flatStack ? stackAccess : 0);
     this.code.if(
-      callFor('i32', functionIndex, [linear, this.i32(access)]),
+      callFor('i32', functionIndex, [linear, this.i32(access), tag]),
       () => this.cold(() => this.leaveFault()),
       undefined,
       false,
@@ -38,12 +42,12 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   loadMemory(linear: Value, bytes: number): Value {
     const type = memoryType(bytes);
     const result = this.variable(type);
-    const entry = this.#tlbEntry(linear);
+    const probe = this.#probe(linear, bytes, 0);
     this.code.if(
-      this.#tlbHit(entry, linear, bytes, 0),
-      () => this.set(result, loadFrom(guestLoad(bytes), type, this.#ramAddress(entry, linear, 0), 0, guestRam)),
+      probe.hit,
+      () => this.set(result, loadFrom(guestLoad(bytes), type, probe.ram, 0, guestRam)),
       () => {
-        this.#callSlow(this.frame.functions.readSlow, linear, bytes);
+        this.#callSlow(this.frame.functions.readSlow, linear, bytes, probe.tag);
         this.set(result, this.#scratchValue(bytes, type));
       },
       true,
@@ -57,11 +61,11 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
     const bound = this.let(value);
-    const entry = this.#tlbEntry(linear);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
     this.code.if(
-      this.#tlbHit(entry, linear, bytes, tlb.writeOffset),
-      () => this.#storeRam(this.#ramAddress(entry, linear, tlb.writeOffset), bytes, bound),
-      () => this.#storeSlow(linear, bytes, bound),
+      probe.hit,
+      () => this.#storeRam(probe.ram, bytes, bound),
+      () => this.#storeSlow(linear, bytes, bound, probe.tag),
       true,
     );
   }
@@ -70,9 +74,9 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     this.code.store(guestStore(bytes), address, value, 0, guestRam);
   }
 
-  #storeSlow(linear: Value, bytes: number, value: Value): void {
+  #storeSlow(linear: Value, bytes: number, value: Value, tag: Value): void {
     this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
-    this.#callSlow(this.frame.functions.writeSlow, linear, bytes);
+    this.#callSlow(this.frame.functions.writeSlow, linear, bytes, tag);
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
@@ -80,16 +84,16 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     const old = this.variable(type);
     const address = this.variable('i32');
     const direct = this.variable('i32');
-    const entry = this.#tlbEntry(linear);
-    this.set(direct, this.#tlbHit(entry, linear, bytes, tlb.writeOffset));
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    this.set(direct, probe.hit);
     this.code.if(
       this.get(direct),
       () => {
-        this.set(address, this.#ramAddress(entry, linear, tlb.writeOffset));
+        this.set(address, probe.ram);
         this.set(old, loadFrom(guestLoad(bytes), type, this.get(address), 0, guestRam));
       },
       () => {
-        this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes);
+        this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, probe.tag);
         this.set(old, this.#scratchValue(bytes, type));
       },
       true,
@@ -98,16 +102,20 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     this.code.if(
       this.get(direct),
       () => this.#storeRam(this.get(address), bytes, changed),
-      () => this.#storeSlow(linear, bytes, changed),
+      () => this.#storeSlow(linear, bytes, changed, probe.tag),
       true,
     );
     return this.get(old);
   }
 
   probeWrite(linear: Value, bytes: number): void {
-    const entry = this.#tlbEntry(linear);
-    const miss = this.isZero(this.#tlbHit(entry, linear, bytes, tlb.writeOffset));
-    this.code.if(miss, () => this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes), undefined, false);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    this.code.if(
+      this.isZero(probe.hit),
+      () => this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, probe.tag),
+      undefined,
+      false,
+    );
   }
 
   protected segmentBase(): Value {
@@ -116,13 +124,13 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   copyInPage(source: Value, target: Value, bytes: Value): Value {
     const done = this.variable('i32', this.i32(0));
-    const from = this.#tlbEntry(source);
-    const to = this.#tlbEntry(target);
-    const hit = this.and(this.#tlbHit(from, source, 1, 0), this.#tlbHit(to, target, 1, tlb.writeOffset));
+    const from = this.#probe(source, 1, 0);
+    const to = this.#probe(target, 1, tlb.writeOffset);
+    const hit = this.and(from.hit, to.hit);
     this.code.if(hit, () => {
       const length = this.let(this.wrap(bytes));
-      const sourceRam = this.let(this.#ramAddress(from, source, 0));
-      const targetRam = this.let(this.#ramAddress(to, target, tlb.writeOffset));
+      const sourceRam = this.let(from.ram);
+      const targetRam = this.let(to.ram);
       this.code.if(this.geU(this.sub(targetRam, sourceRam), length), () => {
         this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
         this.set(done, this.i32(1));
@@ -133,12 +141,12 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value {
     const done = this.variable('i32', this.i32(0));
-    const entry = this.#tlbEntry(target);
+    const probe = this.#probe(target, 1, tlb.writeOffset);
     const byte = this.let(this.and(this.wrap(element), 0xff));
     const pattern = 0x0101_0101_0101_0101n & ((1n << BigInt(elementBytes * 8)) - 1n);
     const repeated = this.resizeU(this.mul(this.extendU(byte), pattern), 64, elementBytes * 8);
-    this.code.if(this.and(this.#tlbHit(entry, target, 1, tlb.writeOffset), this.eq(repeated, element)), () => {
-      this.code.memoryFill(guestRam, this.#ramAddress(entry, target, tlb.writeOffset), byte, this.wrap(bytes));
+    this.code.if(this.and(probe.hit, this.eq(repeated, element)), () => {
+      this.code.memoryFill(guestRam, probe.ram, byte, this.wrap(bytes));
       this.set(done, this.i32(1));
     });
     return this.get(done);
