@@ -174,7 +174,7 @@ export class InterpreterOps extends Ops {
 
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
   #probe(linear: Value, bytes: number, table: number): Probe {
-    const index = this.and(this.wrap(this.shrU(linear, 12 - tlbEntryShift)), (tlb.entries - 1) << tlbEntryShift);
+    const index = this.wrap(this.and(this.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
     const entry = this.let(this.add(this.loadState32(state.tlbBase), index));
     const tag = this.let(this.loadState64(entry, table + tlb.tag));
     const hit = this.eq(tag, this.and(this.add(linear, bytes - 1), -4096n));

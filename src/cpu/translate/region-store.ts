@@ -18,9 +18,14 @@ export interface RegionModule {
   live: number;
 }
 
-/** An entry's record as the interpreter runs it, and where its code lies. */
-interface Entry extends RegionEntry {
+/** An entry with its number in the region, and its record. */
+export interface NumberedEntry extends RegionEntry {
+  readonly number: number;
   readonly record: number;
+}
+
+/** An entry with its record as the interpreter runs it. */
+interface Entry extends NumberedEntry {
   readonly original: Uint8Array;
 }
 
@@ -47,7 +52,7 @@ export interface Placement {
 export interface NewRegion {
   readonly function: unknown;
   readonly module: RegionModule;
-  readonly entries: readonly (RegionEntry & { readonly record: number })[];
+  readonly entries: readonly NumberedEntry[];
   readonly pages: RegionPages;
   readonly chunks: ReadonlySet<number>;
   readonly instructions: number;
@@ -108,14 +113,15 @@ export class RegionStore {
     this.#table.set(index, region.function);
     this.#view.setInt32(regionPlaces.base + index * 4, 0, true);
     if (region.module.live++ === 0) this.bytes += region.module.bytes;
-    const entries = region.entries.map(({ record: address, ramOffset, page }, number): Entry => {
+    const entries = region.entries.map((entry): Entry => {
+      const { record: address, ramOffset, number } = entry;
       const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
       const reference = (index << regionReference.entryBits) | number;
       this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
       this.#view.setUint8(address + record.heat, recordHeat.settled);
       this.#view.setInt32(address + record.immediate, reference, true);
       this.#jumps.enter(ramOffset, modeIndex, address, reference);
-      return { record: address, ramOffset, page, original };
+      return { ...entry, original };
     });
     const { module, pages, chunks, instructions } = region;
     const added: Region = { index, entries, pages, module, chunks, instructions, misplaced: 0 };

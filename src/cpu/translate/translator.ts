@@ -12,7 +12,6 @@ import { record, recordHeat } from '../interpret/record.ts';
 import { gatherPages } from './gather-pages.ts';
 import type {
   CodePage,
-  RegionEntry,
   RegionPages,
   RegionRequest,
   TranslatedRegion,
@@ -20,7 +19,7 @@ import type {
   TranslationService,
 } from './job.ts';
 import { setBit } from './job.ts';
-import { type Placement, type RegionModule, RegionStore } from './region-store.ts';
+import { type NumberedEntry, type Placement, type RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 8;
@@ -254,9 +253,14 @@ export class Translator {
     const functions = this.#functionsOf(result);
     const module: RegionModule = { bytes: result.bytes + moduleOverhead, live: 0 };
     for (const [position, region] of result.regions.entries()) {
-      if (region.chunks.some((chunk) => overwritten.has(chunk))) continue;
       const entries = this.#entriesOf(region);
-      if (entries === undefined) continue;
+      const [first] = entries;
+      if (first === undefined || first.number !== 0) continue;
+      if (region.chunks.some((chunk) => overwritten.has(chunk))) {
+        // What it was made of is gone; what is there now may get hot again.
+        this.#view.setUint8(first.record + record.heat, 0);
+        continue;
+      }
       const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
       this.#store.add({ function: functions[position], module, entries, pages, chunks, instructions }, mode64);
@@ -265,13 +269,11 @@ export class Translator {
     }
   }
 
-  /** A region's entries with their records; undefined if one of them is another region's by now, or gone. */
-  #entriesOf(region: TranslatedRegion): (RegionEntry & { record: number })[] | undefined {
-    const entries = region.entries.map((entry) => ({
-      ...entry,
-      record: this.#options.code.known(entry.ramOffset, mode64),
-    }));
-    return entries.some(({ record: address }) => address === 0 || this.#isOutdated(address)) ? undefined : entries;
+  /** A region's entries with their numbers and records, without those that are another region's by now, or gone. */
+  #entriesOf(region: TranslatedRegion): NumberedEntry[] {
+    return region.entries
+      .map((entry, number) => ({ ...entry, number, record: this.#options.code.known(entry.ramOffset, mode64) }))
+      .filter(({ record: address }) => address !== 0 && !this.#isOutdated(address));
   }
 
   /** The region behind a record, with its pages counted from the record's. */
