@@ -1,8 +1,8 @@
 /** One virtual CPU: state, slow paths and the run loop around the interpreter. */
 import type { PortBus } from '../device-model/port-io.ts';
-import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
 import { eflags } from '../spec/x86/registers.ts';
-import { describeCode } from './describe-code.ts';
+import { CodeRunner } from './code-runner.ts';
 import { hostCalls } from './emit/host-calls.ts';
 import { DebugUnit } from './events/debug.ts';
 import { deliverDue } from './events/due.ts';
@@ -23,8 +23,7 @@ import { segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
-import type { Candidate, TranslatorStatistics } from './translate/translator.ts';
-import { Verifier } from './translate/verifier.ts';
+import type { TranslatorStatistics } from './translate/translator.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
 /** Why `run` came back. */
@@ -32,9 +31,6 @@ export type VcpuExit = 'budget' | 'halt' | 'shutdown';
 
 /** Slow paths between two looks at the clock, which itself takes as long as one. */
 const slowPathsPerLook = 32;
-
-/** Times that a lockstep run checks each region. */
-const maxVerifiedRuns = 20;
 
 const accessKinds = ['read', 'readForWrite', 'write'] as const;
 
@@ -59,11 +55,8 @@ export class Vcpu implements Processor {
   readonly #nowNs: () => number;
   readonly #random: () => bigint;
   readonly tscChanged: () => void;
-  readonly #translates: VcpuOptions['translates'];
-  readonly #verifier: Verifier;
-  readonly #verifiedRuns = new Map<number, number>();
   readonly #interpreter: Interpreter;
-  readonly #fetcher: Fetcher;
+  readonly #runner: CodeRunner;
   readonly #fault: RecordedFault;
   readonly #mode: ModeTracker;
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
@@ -84,7 +77,6 @@ export class Vcpu implements Processor {
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
-    this.#translates = options.translates;
     this.#view = new DataView(buffer);
     this.#fault = new RecordedFault(this.#view);
     this.state = new CpuState(buffer);
@@ -103,16 +95,14 @@ export class Vcpu implements Processor {
       nowMs: () => options.nowNs() / 1e6,
       onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
     });
-    this.#verifier = new Verifier({
-      view: this.#view,
-      log: this.mmu.log,
-      flush: () => this.mmu.tlb.flushAll(),
-      settle: () => this.#settleFlags(),
-      step: () => this.#stepOnce(),
-      describe: (rip) => describeCode(this, rip),
+    this.#runner = new CodeRunner({
+      cpu: this,
+      interpreter: this.#interpreter,
+      fetcher: new Fetcher(this.#view, options.memory, options.mmio, this.mmu, this.#interpreter),
+      fault: this.#fault,
+      mode: this.#mode,
+      translates: options.translates,
     });
-    this.#fetcher = new Fetcher(this.#view, options.memory, options.mmio, this.mmu, this.#interpreter);
-    this.#fetcher.caching = options.translates !== 'verify';
     this.reset();
   }
 
@@ -253,7 +243,7 @@ export class Vcpu implements Processor {
     this.#view.setInt32(state.extraCost, 0, true);
     this.#view.setInt32(state.request, 0, true);
     const exit = this.#loop();
-    this.#interpreter.translator.work();
+    this.#runner.translate();
     const spent = budget - this.#view.getInt32(state.budget, true);
     this.instructions += spent - this.#view.getInt32(state.extraCost, true);
     return exit;
@@ -264,10 +254,8 @@ export class Vcpu implements Processor {
       if (!deliverDue(this)) return 'shutdown';
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
-      let result = step ? this.#step() : this.#dispatch();
-      while (result === status.misplaced || result === status.redo)
-        result = result === status.redo ? this.#stepOnce() : this.#runMisplaced();
-      this.#settleFlags();
+      const result = step ? this.#step() : this.#runner.run();
+      this.#runner.settleFlags();
       switch (result) {
         case status.budget:
           return 'budget';
@@ -275,7 +263,7 @@ export class Vcpu implements Processor {
           this.halted = true;
           break;
         case status.hot:
-          this.#noteHot();
+          this.#runner.noteHot();
           break;
         case status.fault:
           if (!this.#raiseRecorded()) return 'shutdown';
@@ -289,102 +277,6 @@ export class Vcpu implements Processor {
       }
       if ((this.#view.getInt32(state.budget, true) | this.#view.getInt32(state.request, true)) < 0) return 'budget';
     }
-  }
-
-  #settleFlags(): void {
-    if (this.#view.getInt32(state.flagKind, true) !== 0) this.#interpreter.settle();
-  }
-
-  /** The code at state.rip is entered often: translate it, if this vCPU translates at all. */
-  #noteHot(): void {
-    const { current } = this.#mode;
-    const at = this.#fetcher.lookup(current);
-    const { translator } = this.#interpreter;
-    // A record that only forwards to the code's present one must not report itself for ever.
-    const reporter = this.#view.getInt32(state.record, true);
-    if (reporter !== at) translator.settle(reporter);
-    const { ramOffset } = this.#fetcher;
-    if (ramOffset < 0) return;
-    const wanted = this.#translates === 'hot' && current.decode.codeSize === 64;
-    if (!wanted) {
-      translator.settle(at);
-      return;
-    }
-    translator.noteHot(this.#candidate(at));
-    if (translator.pressing) translator.work();
-  }
-
-  /** The code that `lookup` found last, as a candidate for translation. */
-  #candidate(at: number): Candidate {
-    const { current } = this.#mode;
-    const base = this.#fetcher.codeBase;
-    const pageAt = (distance: number): number => {
-      const page = this.mmu.codeTlb.find(base + distance * pageSize, current.key);
-      return page < 0 ? -1 : page / pageSize;
-    };
-    return { record: at, ramOffset: this.#fetcher.ramOffset, pageAt };
-  }
-
-  /** A region found its pages elsewhere, or out of the code TLB: runs on if that can be mended, or interprets its entry. */
-  #runMisplaced(): number {
-    const { translator, code } = this.#interpreter;
-    const at = this.#view.getInt32(state.record, true);
-    const placement = translator.placementOf(at);
-    if (placement === undefined) return status.next;
-    if (this.#fetcher.place(placement.pages, this.#mode.current)) return this.#interpreter.run(at, 0);
-    translator.noteMisplaced(at);
-    return this.#interpreter.run(code.again(placement.original), 0);
-  }
-
-  /** Looks up state.rip and runs from there. */
-  #dispatch(): number {
-    if (this.#translates !== 'always' && this.#translates !== 'verify' && !this.#mode.current.step) {
-      const outcome = this.#interpreter.enter();
-      if (outcome !== status.lookup) return outcome;
-    }
-    let at: number;
-    try {
-      at = this.#fetcher.lookup(this.#mode.current);
-    } catch (fault) {
-      return this.#fault.noteExact(fault);
-    }
-    if (this.#translates === 'always') this.#translateNow(at);
-    else if (this.#translates === 'verify') return this.#dispatchVerified(at);
-    return this.#interpreter.run(at, 0);
-  }
-
-  /** Lockstep: each region a number of times beside the interpreter, then alone. */
-  #dispatchVerified(at: number): number {
-    const { current } = this.#mode;
-    const { ramOffset } = this.#fetcher;
-    if (ramOffset < 0 || current.decode.codeSize !== 64) return this.#interpreter.run(at, 0);
-    const detached = this.#interpreter.translator.detachedFor(this.#candidate(at));
-    if (detached === undefined || !this.#fetcher.place(detached.pages, current)) return this.#interpreter.run(at, 0);
-    const region = detached.run;
-    const runs = this.#verifiedRuns.get(at) ?? 0;
-    if (runs >= maxVerifiedRuns) return region(at, 0);
-    this.#verifiedRuns.set(at, runs + 1);
-    return this.#verifier.run(region, at);
-  }
-
-  /**
-   * Runs the instruction at state.rip on the interpreter, and what is known to follow it as usual. @returns a status.
-   */
-  #stepOnce(): number {
-    try {
-      const at = this.#fetcher.lookup({ ...this.#mode.current, step: true });
-      return this.#interpreter.run(at, 0);
-    } catch (fault) {
-      return this.#fault.noteExact(fault);
-    }
-  }
-
-  #translateNow(at: number): void {
-    const { current } = this.#mode;
-    const { ramOffset } = this.#fetcher;
-    if (ramOffset < 0 || current.decode.codeSize !== 64) return;
-    this.#interpreter.translator.request(this.#candidate(at));
-    this.#interpreter.translator.work();
   }
 
   #raiseRecorded(): boolean {
@@ -418,7 +310,7 @@ export class Vcpu implements Processor {
     const resumed = cpu.flag(eflags.rf);
     if (resumed) cpu.setFlag(eflags.rf, false);
     this.debug.handlerEntered = false;
-    const result = this.#dispatch();
+    const result = this.#runner.run();
     if (result === status.fault) return result;
     if (resumed && cpu.midRepeat) cpu.setFlag(eflags.rf, true);
     cpu.shadow &= ~shadow;

@@ -1,5 +1,5 @@
 /** The code TLB in the vCPU's memory: emitted code probes it at control transfers, this class fills and flushes it. */
-import { codeTlb, mappingStep, regionPlaces, state } from '../state/layout.ts';
+import { codeTlb, engine, mappingStep, regionPlaces } from '../state/layout.ts';
 
 const words = codeTlb.entrySize / 4;
 const firstWord = codeTlb.base / 4;
@@ -44,7 +44,7 @@ export class CodeTlb {
 
   /** Whatever relied on what the code TLB held has to look again. */
   #moveOn(): void {
-    const word = state.mapping / 4;
+    const word = engine.mapping / 4;
     this.#words[word] = ((this.#words[word] as number) + mappingStep) | 0;
     // After a whole round of the counter an old value might look new.
     if (this.#words[word] === 0)

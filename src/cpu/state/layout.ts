@@ -107,9 +107,13 @@ export const state = {
   fmask: 0x550,
   /** i64. Where the last STI that set IF without a slow path went on: no interrupt comes before that instruction. */
   afterSti: 0x558,
+  end: 0x560,
+} as const;
+
+/** Words of the engine that belong to no saved state. */
+export const engine = {
   /** i32. Moves on by `mappingStep` whenever the code TLB forgets something. */
-  mapping: 0x560,
-  end: 0x568,
+  mapping: 0x570,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -201,11 +205,11 @@ export const jumpCache = {
   region: 12,
 } as const;
 
-/** What `state.mapping` counts in: block keys fit below. */
+/** What `engine.mapping` counts in: block keys fit below. */
 export const mappingStep = 64;
 
 /**
- * By region: i32, `state.mapping` and block key (in one word) under which all its pages were last found where the region
+ * By region: i32, `engine.mapping` and block key (in one word) under which all its pages were last found where the region
  * expects them.
  */
 export const regionPlaces = { base: 0xa_0000, regions: 1 << 15 } as const;

@@ -14,7 +14,7 @@ import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { codeTag, codeTlbEntry, emitLookup } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { codeTlb, jumpCache, regionPlaces, regionReference, state } from '../state/layout.ts';
+import { codeTlb, engine, jumpCache, regionPlaces, regionReference, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
@@ -252,7 +252,7 @@ function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local):
   const e = new Emitter(code);
   const index = e.shrU(code.get(code.parameter(1)), regionReference.entryBits);
   const place = e.let(e.add(e.shl(index, 2), regionPlaces.base));
-  const now = e.let(e.or(e.loadState32(state.mapping), e.loadState32(state.blockKey)));
+  const now = e.let(e.or(e.loadState32(engine.mapping), e.loadState32(state.blockKey)));
   e.ifUnlikely(e.ne(e.loadState32(place, 0), now), () => {
     for (const { distance, ramOffset } of input.pages) {
       const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
