@@ -6,14 +6,21 @@ const minimum = 2 ** 20;
 /** What one WebAssembly memory holds. */
 const maximum = 4 * 2 ** 30;
 
-/** Reads a size like 512M. @returns bytes; the message of a failure names the option */
-export function parseMemorySize(text: string): Result<number> {
+/** Reads a size like 512M, the value of option `--name`. */
+export function parseSize(name: string, text: string): Result<number> {
   const match = /^([0-9]+(?:\.[0-9]+)?)([KMGT])i?B?$/i.exec(text);
   if (match === null) {
     const hint = /^[0-9]+$/.test(text) ? `; did you mean ${text}M?` : '.';
-    return fail('usage', `--memory takes a number with a unit, like 512M or 2G, not "${text}"${hint}`);
+    return fail('usage', `--${name} takes a number with a unit, like 512M or 2G, not "${text}"${hint}`);
   }
-  const bytes = Number(match[1]) * (units[(match[2] as string).toUpperCase()] as number);
+  return ok(Number(match[1]) * (units[(match[2] as string).toUpperCase()] as number));
+}
+
+/** Reads the size of a guest's memory. @returns bytes; the message of a failure names the option */
+export function parseMemorySize(text: string): Result<number> {
+  const size = parseSize('memory', text);
+  if (!size.ok) return size;
+  const bytes = size.value;
   if (bytes < minimum || bytes > maximum) {
     return fail('usage', `--memory ${text} does not fit: a guest can have from 1M to 4G of memory.`);
   }

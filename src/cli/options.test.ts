@@ -33,6 +33,8 @@ test('memory sizes have a unit and fit', () => {
 test('a size without a unit gets the suggestion, an impossible one the limits', () => {
   assert.match(refused('--memory', '512'), /did you mean 512M/);
   assert.match(refused('--memory', '64G'), /from 1M to 4G/);
+  assert.match(refused('--code-cache', '256'), /did you mean 256M/);
+  assert.match(refused('--code-cache', '1M'), /too little/);
 });
 
 test('without a kernel, and with the word, the linux guest stands in', () => {

@@ -1,7 +1,7 @@
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
-import { parseMemorySize } from './memory-size.ts';
+import { parseMemorySize, parseSize } from './memory-size.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 
 export interface RunOptions {
@@ -13,6 +13,7 @@ export interface RunOptions {
   readonly modules: readonly string[];
   readonly memoryBytes: number;
   readonly accel: Accelerator;
+  readonly codeCacheBytes: number;
   readonly cpuModel: string;
   readonly serial: SerialTarget;
   readonly command: string | undefined;
@@ -40,6 +41,11 @@ const rows: readonly OptionRow[] = [
     name: 'accel',
     value: 'NAME',
     help: 'how guest code runs: auto, interpret, translate, or\nverify, which compares the two (default auto)',
+  },
+  {
+    name: 'code-cache',
+    value: 'SIZE',
+    help: "what translated code may take of this host's\nmemory, about (default 256M)",
   },
   { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
   {
@@ -88,6 +94,7 @@ Examples:
 `;
 
 const accelerators: readonly string[] = ['auto', 'interpret', 'translate', 'verify'];
+const smallestCodeCache = 16 * 2 ** 20;
 const longestTimeoutSeconds = 2_000_000;
 
 /** @returns the options, or `help` when that was asked for */
@@ -103,6 +110,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   }
   const memory = parseMemorySize(last('memory') ?? '512M');
   if (!memory.ok) return memory;
+  const codeCache = parseCodeCache(last('code-cache') ?? '256M');
+  if (!codeCache.ok) return codeCache;
   const serial = parseSerial(last('serial') ?? 'stdio');
   if (!serial.ok) return serial;
   const timeoutMs = parseTimeout(last('timeout'));
@@ -127,6 +136,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
     accel: accel as Accelerator,
+    codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
     serial: serial.value,
     command,
@@ -142,6 +152,12 @@ function parseSerial(text: string): Result<SerialTarget> {
   const path = /^file:(.+)$/s.exec(text)?.[1];
   if (path !== undefined) return ok({ kind: 'file', path });
   return fail('usage', `--serial takes stdio, none or file:PATH, not "${text}".`);
+}
+
+function parseCodeCache(text: string): Result<number> {
+  const size = parseSize('code-cache', text);
+  if (!size.ok || size.value >= smallestCodeCache) return size;
+  return fail('usage', `--code-cache ${text} is too little; hot code alone takes 16M.`);
 }
 
 function parseTimeout(text: string | undefined): Result<number | undefined> {

@@ -21,6 +21,8 @@ export interface VcpuOptions {
   readonly translates: 'never' | 'hot' | 'always' | 'verify';
   /** Who translates hot code; absent: the vCPU's own thread does. */
   readonly translation?: TranslationService | undefined;
+  /** What translated code may take, about; absent: 256 MiB. */
+  readonly codeCacheBytes?: number;
   /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
   readonly nowNs: () => number;
   /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */

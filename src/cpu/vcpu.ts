@@ -29,6 +29,8 @@ import type { VcpuOptions } from './vcpu-options.ts';
 /** Why `run` came back. */
 export type VcpuExit = 'budget' | 'halt' | 'shutdown';
 
+const defaultCodeCacheBytes = 256 << 20;
+
 /** Slow paths between two looks at the clock, which itself takes as long as one. */
 const slowPathsPerLook = 32;
 
@@ -93,6 +95,7 @@ export class Vcpu implements Processor {
       },
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
+      codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
       onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
     });
     this.#runner = new CodeRunner({
@@ -112,7 +115,7 @@ export class Vcpu implements Processor {
 
   /** Counts for people, named with their units. */
   statistics(): Readonly<Record<string, number>> {
-    const { regions, instructions, bytes, dropped, refused, milliseconds } = this.translatorStatistics;
+    const { regions, instructions, bytes, dropped, refused, milliseconds, cacheBytes } = this.translatorStatistics;
     return {
       regions,
       regionInstructions: instructions,
@@ -120,6 +123,7 @@ export class Vcpu implements Processor {
       droppedRegions: dropped,
       refusedEntries: refused,
       translationSeconds: milliseconds / 1000,
+      codeCacheBytes: cacheBytes,
     };
   }
 

@@ -24,6 +24,8 @@ export interface MachineConfig {
   readonly memoryBytes: number;
   readonly boot: BootSource;
   readonly accel: Accelerator;
+  /** What translated code may take, about. */
+  readonly codeCacheBytes: number;
   /** A named processor model. */
   readonly cpuModel: string;
   /** Whether a write to port 0xf4 ends the run. */

@@ -80,6 +80,7 @@ function assemble(
     apicId: boardFacts.bootApicId,
     translates: translation[config.accel],
     translation: host.translation,
+    codeCacheBytes: config.codeCacheBytes,
     nowNs,
     tscChanged: () => {
       board.localApic.tscChanged();

@@ -84,6 +84,7 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
   return ok({
     memoryBytes: options.memoryBytes,
+    codeCacheBytes: options.codeCacheBytes,
     boot: initrd === undefined ? boot : { ...boot, initrd },
     accel: options.accel,
     cpuModel: options.cpuModel,

@@ -46,6 +46,7 @@ export interface InterpreterOptions {
   readonly imports: InterpreterImports;
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
+  readonly codeCacheBytes: number;
   readonly nowMs: () => number;
   /** A page of RAM received its first code: writes to it must go the slow way. */
   readonly onNewCodePage: (ramOffset: number) => void;
@@ -83,7 +84,15 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { nowMs, features } = options;
   const service =
     options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs }));
-  const translator = new Translator({ host, table: regions, memory, jumps, code, service });
+  const translator = new Translator({
+    host,
+    table: regions,
+    memory,
+    jumps,
+    code,
+    service,
+    cacheBytes: options.codeCacheBytes,
+  });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
   return { run, enter, settle, code, jumps, translator };
 }

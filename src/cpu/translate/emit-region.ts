@@ -14,7 +14,7 @@ import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { codeTag, codeTlbEntry, emitLookup } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { codeTlb, engine, jumpCache, regionPlaces, regionReference, state } from '../state/layout.ts';
+import { codeTlb, engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
@@ -246,6 +246,13 @@ const pick = (e: Emitter, index: Value, constants: readonly bigint[]): Value =>
     e.i64(0),
   );
 
+/** Tells that the region is in use. */
+function emitUse(code: CodeBuilder): void {
+  const e = new Emitter(code);
+  const index = e.shrU(code.get(code.parameter(1)), regionReference.entryBits);
+  e.storeState(store.i32_8, index, regionUse.base, e.i32(1));
+}
+
 /** Leaves again if one of several pages does not lie where it lay when the region was made. */
 function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local): void {
   if (input.pages.length === 1) return;
@@ -324,6 +331,7 @@ export function emitRegion(
     const apart = starts.some((start) => start !== 0n);
     code.set(locals.codeBase, apart ? ops.sub(base, pick(ops, code.get(selector), starts)) : base);
     emitPlaceCheck(code, input, locals.codeBase);
+    emitUse(code);
     ops.loadRegisters();
     ops.loadFlags(input.liveFlags[0] !== 0);
     code.set(locals.budget, ops.loadState32(state.budget));

@@ -4,7 +4,7 @@ import type { WasmTable } from '../../wasm/webassembly.ts';
 import { pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { regionPlaces, regionReference, state } from '../state/layout.ts';
+import { regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { RegionEntry, RegionPages } from './job.ts';
 
 export const maxRegions = regionPlaces.regions;
@@ -12,10 +12,15 @@ const chunkShift = 6;
 /** Times that a region may be found misplaced before it is given up. */
 const maxMisplaced = 16;
 
-/** What a module holds; all of it goes when the last of its regions does. */
-export interface RegionModule {
+/** A compiled module: the engine lets go of its memory when the last of its regions is gone. */
+export class RegionModule {
+  /** What it takes, code and overhead. */
   readonly bytes: number;
-  live: number;
+  readonly regions = new Set<Region>();
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
 }
 
 /** An entry with its number in the region, and its record. */
@@ -68,7 +73,9 @@ export class RegionStore {
   readonly #free: number[] = [];
   /** Index 0 is the interpreter. */
   #next = 1;
-  /** Bytes of modules that have a region left. */
+  /** Those that have a region left, the oldest first. */
+  readonly #modules = new Set<RegionModule>();
+  /** What they take. */
   bytes = 0;
   dropped = 0;
 
@@ -112,7 +119,10 @@ export class RegionStore {
     const index = this.#free.pop() ?? this.#next++;
     this.#table.set(index, region.function);
     this.#view.setInt32(regionPlaces.base + index * 4, 0, true);
-    if (region.module.live++ === 0) this.bytes += region.module.bytes;
+    if (region.module.regions.size === 0) {
+      this.#modules.add(region.module);
+      this.bytes += region.module.bytes;
+    }
     const entries = region.entries.map((entry): Entry => {
       const { record: address, ramOffset, number } = entry;
       const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
@@ -126,6 +136,8 @@ export class RegionStore {
     const { module, pages, chunks, instructions } = region;
     const added: Region = { index, entries, pages, module, chunks, instructions, misplaced: 0 };
     this.#all.set(index, added);
+    module.regions.add(added);
+    this.#setUsed(added, true);
     for (const page of this.#pagesOf(added)) {
       const list = this.#byPage.get(page);
       if (list === undefined) this.#byPage.set(page, new Set([added]));
@@ -161,10 +173,33 @@ export class RegionStore {
     // The table would keep the region's module alive.
     this.#table.set(region.index, null);
     this.#free.push(region.index);
-    if (--region.module.live === 0) this.bytes -= region.module.bytes;
+    const { module } = region;
+    module.regions.delete(region);
+    if (module.regions.size === 0 && this.#modules.delete(module)) this.bytes -= module.bytes;
     this.dropped++;
     // Whichever region runs now may be the one: it must not start another round.
     this.#view.setInt32(state.request, -1, true);
+  }
+
+  #isUsed({ index }: Region): boolean {
+    return this.#view.getUint8(regionUse.base + index) !== 0;
+  }
+
+  #setUsed({ index }: Region, used: boolean): void {
+    this.#view.setUint8(regionUse.base + index, used ? 1 : 0);
+  }
+
+  /**
+   * Gives modules up until those left take no more than `bytes`: first what was not entered since the last time, then the
+   * oldest. What is still hot is translated again.
+   */
+  shrink(bytes: number): void {
+    const idle = [...this.#modules].filter(({ regions }) => ![...regions].some((region) => this.#isUsed(region)));
+    for (const module of [...idle, ...this.#modules]) {
+      if (this.bytes <= bytes) break;
+      for (const region of [...module.regions]) this.#remove(region);
+    }
+    for (const region of this.#all.values()) this.#setUsed(region, false);
   }
 
   clear(): void {

@@ -19,7 +19,7 @@ import type {
   TranslationService,
 } from './job.ts';
 import { setBit } from './job.ts';
-import { type NumberedEntry, type Placement, type RegionModule, RegionStore } from './region-store.ts';
+import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
 const hotOverflows = 8;
@@ -29,10 +29,11 @@ const warmHeat = 64;
 /** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
 const maxJobs = 2;
-/** When the modules reach this size, all are forgotten, and what is still hot is translated again. */
-const maxBytes = 96 << 20;
-/** What an engine keeps for a module besides its code. */
+/** What V8 keeps for a module: besides the code, and for a byte of it (its own form, both tiers' machine code, tables). */
 const moduleOverhead = 26 << 10;
+const bytesPerByte = 6;
+/** Part of the code cache that is kept when it is full. */
+const keptPart = 0.75;
 /** Index of the decoding mode of 64-bit code. */
 const mode64 = 2;
 
@@ -71,6 +72,8 @@ export interface TranslatorStatistics {
   refused: number;
   /** Spent on translation, on whichever thread. */
   milliseconds: number;
+  /** What compiled code takes now, about. */
+  cacheBytes: number;
 }
 
 export interface TranslatorOptions {
@@ -80,6 +83,8 @@ export interface TranslatorOptions {
   readonly jumps: JumpCache;
   readonly code: Pick<CodeCache, 'known' | 'offsets' | 'branchesOut' | 'watches'>;
   readonly service: TranslationService;
+  /** What compiled code may take, about. */
+  readonly cacheBytes: number;
 }
 
 export class Translator {
@@ -90,6 +95,7 @@ export class Translator {
     dropped: 0,
     refused: 0,
     milliseconds: 0,
+    cacheBytes: 0,
   };
   readonly #options: TranslatorOptions;
   readonly #view: DataView;
@@ -111,7 +117,7 @@ export class Translator {
   }
 
   get statistics(): Readonly<TranslatorStatistics> {
-    return { ...this.#statistics, dropped: this.#store.dropped };
+    return { ...this.#statistics, dropped: this.#store.dropped, cacheBytes: this.#store.bytes };
   }
 
   referenceOf(address: number): number {
@@ -235,8 +241,10 @@ export class Translator {
       this.#statistics.bytes += result.bytes;
       // A job that was posted before everything was forgotten is not among the jobs any more.
       if (overwritten === undefined || result.module === undefined) continue;
-      if (this.#store.isFull || this.#store.bytes > maxBytes) this.clear();
       this.#install(result, overwritten);
+      const { cacheBytes } = this.#options;
+      if (this.#store.bytes > cacheBytes) this.#store.shrink(cacheBytes * keptPart);
+      if (this.#store.isFull) this.#store.shrink(this.#store.bytes * keptPart);
     }
   }
 
@@ -251,7 +259,7 @@ export class Translator {
 
   #install(result: TranslationResult, overwritten: ReadonlySet<number>): void {
     const functions = this.#functionsOf(result);
-    const module: RegionModule = { bytes: result.bytes + moduleOverhead, live: 0 };
+    const module = new RegionModule(result.bytes * bytesPerByte + moduleOverhead);
     for (const [position, region] of result.regions.entries()) {
       const entries = this.#entriesOf(region);
       const [first] = entries;
@@ -261,6 +269,7 @@ export class Translator {
         this.#view.setUint8(first.record + record.heat, 0);
         continue;
       }
+      if (this.#store.isFull) return;
       const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
       this.#store.add({ function: functions[position], module, entries, pages, chunks, instructions }, mode64);

@@ -69,6 +69,7 @@ export function configFor(kernel: Uint8Array, rest: Partial<MachineConfig> = {})
     memoryBytes: 16 * 2 ** 20,
     boot: { kind: 'kernel', kernel, commandLine: '', modules: [] },
     accel: 'auto',
+    codeCacheBytes: 64 * 2 ** 20,
     cpuModel: 'max',
     debugExit: true,
     ...rest,
