@@ -27,6 +27,9 @@ const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
 
 const wasmPageBytes = 65_536;
 
+/** Translation makes more, in bursts. */
+const translatorLimits = { maxYoungGenerationSizeMb: 16 } as const;
+
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
 
@@ -135,7 +138,11 @@ const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || ac
 function startTranslator(config: MachineConfig, port: MessagePort): Worker {
   const guestPages = Math.ceil(config.memoryBytes / wasmPageBytes);
   const workerData: TranslationWorkerData = { port, cpuModel: config.cpuModel, guestPages };
-  const worker = new Worker(workerFile('translation-worker'), { workerData, transferList: [port], resourceLimits });
+  const worker = new Worker(workerFile('translation-worker'), {
+    workerData,
+    transferList: [port],
+    resourceLimits: translatorLimits,
+  });
   worker.unref();
   return worker;
 }
