@@ -118,12 +118,16 @@ export class CodeRunner {
   /** Looks up state.rip and runs from there. */
   #dispatch(): number {
     const { interpreter, fetcher, fault, mode, translates } = this.#parts;
-    if (this.#direct && !mode.current.step) {
-      const outcome = interpreter.enter();
-      if (outcome !== status.lookup) return outcome;
-    }
     let at: number;
     try {
+      if (this.#direct && !mode.current.step) {
+        const outcome = interpreter.enter();
+        if (outcome !== status.lookup) return outcome;
+        if (fetcher.refill(mode.current)) {
+          const second = interpreter.enter();
+          if (second !== status.lookup) return second;
+        }
+      }
       at = fetcher.lookup(mode.current);
     } catch (thrown) {
       return fault.noteExact(thrown);

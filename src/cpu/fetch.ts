@@ -80,6 +80,17 @@ export class Fetcher {
     return record;
   }
 
+  /**
+   * Enters the page of state.rip into the code TLB, if that is what was missing: code that was known there still is.
+   * @throws GuestFault #PF
+   */
+  refill(mode: FetchMode): boolean {
+    const high = this.#view.getInt32(state.rip + 4, true);
+    if (mode.decode.codeSize !== 64 || (high << 16) >> 16 !== high) return false;
+    const linear = high * two32 + this.#view.getUint32(state.rip, true);
+    return this.#codeTlb.find(linear, mode.key) < 0 && this.#ramPage(linear, mode) >= 0;
+  }
+
   /** The RAM offset of the page that code at `linear` lies in; -1 outside RAM. @throws GuestFault #PF with CR2 = `linear`. */
   #ramPage(linear: number, mode: FetchMode): number {
     const known = this.#codeTlb.find(linear, mode.key);
