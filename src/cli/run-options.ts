@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly timeoutMs: number | undefined;
   readonly debugExit: boolean;
   readonly stats: boolean;
+  readonly profile: boolean;
   readonly json: boolean;
 }
 
@@ -61,7 +62,11 @@ const rows: readonly OptionRow[] = [
   { name: 'timeout', value: 'SECONDS', help: 'end the run after that time, with status 124' },
   { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status\n(v << 1) | 1' },
   { name: 'stats', help: 'print what the machine counted, on standard error' },
-  { name: 'json', help: 'print those counts as JSON' },
+  {
+    name: 'profile',
+    help: "print the guest's hottest code and what ran it,\non standard error",
+  },
+  { name: 'json', help: 'print those as JSON' },
   { name: 'help', help: 'print this' },
 ];
 
@@ -143,6 +148,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     timeoutMs: timeoutMs.value,
     debugExit: values.has('debug-exit'),
     stats: values.has('stats'),
+    profile: values.has('profile'),
     json: values.has('json'),
   });
 }

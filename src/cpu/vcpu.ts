@@ -19,7 +19,7 @@ import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
 import { CpuState } from './state/cpu-state.ts';
-import { segmentIndex, shadowBit, state } from './state/layout.ts';
+import { engine, segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
@@ -125,6 +125,11 @@ export class Vcpu implements Processor {
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
     };
+  }
+
+  /** Whether translated code ran last. */
+  get ranTranslated(): boolean {
+    return this.#view.getInt32(engine.translated, true) !== 0;
   }
 
   /** Power-on state. SDM Vol. 3A table 9-1. */

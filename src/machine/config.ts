@@ -1,6 +1,7 @@
 /** What a machine is built from, what it needs from its host, and what becomes of it. */
 import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
+import type { ProfileEntry } from './profile.ts';
 
 export interface BootModule {
   readonly data: Uint8Array;
@@ -26,6 +27,8 @@ export interface MachineConfig {
   readonly accel: Accelerator;
   /** What translated code may take, about. */
   readonly codeCacheBytes: number;
+  /** Whether to note where the guest spends its time. */
+  readonly profile: boolean;
   /** A named processor model. */
   readonly cpuModel: string;
   /** Whether a write to port 0xf4 ends the run. */
@@ -82,6 +85,8 @@ export type Statistics = Readonly<Record<string, number>>;
 export interface Machine {
   run(): Outcome;
   statistics(): Statistics;
+  /** The hottest code, the hottest first; nothing unless the configuration asks for it. */
+  profile(): readonly ProfileEntry[];
 }
 
 /** Errors: `configuration`, a value that no machine can have; `input`, a file that is malformed or does not fit. */

@@ -11,6 +11,7 @@ import { boot } from './boot.ts';
 import type { CreateMachine, MachineConfig, MachineHost } from './config.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { boardMsrs } from './msrs.ts';
+import { Profile } from './profile.ts';
 import { RunLoop } from './run-loop.ts';
 import { SerialPump } from './serial.ts';
 
@@ -91,7 +92,7 @@ function assemble(
   socket.insert(vcpu);
   const booted = boot({ memory, board, vcpu, processorName: model.name, uuid: randomUuid(host) }, config.boot);
   if (!booted.ok) return booted;
-  loop = new RunLoop({ host, board, vcpu, timers, serial });
+  loop = new RunLoop({ host, board, vcpu, timers, serial, profile: config.profile ? new Profile() : undefined });
   return ok(loop);
 }
 

@@ -3,11 +3,13 @@
  * the next timer is due; while the guest halts, the thread sleeps until then.
  */
 
+import { describeCode } from '../cpu/describe-code.ts';
 import type { Vcpu, VcpuExit } from '../cpu/vcpu.ts';
 import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { Profile, ProfileEntry } from './profile.ts';
 import type { SerialPump } from './serial.ts';
 
 export interface RunLoopParts {
@@ -16,6 +18,7 @@ export interface RunLoopParts {
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
   readonly serial: SerialPump;
+  readonly profile: Profile | undefined;
 }
 
 /** Longest slice: how late serial input and a stop request may be noticed. */
@@ -27,6 +30,8 @@ const maxSlice = 1_000_000;
 const measuredSlice = 5000;
 /** Instructions per nanosecond before the first measurement. */
 const initialSpeed = 0.02;
+/** Instructions that a profile shows of a place. */
+const profiledLines = 4;
 /** Weight of a new measurement. */
 const speedWeight = 0.2;
 
@@ -90,6 +95,16 @@ export class RunLoop {
     };
   }
 
+  profile(): readonly ProfileEntry[] {
+    return this.#parts.profile?.hottest() ?? [];
+  }
+
+  #sample(): void {
+    const { vcpu, profile } = this.#parts;
+    const { rip } = vcpu.state;
+    profile?.add(rip, vcpu.ranTranslated ? 'translated' : 'interpreted', () => describeCode(vcpu, rip, profiledLines));
+  }
+
   #runSlice(): VcpuExit {
     const { vcpu, timers } = this.#parts;
     const startNs = timers.nowNs();
@@ -99,6 +114,7 @@ export class RunLoop {
     const before = vcpu.instructions;
     const exit = vcpu.run(budget, this.#sliceEndNs);
     this.#sliceEndNs = Number.NEGATIVE_INFINITY;
+    if (exit === 'budget') this.#sample();
     const elapsedNs = timers.nowNs() - startNs;
     const done = vcpu.instructions - before;
     this.#runNs += elapsedNs;

@@ -5,6 +5,7 @@ import { readInputFile } from '../../host/node/input-file.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
+import type { ProfileEntry } from '../../machine/profile.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
@@ -41,6 +42,7 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
       input,
     });
     if (options.stats) printStatistics(result.statistics, options.json);
+    if (options.profile) printProfile(result.profile, options.json);
     if (result.end.kind !== 'reboot') return conclude(result);
   }
 }
@@ -85,6 +87,7 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
   return ok({
     memoryBytes: options.memoryBytes,
     codeCacheBytes: options.codeCacheBytes,
+    profile: options.profile,
     boot: initrd === undefined ? boot : { ...boot, initrd },
     accel: options.accel,
     cpuModel: options.cpuModel,
@@ -119,6 +122,14 @@ function printStatistics(statistics: Statistics, json: boolean): void {
   const names = Object.keys(statistics);
   const width = Math.max(0, ...names.map((name) => name.length)) + 2;
   for (const name of names) process.stderr.write(`${name.padEnd(width)}${statistics[name]?.toLocaleString('en-US')}\n`);
+}
+
+function printProfile(profile: readonly ProfileEntry[], json: boolean): void {
+  if (json) {
+    process.stderr.write(`${JSON.stringify({ profile })}\n`);
+    return;
+  }
+  for (const { samples, tier, code } of profile) process.stderr.write(`${samples} samples, ${tier}\n${code}\n`);
 }
 
 /** Says what has to be said about the end, and gives its exit status. */

@@ -11,7 +11,7 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { codeTlb, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
+import { codeTlb, engine, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
@@ -233,6 +233,7 @@ function defineRun(
   });
   spend(loop, 0);
   e.storeState32(state.record, code.get(rec));
+  e.storeState32(engine.translated, e.i32(0));
   code.value(code.get(locals.status));
   module.define(index, code);
   return index;

@@ -114,6 +114,8 @@ export const state = {
 export const engine = {
   /** i32. Moves on by `mappingStep` whenever the code TLB forgets something. */
   mapping: 0x570,
+  /** i32. 1 if a region ran last, 0 if the interpreter did. */
+  translated: 0x574,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */

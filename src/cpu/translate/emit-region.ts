@@ -225,6 +225,7 @@ function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'budge
   const target = code.get(frame.target);
   const leaveWith = (outcome: number): void => {
     e.storeState64(state.rip, target);
+    e.storeState32(engine.translated, i32Constant(1));
     code.return(i32Constant(outcome));
   };
   const mustEnd = e.ltS(e.or(code.get(frame.budget), e.loadState32(state.request)), 0);

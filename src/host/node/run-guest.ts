@@ -3,6 +3,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { ProfileEntry } from '../../machine/profile.ts';
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
@@ -47,6 +48,8 @@ export type GuestEnd =
 export interface GuestResult {
   readonly end: GuestEnd;
   readonly statistics: Statistics;
+  /** The guest's hottest code, if that was asked for. */
+  readonly profile: readonly ProfileEntry[];
   /** The last console lines, where the console itself was not shown. */
   readonly console: readonly string[];
 }
@@ -115,8 +118,8 @@ class GuestRun {
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of signals) process.off(signal, onSignal);
     for (const output of [this.#stdout, this.#stderr, this.#console]) output.release();
-    const statistics = report?.kind === 'ended' ? report.statistics : {};
-    return { end, statistics, console: this.#tail.lines(tailLines) };
+    const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
+    return { end, statistics, profile, console: this.#tail.lines(tailLines) };
   }
 
   #openConsole(onClosed: (error: Error) => void): Output {

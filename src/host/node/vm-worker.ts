@@ -14,7 +14,7 @@ function run(): VmReport {
   const machine = createMachine(config, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
   const outcome = machine.value.run();
-  return { kind: 'ended', outcome, statistics: machine.value.statistics() };
+  return { kind: 'ended', outcome, statistics: machine.value.statistics(), profile: machine.value.profile() };
 }
 
 parentPort?.postMessage(run());

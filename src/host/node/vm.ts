@@ -1,6 +1,7 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { ProfileEntry } from '../../machine/profile.ts';
 import type { Failure } from '../../support/result.ts';
 import { tuneEngine } from './engine-flags.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
@@ -8,7 +9,12 @@ import { allocateLink, HostLink } from './vm-link.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */
 export type VmReport =
-  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly statistics: Statistics }
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      readonly statistics: Statistics;
+      readonly profile: readonly ProfileEntry[];
+    }
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'crashed'; readonly error: string };
 
@@ -93,7 +99,9 @@ export class Vm {
         crashed(error);
         void this.#worker.terminate();
       });
-      this.#worker.once('exit', () => resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {} }));
+      this.#worker.once('exit', () =>
+        resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {}, profile: [] }),
+      );
     });
   }
 

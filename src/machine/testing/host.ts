@@ -70,6 +70,7 @@ export function configFor(kernel: Uint8Array, rest: Partial<MachineConfig> = {})
     boot: { kind: 'kernel', kernel, commandLine: '', modules: [] },
     accel: 'auto',
     codeCacheBytes: 64 * 2 ** 20,
+    profile: false,
     cpuModel: 'max',
     debugExit: true,
     ...rest,

@@ -97,5 +97,9 @@ export function createMachine(config: MachineConfig, host: MachineHost): Result<
   const words = config.boot.commandLine.split(' ').filter((word) => !/[=]|^quiet$/.test(word));
   const [verb = '', value = '0'] = words;
   if (verb === 'refuse') return fail('input', 'the kernel is not one.');
-  return ok({ run: () => act(verb, Number(value), config, host), statistics: () => ({ instructions: 1234567 }) });
+  return ok({
+    run: () => act(verb, Number(value), config, host),
+    statistics: () => ({ instructions: 1234567 }),
+    profile: () => [],
+  });
 }
