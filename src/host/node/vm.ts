@@ -3,7 +3,6 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import type { Failure } from '../../support/result.ts';
-import { tuneEngine } from './engine-flags.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
 
@@ -52,7 +51,6 @@ export class Vm {
 
   /** @param machineModule address of the module that exports `createMachine` */
   constructor(config: MachineConfig, machineModule: URL, sink: SerialSink) {
-    tuneEngine();
     const link = allocateLink();
     this.#link = new HostLink(link);
     this.#sink = sink;
