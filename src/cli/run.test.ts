@@ -109,12 +109,25 @@ test('--stats prints counts on standard error, as JSON on request', async () => 
 test('the machine gets what the options say', async () => {
   const initrd = join(folder, 'initrd');
   writeFileSync(initrd, 'x');
-  const more = ['--initrd', initrd, '--module', `${initrd} a b`, '--memory', '1.5G', '--accel', 'interpret'];
+  const more = [
+    '--initrd',
+    initrd,
+    '--module',
+    `${initrd} a b`,
+    '--memory',
+    '1.5G',
+    '--accel',
+    'interpret',
+    '--code-cache',
+    '32M',
+  ];
   const ended = await corbel(runArgs('config', ...more));
   assert.deepEqual(JSON.parse(ended.stdout.toString()), {
     memoryBytes: 1.5 * 2 ** 30,
     boot: ['kind', 'kernel', 'commandLine', 'modules', 'initrd'],
     accel: 'interpret',
+    codeCacheBytes: 32 * 2 ** 20,
+    profile: false,
     cpuModel: 'max',
     debugExit: false,
   });
