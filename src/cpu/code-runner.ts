@@ -70,22 +70,29 @@ export class CodeRunner {
     this.#parts.interpreter.translator.work();
   }
 
-  /** The code at state.rip is entered often: translate it, if this vCPU translates at all. */
-  noteHot(): void {
-    const { interpreter, fetcher, mode, translates } = this.#parts;
+  /**
+   * The code at state.rip is entered often: translate it, if this vCPU translates at all. @returns a status: `fault` if the
+   * code can no longer be fetched, which may come out here first (its page left the code TLB and the guest's tables).
+   */
+  noteHot(): number {
+    const { interpreter, fetcher, fault, mode, translates } = this.#parts;
     const { current } = mode;
-    const at = fetcher.lookup(current);
+    let at: number;
+    try {
+      at = fetcher.lookup(current);
+    } catch (thrown) {
+      return fault.noteExact(thrown);
+    }
     const { translator } = interpreter;
     // A record that only forwards to the code's present one must not report itself for ever.
     const reporter = this.#view.getInt32(state.record, true);
     if (reporter !== at) translator.settle(reporter);
-    if (fetcher.ramOffset < 0) return;
-    if (translates !== 'hot' || current.decode.codeSize !== 64) {
-      translator.settle(at);
-      return;
-    }
-    translator.noteHot(this.#candidate(at));
-    if (translator.pressing) translator.work();
+    if (fetcher.ramOffset < 0) return status.next;
+    if (translates === 'hot' && current.decode.codeSize === 64) {
+      translator.noteHot(this.#candidate(at));
+      if (translator.pressing) translator.work();
+    } else translator.settle(at);
+    return status.next;
   }
 
   /** The code that `lookup` found last, as a candidate for translation. */

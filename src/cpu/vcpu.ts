@@ -263,16 +263,14 @@ export class Vcpu implements Processor {
       if (!deliverDue(this)) return 'shutdown';
       if (this.halted) return 'halt';
       const step = this.#mode.current.step;
-      const result = step ? this.#step() : this.#runner.run();
+      let result = step ? this.#step() : this.#runner.run();
       this.#runner.settleFlags();
+      if (result === status.hot) result = this.#runner.noteHot();
       switch (result) {
         case status.budget:
           return 'budget';
         case status.halt:
           this.halted = true;
-          break;
-        case status.hot:
-          this.#runner.noteHot();
           break;
         case status.fault:
           if (!this.#raiseRecorded()) return 'shutdown';
