@@ -41,25 +41,26 @@ export class RegionSource implements CodeSource {
     return decode(both, 0, both.length, mode);
   }
 
-  isKnown(offset: number): boolean {
+  #has(bitmap: 'known' | 'reached' | 'warm' | 'free', offset: number): boolean {
     const page = this.#pageOf(offset);
-    return page !== undefined && hasBit(page.known, offset & 0xfff);
+    return page !== undefined && hasBit(page[bitmap], offset & 0xfff);
+  }
+
+  isKnown(offset: number): boolean {
+    return this.#has('known', offset);
   }
 
   isReached(offset: number): boolean {
-    const page = this.#pageOf(offset);
-    return page !== undefined && hasBit(page.reached, offset & 0xfff);
+    return this.#has('reached', offset);
   }
 
   isWarm(offset: number): boolean {
-    const page = this.#pageOf(offset);
-    return page !== undefined && hasBit(page.warm, offset & 0xfff);
+    return this.#has('warm', offset);
   }
 
   /** Whether a region may begin at `offset`. */
   isFree(offset: number): boolean {
-    const page = this.#pageOf(offset);
-    return page !== undefined && hasBit(page.free, offset & 0xfff);
+    return this.#has('free', offset);
   }
 
   translatable(instruction: Instruction): boolean {
