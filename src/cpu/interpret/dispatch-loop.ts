@@ -11,12 +11,12 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { codeTlb, engine, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
+import { engine, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
-import { codeTag, codeTlbEntry, emitLookup } from './lookup.ts';
+import { emitLookup, liesAt } from './lookup.ts';
 import { record, recordHeat } from './record.ts';
 import { defineSharedFunctions } from './shared-functions.ts';
 import { status } from './status.ts';
@@ -100,12 +100,7 @@ function emitLinked(loop: Loop, exits: InlineExits): void {
 function emitStraddler(loop: Loop, exits: InlineExits, own: Value): void {
   const { e, code } = loop;
   const nextPage = e.let(e.add(e.loadState64(state.codeBase), 4096n));
-  const entry = e.let(codeTlbEntry(e, nextPage));
-  const place = e.loadState32(code.get(loop.rec), record.immediate);
-  const known = e.and(
-    e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, nextPage)),
-    e.eq(e.loadState32(entry, codeTlb.page), place),
-  );
+  const known = liesAt(e, nextPage, e.loadState32(code.get(loop.rec), record.immediate));
   e.ifUnlikely(e.isZero(known), () => {
     spend(loop, 0);
     leaveAt(loop, exits, own, status.lookup);

@@ -6,14 +6,23 @@ import type { Emitter } from '../emit/emitter.ts';
 import { codeTlb, jumpCache, state } from '../state/layout.ts';
 
 /** Address of the code TLB's entry for the page of `linear` (i64): i32. */
-export function codeTlbEntry(e: Emitter, linear: Value): Value {
+function codeTlbEntry(e: Emitter, linear: Value): Value {
   const index = e.and(e.wrap(e.shrU(linear, 12)), codeTlb.entries - 1);
   return e.add(e.shl(index, 4), codeTlb.base);
 }
 
 /** The tag under which the page of `linear` (i64) would be entered now: i64. */
-export const codeTag = (e: Emitter, linear: Value): Value =>
+const codeTag = (e: Emitter, linear: Value): Value =>
   e.or(e.and(linear, -4096n), loadFrom(load.i64_32u, 'i64', e.i32(0), state.blockKey, 0));
+
+/** i32: does the code TLB say that the page of `linear` (i64, bound) lies at RAM offset `ramOffset`? */
+export function liesAt(e: Emitter, linear: Value, ramOffset: Value | number): Value {
+  const entry = e.let(codeTlbEntry(e, linear));
+  return e.and(
+    e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)),
+    e.eq(e.loadState32(entry, codeTlb.page), ramOffset),
+  );
+}
 
 /**
  * @param linear i64, bound

@@ -12,9 +12,9 @@ import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
-import { codeTag, codeTlbEntry, emitLookup } from '../interpret/lookup.ts';
+import { emitLookup, liesAt } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
-import { codeTlb, engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
+import { engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
@@ -264,12 +264,7 @@ function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local):
   e.ifUnlikely(e.ne(e.loadState32(place, 0), now), () => {
     for (const { distance, ramOffset } of input.pages) {
       const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
-      const entry = e.let(codeTlbEntry(e, linear));
-      const there = e.and(
-        e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)),
-        e.eq(e.loadState32(entry, codeTlb.page), ramOffset),
-      );
-      e.ifUnlikely(e.isZero(there), () => {
+      e.ifUnlikely(e.isZero(liesAt(e, linear, ramOffset)), () => {
         e.storeState32(state.record, code.get(code.parameter(0)));
         code.return(i32Constant(status.misplaced));
       });

@@ -10,15 +10,15 @@ import { type HandlerHost, pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { gatherPages } from './gather-pages.ts';
-import type {
-  CodePage,
-  RegionPages,
-  RegionRequest,
-  TranslatedRegion,
-  TranslationResult,
-  TranslationService,
+import {
+  type CodePage,
+  type RegionPages,
+  type RegionRequest,
+  setBit,
+  type TranslatedRegion,
+  type TranslationResult,
+  type TranslationService,
 } from './job.ts';
-import { setBit } from './job.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
