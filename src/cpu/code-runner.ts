@@ -5,6 +5,7 @@
 import { pageSize } from '../memory/guest-memory.ts';
 import { describeCode } from './describe-code.ts';
 import type { RecordedFault } from './events/recorded-fault.ts';
+import type { ExitCounts } from './exit-counts.ts';
 import type { Fetcher } from './fetch.ts';
 import type { Interpreter } from './interpret/interpreter.ts';
 import { record } from './interpret/record.ts';
@@ -26,6 +27,7 @@ export interface CodeRunnerParts {
   readonly fault: RecordedFault;
   readonly mode: ModeTracker;
   readonly translates: VcpuOptions['translates'];
+  readonly exits: ExitCounts;
 }
 
 export class CodeRunner {
@@ -55,8 +57,10 @@ export class CodeRunner {
   /** Runs from state.rip until something needs the run loop. @returns a status, but neither `misplaced` nor `redo`. */
   run(): number {
     let result = this.#dispatch();
-    while (result === status.misplaced || result === status.redo)
+    while (result === status.misplaced || result === status.redo) {
+      if (result === status.redo) this.#parts.exits.redone++;
       result = result === status.redo ? this.#stepOnce() : this.#runMisplaced();
+    }
     return result;
   }
 
@@ -109,7 +113,8 @@ export class CodeRunner {
 
   /** A region found its pages elsewhere, or out of the code TLB: runs on if that can be mended, or interprets its entry. */
   #runMisplaced(): number {
-    const { cpu, interpreter, fetcher, mode } = this.#parts;
+    const { cpu, interpreter, fetcher, mode, exits } = this.#parts;
+    exits.misplaced++;
     const { translator, code } = interpreter;
     const at = this.#view.getInt32(state.record, true);
     const placement = translator.placementOf(at);
@@ -130,6 +135,7 @@ export class CodeRunner {
       if (this.#direct && !mode.current.step) {
         const outcome = interpreter.enter();
         if (outcome !== status.lookup) return outcome;
+        this.#parts.exits.lookups++;
         if (fetcher.refill(mode.current)) {
           const second = interpreter.enter();
           if (second !== status.lookup) return second;

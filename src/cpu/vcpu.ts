@@ -8,6 +8,7 @@ import { DebugUnit } from './events/debug.ts';
 import { deliverDue } from './events/due.ts';
 import { deliverEvent } from './events/pending.ts';
 import { RecordedFault } from './events/recorded-fault.ts';
+import { noExits } from './exit-counts.ts';
 import { Fetcher } from './fetch.ts';
 import { createInterpreter, createVcpuMemory, type Interpreter } from './interpret/interpreter.ts';
 import { regionAccess, stackAccess } from './interpret/interpreter-ops.ts';
@@ -64,6 +65,7 @@ export class Vcpu implements Processor {
   readonly #calls = hostCalls.map((name) => hostCallTable[name]);
   #untilNs = Number.POSITIVE_INFINITY;
   #slowPaths = 0;
+  readonly #exits = noExits();
   /** The record whose slow path runs. */
   #record = 0;
 
@@ -105,6 +107,7 @@ export class Vcpu implements Processor {
       fault: this.#fault,
       mode: this.#mode,
       translates: options.translates,
+      exits: this.#exits,
     });
     this.reset();
   }
@@ -116,7 +119,10 @@ export class Vcpu implements Processor {
   /** Counts for people, named with their units. */
   statistics(): Readonly<Record<string, number>> {
     const { regions, instructions, bytes, dropped, refused, milliseconds, cacheBytes } = this.translatorStatistics;
+    const interpretedInstructions = Number(this.#view.getBigInt64(engine.interpreted, true));
     return {
+      interpretedInstructions,
+      translatedInstructions: this.instructions - interpretedInstructions,
       regions,
       regionInstructions: instructions,
       compiledBytes: bytes,
@@ -124,6 +130,7 @@ export class Vcpu implements Processor {
       refusedEntries: refused,
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
+      ...this.#exits,
     };
   }
 
@@ -213,6 +220,7 @@ export class Vcpu implements Processor {
   }
 
   #accessSlow(kind: number, bytes: number): number {
+    this.#exits.slowAccesses++;
     this.#lookAtClock();
     try {
       const stack = (bytes & stackAccess) !== 0;
@@ -225,6 +233,7 @@ export class Vcpu implements Processor {
   }
 
   #hostCall(at: number, call: number): number {
+    this.#exits.slowInstructions++;
     this.#record = at;
     this.#lookAtClock();
     try {
@@ -265,7 +274,10 @@ export class Vcpu implements Processor {
       const step = this.#mode.current.step;
       let result = step ? this.#step() : this.#runner.run();
       this.#runner.settleFlags();
-      if (result === status.hot) result = this.#runner.noteHot();
+      if (result === status.hot) {
+        this.#exits.hotReports++;
+        result = this.#runner.noteHot();
+      }
       switch (result) {
         case status.budget:
           return 'budget';
@@ -273,9 +285,13 @@ export class Vcpu implements Processor {
           this.halted = true;
           break;
         case status.fault:
+          this.#exits.faults++;
           if (!this.#raiseRecorded()) return 'shutdown';
           // Handlers that fault at once, for ever, would never come to an end of the slice.
           this.#charge(1);
+          break;
+        case status.changed:
+          this.#exits.modeChanges++;
           break;
         case status.shutdown:
           return 'shutdown';

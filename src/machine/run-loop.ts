@@ -99,10 +99,11 @@ export class RunLoop {
     return this.#parts.profile?.hottest() ?? [];
   }
 
-  #sample(): void {
+  #sample(elapsedNs: number): void {
     const { vcpu, profile } = this.#parts;
     const { rip } = vcpu.state;
-    profile?.add(rip, vcpu.ranTranslated ? 'translated' : 'interpreted', () => describeCode(vcpu, rip, profiledLines));
+    const tier = vcpu.ranTranslated ? 'translated' : 'interpreted';
+    profile?.add(rip, tier, elapsedNs, () => describeCode(vcpu, rip, profiledLines));
   }
 
   #runSlice(): VcpuExit {
@@ -114,8 +115,8 @@ export class RunLoop {
     const before = vcpu.instructions;
     const exit = vcpu.run(budget, this.#sliceEndNs);
     this.#sliceEndNs = Number.NEGATIVE_INFINITY;
-    if (exit === 'budget') this.#sample();
     const elapsedNs = timers.nowNs() - startNs;
+    if (exit === 'budget') this.#sample(elapsedNs);
     const done = vcpu.instructions - before;
     this.#runNs += elapsedNs;
     if (exit === 'halt') this.#haltExits++;

@@ -129,7 +129,9 @@ function printProfile(profile: readonly ProfileEntry[], json: boolean): void {
     process.stderr.write(`${JSON.stringify({ profile })}\n`);
     return;
   }
-  for (const { samples, tier, code } of profile) process.stderr.write(`${samples} samples, ${tier}\n${code}\n`);
+  for (const { milliseconds, tier, code } of profile) {
+    process.stderr.write(`${milliseconds.toFixed(1)} ms, ${tier}\n${code}\n`);
+  }
 }
 
 /** Says what has to be said about the end, and gives its exit status. */

@@ -62,8 +62,15 @@ function leaveAt(loop: Loop, exits: InlineExits, ip: Value, outcome: number): vo
 /** i32: the budget is used up, or somebody wants the slice to end. */
 const mustEnd = (e: Emitter, budget: Value): Value => e.ltS(e.or(budget, e.loadState32(state.request)), 0);
 
+/** Adds what was spent since the interpreter was entered to its account. */
+function settleAccount(e: Emitter): void {
+  const spent = e.sub(e.loadState32(engine.entryBudget), e.loadState32(state.budget));
+  e.storeState64(engine.interpreted, e.add(e.loadState64(engine.interpreted), e.extendS(spent)));
+}
+
 function enterRegion(loop: Loop, reference: Value): void {
   const { e, code } = loop;
+  settleAccount(e);
   code.returnCallIndirect(1, 1, [code.get(loop.rec), reference], e.shrU(reference, regionReference.entryBits));
 }
 
@@ -205,6 +212,7 @@ function defineRun(
   const loop: Loop = { code, e, rec, start: code.local('i32') };
   const locals = { status: code.local('i32'), target: code.local('i64'), link: code.local('i32') };
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
+  e.storeState32(engine.entryBudget, e.loadState32(state.budget));
   code.set(loop.start, code.get(rec));
   code.block((leave) => {
     code.loop((again) => {
@@ -227,6 +235,7 @@ function defineRun(
     });
   });
   spend(loop, 0);
+  settleAccount(e);
   e.storeState32(state.record, code.get(rec));
   e.storeState32(engine.translated, e.i32(0));
   code.value(code.get(locals.status));

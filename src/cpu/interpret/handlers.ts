@@ -1,6 +1,6 @@
 /**
  * Numbers handlers and brings them into being. The hot ones are cases of the dispatch loop, known from the start; the
- * others become functions of small modules the first time a decoded instruction needs their family.
+ * others become functions of small modules the first time a decoded instruction needs one of their row.
  */
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
@@ -119,17 +119,18 @@ export class Handlers {
       const older = instructionTable.find(({ semantics }) => semantics === row.withoutFeature);
       return older === undefined ? pseudoHandler.undefined : this.numberOf(older, key);
     }
-    this.#emitFamily(row, key.long);
+    this.#emitRow(row, key);
     const emitted = this.#numbers.get(handlerKey(row, key));
     if (emitted === undefined) throw new Error(`no form of ${row.mnemonic} ${row.operands} for ${JSON.stringify(key)}`);
     return emitted;
   }
 
   /**
-   * Emits all missing forms of the rows that share `row`'s semantics: they tend to be needed together. Forms of a row that
-   * come out the same share a handler; so all the table's rows together stay below `maxHandlers`.
+   * Emits the missing forms of a row with an address size and a repeat prefix: they tend to be needed together, while all
+   * of a row's would take several times as long, at every start. Forms that come out the same share a handler; so all the
+   * table's rows together stay below `maxHandlers`.
    */
-  #emitFamily(row: TableRow, long: boolean): void {
+  #emitRow(row: TableRow, { addressSize, repeat, long }: FormKey): void {
     const module = new ModuleBuilder();
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
     module.importMemory('ram', { initial: this.#host.guestPages, maximum: this.#host.guestPages });
@@ -138,24 +139,21 @@ export class Handlers {
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
     ) as unknown as SharedFunctions;
     const emitted: number[] = [];
-    for (const sibling of instructionTable) {
-      if (sibling.semantics !== row.semantics) continue;
-      const distinct: { body: Uint8Array; handler: number }[] = [];
-      for (const key of formKeys(sibling, long)) {
-        const number = handlerKey(sibling, key);
-        if (this.#numbers.has(number)) continue;
-        const code = this.#emitCode(functions, sibling, key);
-        const { body } = code.finish();
-        let same = distinct.find((other) => sameBytes(other.body, body));
-        if (same === undefined) {
-          same = { body, handler: this.#count + emitted.length };
-          distinct.push(same);
-          const index = module.declare(handlerType);
-          module.define(index, code);
-          emitted.push(index);
-        }
-        this.#numbers.set(number, same.handler);
+    const distinct: { body: Uint8Array; handler: number }[] = [];
+    for (const key of formKeys(row, long)) {
+      const number = handlerKey(row, key);
+      if (key.addressSize !== addressSize || key.repeat !== repeat || this.#numbers.has(number)) continue;
+      const code = this.#emitCode(functions, row, key);
+      const { body } = code.finish();
+      let same = distinct.find((other) => sameBytes(other.body, body));
+      if (same === undefined) {
+        same = { body, handler: this.#count + emitted.length };
+        distinct.push(same);
+        const index = module.declare(handlerType);
+        module.define(index, code);
+        emitted.push(index);
       }
+      this.#numbers.set(number, same.handler);
     }
     if (this.#count + emitted.length > maxHandlers) throw new Error('too many handlers');
     module.fillTable(this.#count, emitted);

@@ -116,6 +116,9 @@ export const engine = {
   mapping: 0x570,
   /** i32. 1 if a region ran last, 0 if the interpreter did. */
   translated: 0x574,
+  /** i32. The budget when the interpreter was entered last; i64, what it has spent in all. */
+  entryBudget: 0x578,
+  interpreted: 0x580,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
