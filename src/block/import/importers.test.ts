@@ -1,7 +1,8 @@
 /** Images that QEMU made, against what they were made of. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
+import { fail } from '../../support/result.ts';
 import { hostFiles, openHostFile } from '../testing/folder-files.ts';
 import { sparseContent, Workshop, withoutQemuImg } from '../testing/qemu-img.ts';
 import { assertReads, dataBytes, unwrap } from '../testing/reading.ts';
@@ -62,3 +63,33 @@ variants.forEach(({ format, qemuFormat, options, isSparse }, seed) => {
     unwrap(await disk.close());
   });
 });
+
+for (const [format, qemuFormat, options] of [
+  ['vmdk', 'vmdk', 'subformat=monolithicSparse'],
+  ['vmdk', 'vmdk', 'subformat=streamOptimized'],
+  ['vdi', 'vdi', 'static=off'],
+  ['vhdx', 'vhdx', 'block_size=1M'],
+  ['vhd', 'vpc', 'subformat=dynamic,force_size=on'],
+] as const) {
+  test(`${format} ${options} beyond 4 GiB`, { skip: withoutQemuImg }, async (t) => {
+    const workshop = new Workshop(t);
+    const data = sparseContent(3 * mebibyte, 77).fill(1, 0, 512);
+    const [size, place] = [9 * 2 ** 30, 8.5 * 2 ** 30 + 3 * 512];
+    const raw = openSync(workshop.path('large.raw'), 'w');
+    ftruncateSync(raw, size);
+    writeSync(raw, data, 0, data.length, place);
+    closeSync(raw);
+    workshop.run('convert', '-f', 'raw', '-O', qemuFormat, '-o', options, 'large.raw', 'image');
+    const importer = importers.find(({ name }) => name === format);
+    const file = await openHostFile(workshop.path('image'));
+    const disk = unwrap((await importer?.open(file, hostFiles, zlibCodecs)) ?? fail('unsupported', 'no importer'));
+    assert.equal(disk.sizeBytes, size);
+    const piece = new Uint8Array(4 * mebibyte);
+    unwrap(await disk.read(place - mebibyte / 2, piece));
+    const expected = new Uint8Array(piece.length);
+    expected.set(data, mebibyte / 2);
+    assert.ok(Buffer.from(piece).equals(expected));
+    assert.equal(unwrap(await disk.extent(0, size)).kind === 'data', false);
+    unwrap(await disk.close());
+  });
+}
