@@ -2,10 +2,10 @@
 
 import { vdiHeader, vdiMap, vdiSignature, vdiType, vdiVersion } from '../../spec/vdi.ts';
 import { ok, type Result } from '../../support/result.ts';
+import { isPowerOfTwo, isZero, uint64, viewOf } from '../binary.ts';
 import type { BlockFile } from '../block-file.ts';
 import { sectorBytes } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
-import { isPowerOfTwo, isZero, uint64, viewOf } from './bytes.ts';
 import { damaged, refused } from './image-failure.ts';
 import type { Importer } from './importer.ts';
 import { type Place, ReadOnlyImage } from './read-only-image.ts';

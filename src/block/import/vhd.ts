@@ -2,10 +2,10 @@
 
 import { vhdDynamicHeader, vhdFooter, vhdLargestGeometry, vhdSizedByBytes, vhdTable, vhdType } from '../../spec/vhd.ts';
 import { ok, type Result } from '../../support/result.ts';
+import { isPowerOfTwo, latin1, startsWith, viewOf } from '../binary.ts';
 import type { BlockFile } from '../block-file.ts';
 import { type Disk, sectorBytes } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
-import { isPowerOfTwo, latin1, startsWith, viewOf } from './bytes.ts';
 import { damaged, refused } from './image-failure.ts';
 import type { Importer } from './importer.ts';
 import { type Place, ReadOnlyImage } from './read-only-image.ts';

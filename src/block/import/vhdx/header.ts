@@ -10,9 +10,9 @@ import {
   vhdxVersion,
 } from '../../../spec/vhdx.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { guidText, isZero, uint64, viewOf } from '../../binary.ts';
 import type { BlockFile } from '../../block-file.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { guidText, isZero, uint64, viewOf } from '../bytes.ts';
 import { damaged, refused } from '../image-failure.ts';
 import { isIntact } from './structure.ts';
 

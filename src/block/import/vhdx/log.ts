@@ -5,9 +5,9 @@
 
 import { vhdxLog, vhdxLogData, vhdxLogDescriptor } from '../../../spec/vhdx.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { guidText, startsWith, uint64, viewOf } from '../../binary.ts';
 import type { BlockFile } from '../../block-file.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { guidText, startsWith, uint64, viewOf } from '../bytes.ts';
 import { damaged, refused } from '../image-failure.ts';
 import type { LogPlace } from './header.ts';
 import type { Patch } from './patched-file.ts';

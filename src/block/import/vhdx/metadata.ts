@@ -2,9 +2,9 @@
 
 import { vhdxFileParameters, vhdxMetadata, vhdxMetadataGuid, vhdxMostDiskBytes } from '../../../spec/vhdx.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { guidText, isPowerOfTwo, startsWith, uint64, viewOf } from '../../binary.ts';
 import type { BlockFile } from '../../block-file.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { guidText, isPowerOfTwo, startsWith, uint64, viewOf } from '../bytes.ts';
 import { damaged, refused } from '../image-failure.ts';
 import type { Region } from './header.ts';
 

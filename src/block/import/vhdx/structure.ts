@@ -1,6 +1,6 @@
 /** What the structures of a VHDX image have in common: a signature, and mostly a checksum of the whole. */
 
-import { startsWith, viewOf } from '../bytes.ts';
+import { startsWith, viewOf } from '../../binary.ts';
 import { crc32c } from '../crc32c.ts';
 
 /** Whether `bytes` begin with `signature` and their CRC-32C, computed with zeroes in its place, is that at `field`. */

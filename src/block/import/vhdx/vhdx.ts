@@ -2,9 +2,9 @@
 
 import { vhdxBlockState, vhdxBlockTable, vhdxLayout, vhdxSignature } from '../../../spec/vhdx.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { startsWith } from '../../binary.ts';
 import type { BlockFile } from '../../block-file.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { startsWith } from '../bytes.ts';
 import { damaged } from '../image-failure.ts';
 import type { Importer } from '../importer.ts';
 import { type Place, ReadOnlyImage } from '../read-only-image.ts';

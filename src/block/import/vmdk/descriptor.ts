@@ -3,7 +3,7 @@
  * of key and value, and extents: `RW 4192256 SPARSE "disk-s001.vmdk"`. Source: Virtual Disk Format 5.0, "The Descriptor File".
  */
 import { vmdkNoParent } from '../../../spec/vmdk.ts';
-import { latin1 } from '../bytes.ts';
+import { latin1 } from '../../binary.ts';
 
 /** Much more than a descriptor of the most extents that we take. */
 export const mostDescriptorBytes = 1 << 20;

@@ -2,10 +2,10 @@
 
 import { vmdkMarker, zlibStream } from '../../../spec/vmdk.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { uint64, viewOf } from '../../binary.ts';
 import type { BlockFile, Codecs } from '../../block-file.ts';
 import { sectorBytes } from '../../disk.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { uint64, viewOf } from '../bytes.ts';
 import { damaged } from '../image-failure.ts';
 
 const keptBytes = 4 << 20;

@@ -10,10 +10,10 @@ import {
   vmdkMarker,
 } from '../../../spec/vmdk.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { isPowerOfTwo, uint64, viewOf } from '../../binary.ts';
 import type { BlockFile, Codecs } from '../../block-file.ts';
 import { sectorBytes } from '../../disk.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { isPowerOfTwo, uint64, viewOf } from '../bytes.ts';
 import { damaged, refused } from '../image-failure.ts';
 import type { Place } from '../read-only-image.ts';
 import { TableCache } from '../table-cache.ts';

@@ -2,10 +2,10 @@
 
 import { vmdkEsxSparseMagic, vmdkHeader } from '../../../spec/vmdk.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { utf8OfLatin1, viewOf } from '../../binary.ts';
 import type { BlockFile, BlockFiles, Codecs } from '../../block-file.ts';
 import { type Disk, sectorBytes } from '../../disk.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { utf8OfLatin1, viewOf } from '../bytes.ts';
 import { damaged, refused } from '../image-failure.ts';
 import type { Importer } from '../importer.ts';
 import { closeAll, type Place, ReadOnlyImage } from '../read-only-image.ts';

@@ -1,4 +1,4 @@
-/** Reading structures out of bytes that nobody vouches for. */
+/** Structures in bytes that nobody vouches for, and text, for which rooms without a host's types have no decoder. */
 
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -44,4 +44,18 @@ export function guidText(bytes: Uint8Array): string {
 
 export function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value));
+}
+
+/** @param text without halves of surrogate pairs */
+export function encodeUtf8(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const [match] of encodeURIComponent(text).matchAll(/%..|./g)) {
+    bytes.push(match.length === 3 ? Number.parseInt(match.slice(1), 16) : match.charCodeAt(0));
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Text of a server for people: without what would move their cursor; bytes that are not ASCII become "?". */
+export function printable(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?')).join('');
 }
