@@ -151,6 +151,10 @@ export class FakeNbdServer implements ByteStream {
   }
 
   #perform({ command, offset, length, data, cookie }: FakeRequest): readonly Uint8Array[] {
+    if (offset + length > this.content.length) {
+      const invalid = Buffer.concat([uint32(22), Buffer.from([0, 0])]);
+      return [this.#isStructured ? chunk(cookie, 0x8001, invalid) : simpleReply(cookie, 22)];
+    }
     if (command === write) this.content.set(data, offset);
     if (command === trim || command === writeZeroes) this.content.fill(0, offset, offset + length);
     const content = this.content.slice(offset, offset + length);

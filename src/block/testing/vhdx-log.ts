@@ -2,7 +2,7 @@
 import { crc32c } from '../import/crc32c.ts';
 
 const pageBytes = 4096;
-export const logGuid = Uint8Array.from({ length: 16 }, (_, at) => 0x40 + at);
+const logGuid = Uint8Array.from({ length: 16 }, (_, at) => 0x40 + at);
 
 /** A change to a page of the file, or zeroes from there on. */
 export interface LoggedChange {

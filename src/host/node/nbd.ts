@@ -5,15 +5,18 @@ import { parseNbdUrl } from '../../block/nbd/url.ts';
 import type { Result } from '../../support/result.ts';
 import { SocketStream } from './socket-stream.ts';
 
-/** Time for the way to the server and the handshake. */
 const patienceMs = 15_000;
 
-/** Opens an export of an NBD server as a disk. @param url `nbd://host[:port]/export` or `nbd+unix:///export?socket=path` */
-export async function openNbd(url: string): Promise<Result<Disk, DiskFailure>> {
+/**
+ * Opens an export of an NBD server as a disk.
+ * @param url `nbd://host[:port]/export` or `nbd+unix:///export?socket=path`
+ * @param withinMs time for the way to the server and the handshake
+ */
+export async function openNbd(url: string, withinMs = patienceMs): Promise<Result<Disk, DiskFailure>> {
   const parsed = parseNbdUrl(url);
   if (!parsed.ok) return parsed;
   const stream = new SocketStream(parsed.value.address);
-  const timer = setTimeout(() => stream.abort(`the server has not answered for ${patienceMs / 1000} s`), patienceMs);
+  const timer = setTimeout(() => stream.abort(`the server has not answered for ${withinMs / 1000} s`), withinMs);
   const disk = await openNbdDisk(url, stream, parsed.value.exportName);
   clearTimeout(timer);
   return disk;
