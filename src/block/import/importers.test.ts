@@ -4,8 +4,8 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 import { test } from 'node:test';
 import { fail } from '../../support/result.ts';
 import { hostFiles, openHostFile } from '../testing/folder-files.ts';
-import { sparseContent, Workshop, withoutQemuImg } from '../testing/qemu-img.ts';
 import { assertReads, dataBytes, unwrap } from '../testing/reading.ts';
+import { sparseContent, Workshop, withoutQemuImg } from '../testing/workshop.ts';
 import { zlibCodecs } from '../testing/zlib-codecs.ts';
 import { importers } from './importers.ts';
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
-import { MemoryFile, memoryFiles } from '../testing/memory-file.ts';
-import { sparseContent, Workshop, withoutQemuImg } from '../testing/qemu-img.ts';
+import { ImageFile, imageFiles } from '../testing/image-file.ts';
 import { assertReads, failureOf, unwrap } from '../testing/reading.ts';
+import { sparseContent, Workshop, withoutQemuImg } from '../testing/workshop.ts';
 import { zlibCodecs } from '../testing/zlib-codecs.ts';
 import { vdi } from './vdi.ts';
 
 const mebibyte = 2 ** 20;
-const open = (bytes: Uint8Array) => vdi.open(new MemoryFile(bytes, 'disk.vdi'), memoryFiles([]), zlibCodecs);
+const open = (bytes: Uint8Array) => vdi.open(new ImageFile(bytes, 'disk.vdi'), imageFiles([]), zlibCodecs);
 
 describe('VDI', { skip: withoutQemuImg }, () => {
   /** An image of three blocks of which the second is not there. */

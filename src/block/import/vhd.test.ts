@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
-import { MemoryFile, memoryFiles } from '../testing/memory-file.ts';
-import { sparseContent, Workshop, withoutQemuImg } from '../testing/qemu-img.ts';
+import { ImageFile, imageFiles } from '../testing/image-file.ts';
 import { assertReads, failureOf, unwrap } from '../testing/reading.ts';
+import { sparseContent, Workshop, withoutQemuImg } from '../testing/workshop.ts';
 import { zlibCodecs } from '../testing/zlib-codecs.ts';
 import { vhd } from './vhd.ts';
 
 const mebibyte = 2 ** 20;
-const open = (bytes: Uint8Array) => vhd.open(new MemoryFile(bytes, 'disk.vhd'), memoryFiles([]), zlibCodecs);
+const open = (bytes: Uint8Array) => vhd.open(new ImageFile(bytes, 'disk.vhd'), imageFiles([]), zlibCodecs);
 
 /** Writes the checksum that a footer or header of `length` bytes at `at` should have. */
 function seal(bytes: Uint8Array, at: number, length: number, field: number): void {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Disk } from '../disk.ts';
 import { chunk, FakeNbdServer, type FakeOptions, simpleReply, uint32, uint64 } from '../testing/fake-nbd-server.ts';
-import { sparseContent } from '../testing/qemu-img.ts';
 import { assertReads, failureOf, unwrap } from '../testing/reading.ts';
+import { sparseContent } from '../testing/workshop.ts';
 import { openNbdDisk } from './nbd-disk.ts';
 
 const mebibyte = 2 ** 20;

@@ -5,10 +5,10 @@ import { vdi } from '../import/vdi.ts';
 import { vhd } from '../import/vhd.ts';
 import { vhdx } from '../import/vhdx/vhdx.ts';
 import { vmdk } from '../import/vmdk/vmdk.ts';
+import { ImageFile } from './image-file.ts';
 import { type FuzzTarget, fuzzOnce } from './image-fuzzer.ts';
-import { MemoryFile } from './memory-file.ts';
-import { sparseContent, Workshop, withoutQemuImg } from './qemu-img.ts';
 import { encodeEntry, logOf, openLog, placeEntry, sealStructure } from './vhdx-log.ts';
+import { sparseContent, Workshop, withoutQemuImg } from './workshop.ts';
 
 const content = sparseContent(3 * 2 ** 20 + 512, 3);
 
@@ -25,7 +25,7 @@ function vmdkTarget(workshop: Workshop, subformat: string, places: FuzzTarget['p
   workshop.image('image.vmdk', content, '-O', 'vmdk', '-o', `subformat=${subformat}`);
   const others = ['image-flat.vmdk', 'image-s001.vmdk'].flatMap((name) => {
     const isPart = subformat === (name.endsWith('flat.vmdk') ? 'monolithicFlat' : 'twoGbMaxExtentSparse');
-    return isPart ? [new MemoryFile(load(workshop, name), name)] : [];
+    return isPart ? [new ImageFile(load(workshop, name), name)] : [];
   });
   return { importer: vmdk, image: load(workshop, 'image.vmdk'), others, places };
 }

@@ -6,15 +6,15 @@ import assert from 'node:assert/strict';
 import type { Result } from '../../support/result.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import type { Importer } from '../import/importer.ts';
-import { MemoryFile, memoryFiles } from './memory-file.ts';
-import { Random } from './random.ts';
+import { ImageFile, imageFiles } from './image-file.ts';
+import { Random } from './seeded-random.ts';
 import { zlibCodecs } from './zlib-codecs.ts';
 
 export interface FuzzTarget {
   readonly importer: Importer;
   readonly image: Uint8Array;
   /** Files that the image refers to; the fuzzer leaves them alone. */
-  readonly others?: readonly MemoryFile[];
+  readonly others?: readonly ImageFile[];
   /** Where headers and tables lie: offset and length, each as likely as the others. */
   readonly places: readonly (readonly [number, number])[];
   /** Makes checksums right again, which otherwise would refuse every change. */
@@ -37,7 +37,7 @@ export async function fuzzOnce(target: FuzzTarget, seed: number): Promise<string
   const remember = (offset: number, length: number): void => {
     undo.unshift([offset, image.slice(offset, offset + length)]);
   };
-  const file = new MemoryFile(image, 'fuzzed');
+  const file = new ImageFile(image, 'fuzzed');
   try {
     for (let changes = 1 + random.below(4); changes > 0; changes--) {
       const [offset, length] = random.pick(target.places);
@@ -98,10 +98,10 @@ function interesting(random: Random): number {
   ]);
 }
 
-async function readAbout(target: FuzzTarget, file: MemoryFile, random: Random): Promise<string> {
+async function readAbout(target: FuzzTarget, file: ImageFile, random: Random): Promise<string> {
   const { importer, others = [] } = target;
   importer.probe(file.bytes.subarray(0, 512));
-  const opened = await importer.open(file, memoryFiles([file, ...others]), zlibCodecs);
+  const opened = await importer.open(file, imageFiles([file, ...others]), zlibCodecs);
   check(opened);
   if (opened.ok) {
     const disk = opened.value;

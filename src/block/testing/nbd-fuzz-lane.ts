@@ -6,7 +6,7 @@ import type { Result } from '../../support/result.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { openNbdDisk } from '../nbd/nbd-disk.ts';
 import { chunk, FakeNbdServer, uint32, uint64 } from './fake-nbd-server.ts';
-import { Random } from './random.ts';
+import { Random } from './seeded-random.ts';
 
 const contentBytes = 65_536;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Failure, Result } from '../../support/result.ts';
 import type { Disk } from '../disk.ts';
-import { Random } from './random.ts';
+import { Random } from './seeded-random.ts';
 
 /** The value of what must have succeeded. */
 export function unwrap<T>(result: Result<T>): T {

@@ -5,9 +5,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Disk } from '../../block/disk.ts';
-import { sparseContent } from '../../block/testing/qemu-img.ts';
-import { Random } from '../../block/testing/random.ts';
 import { assertReads, dataBytes, failureOf, unwrap } from '../../block/testing/reading.ts';
+import { Random } from '../../block/testing/seeded-random.ts';
+import { sparseContent } from '../../block/testing/workshop.ts';
 import { openNbd } from './nbd.ts';
 import { serverFolder, startNbdkit, startQemuNbd, withoutNbdkit, withoutQemuNbd } from './testing/nbd-server.ts';
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
-import { MemoryFile, memoryFiles } from '../../testing/memory-file.ts';
-import { sparseContent, Workshop, withoutQemuImg } from '../../testing/qemu-img.ts';
+import { ImageFile, imageFiles } from '../../testing/image-file.ts';
 import { assertReads, failureOf, unwrap } from '../../testing/reading.ts';
 import {
   encodeEntry,
@@ -14,11 +13,12 @@ import {
   placeEntry,
   sealStructure,
 } from '../../testing/vhdx-log.ts';
+import { sparseContent, Workshop, withoutQemuImg } from '../../testing/workshop.ts';
 import { zlibCodecs } from '../../testing/zlib-codecs.ts';
 import { vhdx } from './vhdx.ts';
 
 const mebibyte = 2 ** 20;
-const open = (bytes: Uint8Array) => vhdx.open(new MemoryFile(bytes, 'disk.vhdx'), memoryFiles([]), zlibCodecs);
+const open = (bytes: Uint8Array) => vhdx.open(new ImageFile(bytes, 'disk.vhdx'), imageFiles([]), zlibCodecs);
 
 interface Region {
   readonly entry: number;
@@ -183,8 +183,8 @@ describe('VHDX', { skip: withoutQemuImg }, () => {
       workshop.run('check', '-f', 'vhdx', '-r', 'all', 'open.vhdx');
       const expected = workshop.content('open.vhdx', 'vhdx');
       assert.ok(Buffer.from(expected).equals(content), 'QEMU replays the log');
-      const file = new MemoryFile(bytes.slice());
-      const disk = unwrap(await vhdx.open(file, memoryFiles([]), zlibCodecs));
+      const file = new ImageFile(bytes.slice());
+      const disk = unwrap(await vhdx.open(file, imageFiles([]), zlibCodecs));
       await assertReads(disk, content, 8);
       unwrap(await disk.close());
       assert.ok(file.closed && Buffer.from(file.bytes).equals(bytes), 'the file stays as it was');

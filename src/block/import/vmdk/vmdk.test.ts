@@ -3,17 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { hostFiles, openHostFile } from '../../testing/folder-files.ts';
-import { MemoryFile, memoryFiles } from '../../testing/memory-file.ts';
-import { sparseContent, Workshop, withoutQemuImg } from '../../testing/qemu-img.ts';
+import { ImageFile, imageFiles } from '../../testing/image-file.ts';
 import { assertReads, failureOf, unwrap } from '../../testing/reading.ts';
+import { sparseContent, Workshop, withoutQemuImg } from '../../testing/workshop.ts';
 import { zlibCodecs } from '../../testing/zlib-codecs.ts';
 import { vmdk } from './vmdk.ts';
 
 const mebibyte = 2 ** 20;
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
-function open(bytes: Uint8Array, others: readonly MemoryFile[] = []) {
-  return vmdk.open(new MemoryFile(bytes, 'disk.vmdk'), memoryFiles(others), zlibCodecs);
+function open(bytes: Uint8Array, others: readonly ImageFile[] = []) {
+  return vmdk.open(new ImageFile(bytes, 'disk.vmdk'), imageFiles(others), zlibCodecs);
 }
 
 function described(...lines: readonly string[]): Uint8Array {
@@ -134,7 +134,7 @@ describe('VMDK made by QEMU', { skip: withoutQemuImg }, () => {
 });
 
 describe('VMDK by a descriptor', () => {
-  const flat = new MemoryFile(sparseContent(mebibyte, 9), 'räum-flat.vmdk');
+  const flat = new ImageFile(sparseContent(mebibyte, 9), 'räum-flat.vmdk');
 
   test('extents of all kinds that need no header', async () => {
     const descriptor = described(
@@ -176,7 +176,7 @@ describe('VMDK by a descriptor', () => {
       const bytes = what.startsWith('a name in')
         ? Buffer.from(Buffer.from(described(line)).toString(), 'latin1')
         : described(line);
-      const file = new MemoryFile(flat.bytes, flat.name);
+      const file = new ImageFile(flat.bytes, flat.name);
       const failure = failureOf(await open(Uint8Array.from(bytes), [file]));
       assert.equal(failure.kind, kind);
       assert.match(failure.message, message);

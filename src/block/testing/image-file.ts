@@ -6,7 +6,7 @@ import type { DiskFailure } from '../disk-failure.ts';
 type Done = Promise<Result<void, DiskFailure>>;
 
 /** A file in memory. Changes to `bytes` are seen by the next read. */
-export class MemoryFile implements BlockFile {
+export class ImageFile implements BlockFile {
   readonly name: string;
   readonly readOnly = false;
   bytes: Uint8Array;
@@ -64,7 +64,7 @@ export class MemoryFile implements BlockFile {
 }
 
 /** Files by name. */
-export function memoryFiles(files: readonly MemoryFile[]): BlockFiles {
+export function imageFiles(files: readonly ImageFile[]): BlockFiles {
   return {
     async open(path) {
       const file = files.find(({ name }) => name === path);
