@@ -1,0 +1,3 @@
+import { defineImageFuzzLane } from '../testing/image-fuzz-lane.ts';
+
+defineImageFuzzLane(300);

@@ -1,0 +1,3 @@
+import { defineNbdFuzzLane } from '../testing/nbd-fuzz-lane.ts';
+
+defineNbdFuzzLane(1000);
