@@ -7,7 +7,7 @@ import { runCommand } from './command.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 
 /** What every virtio device needs, in the order of loading. A kernel may have any of it built in. */
-const transportModules = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci'];
+const transportModules = ['virtio_ring', 'virtio', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci'];
 
 const deviceModules: Readonly<Record<number, readonly string[]>> = {
   [virtioDeviceId.network]: ['failover', 'net_failover', 'virtio_net'],
