@@ -1,0 +1,12 @@
+/** A folder for the files of one test file, gone afterwards. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+
+/** @returns the path of a name in it */
+export function testFolder(): (name: string) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'corbel-disk-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return (name) => join(folder, name);
+}
