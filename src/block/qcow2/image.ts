@@ -18,6 +18,7 @@ import { OwnTables } from './own-tables.ts';
 import { RefcountTable } from './refcount-table.ts';
 import { Refcounts } from './refcounts.ts';
 import { MetadataRegions } from './regions.ts';
+import { encodeSnapshots, loadSnapshots, type Snapshot } from './snapshot/snapshot-table.ts';
 import { TableCache } from './table-cache.ts';
 
 /** L2 tables for 128 GiB in clusters of 64 KiB; what a disk does not use takes nothing. */
@@ -119,6 +120,9 @@ export class Qcow2Image {
     const parts = { refcountTable: refcountTable.value, refcounts, freed, committer, regions };
     const image = new Qcow2Image(options, geometry, map, parts);
     image.#markRegions(parts);
+    const snapshots = await loadSnapshots(file, header);
+    if (!snapshots.ok) return snapshots;
+    image.markSnapshots(snapshots.value.snapshots, snapshots.value.tableBytes);
     return ok(image);
   }
 
@@ -174,6 +178,26 @@ export class Qcow2Image {
       await this.changeHeader({ incompatible: this.#header.incompatible | qcow2Incompatible.corrupt });
     }
     return failure;
+  }
+
+  /** The image in memory is no longer what the file should become: nothing more may be written. @returns `failure` */
+  refuseFurther<T>(failure: Result<T, DiskFailure>): Result<T, DiskFailure> {
+    if (!failure.ok) this.#usable = failure;
+    return failure;
+  }
+
+  /** Keeps data away from where the tables of snapshots lie. */
+  markSnapshots(snapshots: readonly Snapshot[], tableBytes = encodeSnapshots(snapshots).length): void {
+    const { clusterBytes } = this.geometry;
+    const { regions } = this.writable;
+    regions.setRegion('the snapshot table', this.#header.snapshotsOffset, roundUp(tableBytes, clusterBytes));
+    regions.setRegions(
+      "a snapshot's L1 table",
+      snapshots.map(({ l1TableOffset, l1Size }) => ({
+        offset: l1TableOffset,
+        length: roundUp(l1Size * 8, clusterBytes),
+      })),
+    );
   }
 
   /** Brings all to stable storage, and gives back what nobody uses any more. */

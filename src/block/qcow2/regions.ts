@@ -18,10 +18,14 @@ export class MetadataRegions {
     this.#clusterBytes = clusterBytes;
   }
 
-  /** There is one region of a name at most. */
   setRegion(name: string, offset: number, length: number): void {
+    this.setRegions(name, [{ offset, length }]);
+  }
+
+  /** Replaces those of that name. */
+  setRegions(name: string, places: readonly { readonly offset: number; readonly length: number }[]): void {
     const others = this.#regions.filter((region) => region.name !== name);
-    this.#regions = length === 0 ? others : [...others, { name, offset, length }];
+    this.#regions = [...others, ...places.filter(({ length }) => length > 0).map((place) => ({ name, ...place }))];
   }
 
   addL2Table(offset: number): void {
