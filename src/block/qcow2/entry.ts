@@ -31,7 +31,8 @@ export function decodeEntry(high: number, low: number, version: number, clusterB
     return host === 0 ? plainZero : { kind: 'zero', host, hostBytes, own };
   }
   if (host !== 0) return { kind: 'data', host, hostBytes, own };
-  return own ? 'a data cluster at the place of the header' : hole;
+  // The flag alone means nothing: it is for images with their data in another file.
+  return hole;
 }
 
 /** Bits 9 to 55 of an L1 or L2 entry. It is exact although it may exceed 2^53: the lowest bits are zero. */
