@@ -11,9 +11,10 @@ import {
 } from '../../spec/qcow2.ts';
 import { ok, type Result } from '../../support/result.ts';
 import { decodeUtf8, encodeUtf8 } from '../../support/utf8.ts';
+import { sectorBytes } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { corrupt, unsupported } from './failures.ts';
-import { geometryOf, l1EntriesFor, maxDiskBytes } from './geometry.ts';
+import { geometryOf, l1EntriesFor, maxDiskBytes, roundDown } from './geometry.ts';
 
 export interface HeaderExtension {
   readonly type: number;
@@ -90,7 +91,8 @@ export function parseHeader(name: string, bytes: Uint8Array): Result<Header, Dis
   const header: Header = {
     version,
     clusterBits: view.getUint32(field.clusterBits),
-    sizeBytes: getU64(view, field.size),
+    // What does not fill a sector is no part of the disk.
+    sizeBytes: roundDown(getU64(view, field.size), sectorBytes),
     l1Size: view.getUint32(field.l1Size),
     l1TableOffset: getU64(view, field.l1TableOffset),
     refcountTableOffset: getU64(view, field.refcountTableOffset),
