@@ -1,4 +1,4 @@
-import type { DiskSpec } from '../host/node/disks.ts';
+import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
@@ -42,8 +42,8 @@ const rows: readonly OptionRow[] = [
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
   {
     name: 'disk',
-    value: 'FILE[,readonly]',
-    help: 'a disk whose content is FILE (/dev/vda in Linux); may\nbe given several times',
+    value: 'FILE[,…]',
+    help: 'a disk whose content is the image FILE (/dev/vda in\nLinux), with format=NAME, readonly, snapshot (writes\nare thrown away), iops=N or bps=SIZE after it; may be\ngiven several times',
   },
   {
     name: 'accel',
@@ -172,20 +172,13 @@ function parseSerial(text: string): Result<SerialTarget> {
 
 const maxDisks = 16;
 
-/** `FILE` or `FILE,readonly`; a comma in a name is written twice. */
 function parseDisks(texts: readonly string[]): Result<DiskSpec[]> {
   if (texts.length > maxDisks) return fail('usage', `--disk may be given ${maxDisks} times at most.`);
   const disks: DiskSpec[] = [];
   for (const text of texts) {
-    const [path = '', ...flags] = text
-      .replaceAll(',,', '\0')
-      .split(',')
-      .map((part) => part.replaceAll('\0', ','));
-    if (path === '') return fail('usage', '--disk needs the name of a file.');
-    const wrong = flags.find((flag) => flag !== 'readonly');
-    if (wrong !== undefined)
-      return fail('usage', `--disk knows no "${wrong}", only readonly; a comma in a file's name is written twice.`);
-    disks.push({ path, readOnly: flags.length > 0 });
+    const disk = parseDiskSpec(text);
+    if (!disk.ok) return disk;
+    disks.push(disk.value);
   }
   return ok(disks);
 }
