@@ -7,6 +7,7 @@ import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
+import { locksBus } from '../emit/forms.ts';
 import { records } from '../state/layout.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
@@ -245,9 +246,10 @@ export class CodeCache {
     const { instruction } = result;
     const long = mode.codeSize === 64;
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
+    const locked = this.#handlers.atomic && locksBus(instruction);
     const handler = isUndefinedSegment(instruction)
       ? pseudoHandler.undefined
-      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long });
+      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long, locked });
     assemble(this.#view, address, instruction, offset, handler, long);
     return row.endsBlock === true || handler === pseudoHandler.undefined;
   }

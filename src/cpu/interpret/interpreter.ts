@@ -47,6 +47,8 @@ export interface InterpreterOptions {
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
   readonly codeCacheBytes: number;
+  /** Whether other processors share the memory: locked instructions are atomic. */
+  readonly atomic: boolean;
   readonly nowMs: () => number;
   /** A page of RAM received its first code: writes to it must go the slow way. */
   readonly onNewCodePage: (ramOffset: number) => void;
@@ -72,6 +74,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     semantics,
     options.features,
     hot.map(({ row, key }) => handlerKey(row, key)),
+    options.atomic,
   );
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
@@ -81,9 +84,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  const { nowMs, features } = options;
+  const { nowMs, features, atomic } = options;
   const service =
-    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs }));
+    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs, atomic }));
   const translator = new Translator({
     host,
     table: regions,
