@@ -48,7 +48,7 @@ export class CodeCache {
   readonly #view: DataView;
   readonly #memory: GuestMemory;
   readonly #handlers: Handlers;
-  readonly #onNewCodePage: (ramOffset: number) => void;
+  readonly #onNewCodePage: (ramPage: number, writers: number) => void;
   readonly #onFull: () => void;
   readonly #onOverwritten: (ramPage: number, chunk: number) => void;
   #pages = new Map<number, CodePage>();
@@ -63,7 +63,7 @@ export class CodeCache {
     memory: GuestMemory,
     handlers: Handlers,
     listeners: {
-      newCodePage: (ramOffset: number) => void;
+      newCodePage: (ramPage: number, writers: number) => void;
       full: () => void;
       overwritten: (ramPage: number, chunk: number) => void;
     },
@@ -186,8 +186,7 @@ export class CodeCache {
         stale: new Map(),
       };
       this.#pages.set(ramPage, page);
-      this.#memory.markCode(ramPage);
-      this.#onNewCodePage(ramPage * pageSize);
+      this.#onNewCodePage(ramPage, this.#memory.users.claimCode(ramPage));
     }
     return page;
   }
@@ -363,7 +362,7 @@ export class CodeCache {
   }
 
   #unmark(page: CodePage): void {
-    this.#memory.unmarkCode(page.ramPage);
+    this.#memory.users.releaseCode(page.ramPage);
   }
 }
 

@@ -86,7 +86,8 @@ export function exchangeInRam(o: Ops, address: Value, bytes: number, old: Local,
 export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as number;
 export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
 
-const guestRam = 1;
+/** Number of the memory that is guest RAM. */
+export const guestRam = 1;
 
 /** log2 of a TLB entry's size. */
 export const tlbEntryShift = Math.log2(tlb.entrySize);

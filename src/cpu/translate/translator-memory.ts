@@ -5,6 +5,7 @@ import { segmentNumber } from '../interpret/assemble.ts';
 import {
   exchangeInRam,
   guestLoad,
+  guestRam,
   guestStore,
   memoryType,
   type Probe,
@@ -14,8 +15,6 @@ import {
 } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { TranslatorFlags } from './translator-flags.ts';
-
-const guestRam = 1;
 
 export abstract class TranslatorMemory extends TranslatorFlags {
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */

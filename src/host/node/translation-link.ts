@@ -7,6 +7,8 @@ export interface TranslationWorkerData {
   readonly cpuModel: string;
   /** Guest RAM in pages of WebAssembly. */
   readonly guestPages: number;
+  /** Whether the machine has several processors. */
+  readonly atomic: boolean;
 }
 
 export function openTranslationService(port: MessagePort): TranslationService {

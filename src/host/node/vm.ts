@@ -183,7 +183,7 @@ const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || ac
 
 function startTranslator(config: MachineConfig, port: MessagePort): Worker {
   const guestPages = Math.ceil(config.memoryBytes / wasmPageBytes);
-  const workerData: TranslationWorkerData = { port, cpuModel: config.cpuModel, guestPages };
+  const workerData: TranslationWorkerData = { port, cpuModel: config.cpuModel, guestPages, atomic: false };
   const worker = new Worker(workerFile('translation-worker'), {
     workerData,
     transferList: [port],
