@@ -60,7 +60,7 @@ export class RemoteIo {
     const words = this.#words;
     const at = this.#base + word.state;
     words[this.#base + word.kind] = kind;
-    words[this.#base + word.addressLow] = address % two32 | 0;
+    words[this.#base + word.addressLow] = (address % two32) | 0;
     words[this.#base + word.addressHigh] = Math.floor(address / two32);
     words[this.#base + word.size] = size;
     words[this.#base + word.value] = value | 0;
