@@ -3,6 +3,7 @@ import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { DebugUnit } from './events/debug.ts';
 import type { Mmu } from './mmu/mmu.ts';
+import type { Siblings } from './smp/siblings.ts';
 import type { CpuState } from './state/cpu-state.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import type { MsrFile } from './system/msrs.ts';
@@ -36,6 +37,8 @@ export interface Processor {
   readonly externalMsrs: MsrSpace;
   readonly debug: DebugUnit;
   readonly apicId: number;
+  /** The machine's other processors, if there are any. */
+  readonly siblings: Siblings | undefined;
   /** IA32_TSC_ADJUST: what the guest added to the time-stamp counter. */
   tscAdjust: bigint;
   /** Tells the machine that `tscAdjust` changed. */

@@ -4,6 +4,7 @@ import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { InterruptSource, MsrSpace } from './processor.ts';
+import type { Siblings } from './smp/siblings.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import type { TranslationService } from './translate/job.ts';
 
@@ -32,6 +33,8 @@ export interface VcpuOptions {
   readonly random: () => bigint;
   /** Its own memory, from `createVcpuMemory`, where other threads can reach it; absent: it makes one. */
   readonly ownMemory?: WasmMemory;
+  /** The machine's other processors; absent: this is the only one. */
+  readonly siblings?: Siblings | undefined;
   /** Whether another thread wants something of this one, so that no slice should begin; absent: none ever does. */
   readonly interrupted?: () => boolean;
 }

@@ -1,6 +1,6 @@
 /** One virtual CPU: state, slow paths and the run loop around the interpreter. */
 import type { PortBus } from '../device-model/port-io.ts';
-import type { GuestMemory } from '../memory/guest-memory.ts';
+import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
 import { eflags } from '../spec/x86/registers.ts';
 import { CodeRunner } from './code-runner.ts';
 import { hostCalls } from './emit/host-calls.ts';
@@ -19,6 +19,7 @@ import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
+import type { Siblings } from './smp/siblings.ts';
 import { CpuState } from './state/cpu-state.ts';
 import { engine, segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
@@ -48,6 +49,7 @@ export class Vcpu implements Processor {
   readonly msrs = new MsrFile();
   readonly debug = new DebugUnit();
   readonly apicId: number;
+  readonly siblings: Siblings | undefined;
   tscAdjust = 0n;
   /** HLT was executed and no event has ended it yet. */
   halted = false;
@@ -80,6 +82,7 @@ export class Vcpu implements Processor {
     this.externalMsrs = options.externalMsrs;
     this.model = options.model;
     this.apicId = options.apicId;
+    this.siblings = options.siblings;
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
@@ -102,8 +105,14 @@ export class Vcpu implements Processor {
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
-      onNewCodePage: (ramOffset) => this.mmu.tlb.protectRamPage(ramOffset),
+      atomic: options.siblings !== undefined,
+      onNewCodePage: (ramPage, writers) => {
+        this.#protect(ramPage);
+        if (writers !== 0) this.siblings?.protect(ramPage, writers);
+      },
     });
+    this.mmu.useMoves(this.#interpreter.moves);
+    this.#joinSiblings();
     this.#runner = new CodeRunner({
       cpu: this,
       interpreter: this.#interpreter,
@@ -114,6 +123,30 @@ export class Vcpu implements Processor {
       exits: this.#exits,
     });
     this.reset();
+  }
+
+  #protect(ramPage: number): void {
+    if (this.memory.users.releaseWrite(ramPage)) this.mmu.tlb.protectRamPage(ramPage * pageSize);
+  }
+
+  /** What becomes of this processor's caches when others write. */
+  #joinSiblings(): void {
+    const { siblings, memory } = this;
+    if (siblings === undefined) return;
+    memory.onRemoteCodeWrite((processors, ramOffset, length) => siblings.tellWritten(processors, ramOffset, length));
+    siblings.attach({
+      protect: (ramPage) => {
+        // First out of the TLB, then out of the list of those that may write.
+        this.mmu.tlb.protectRamPage(ramPage * pageSize);
+        memory.users.releaseWrite(ramPage);
+      },
+      protectAll: () => {
+        this.mmu.tlb.flushAll();
+        memory.users.releaseAllWrites();
+      },
+      dropCode: ({ ramOffset, length }) => memory.dropCode(ramOffset, length),
+      dropAllCode: () => this.#interpreter.code.clear(),
+    });
   }
 
   get translatorStatistics(): Readonly<TranslatorStatistics> {
@@ -263,9 +296,12 @@ export class Vcpu implements Processor {
     this.#untilNs = untilNs;
     this.#view.setInt32(state.budget, budget, true);
     this.#view.setInt32(state.extraCost, 0, true);
+    const { siblings } = this;
+    siblings?.enter();
     Atomics.store(this.#request, 0, 0);
     // Another thread notes what it wants, then kicks: a kick that was just wiped out is noticed here.
-    const exit = this.#interrupted() ? 'budget' : this.#loop();
+    const exit = this.#interrupted() || siblings?.attention === true ? 'budget' : this.#loop();
+    siblings?.leave();
     this.#runner.translate();
     const spent = budget - this.#view.getInt32(state.budget, true);
     this.instructions += spent - this.#view.getInt32(state.extraCost, true);
@@ -291,6 +327,7 @@ export class Vcpu implements Processor {
           break;
         case status.fault:
           this.#exits.faults++;
+          this.siblings?.resumeOthers();
           if (!this.#raiseRecorded()) return 'shutdown';
           // Handlers that fault at once, for ever, would never come to an end of the slice.
           this.#charge(1);

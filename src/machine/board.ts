@@ -5,8 +5,10 @@ import { MmioBus } from '../device-model/mmio.ts';
 import { PortBus } from '../device-model/port-io.ts';
 import type { TimerService } from '../device-model/time.ts';
 import { ApicBus } from '../devices/apic/apic-bus.ts';
+import type { ApicBox } from '../devices/apic/apic-mail.ts';
 import { IoApic } from '../devices/apic/io-apic.ts';
 import { LocalApic } from '../devices/apic/local-apic.ts';
+import { type ApicThread, connectApics } from '../devices/apic/remote-apic.ts';
 import { AcpiPm } from '../devices/chipset/acpi-pm.ts';
 import { DebugExit } from '../devices/chipset/debug-exit.ts';
 import { Dma8237 } from '../devices/chipset/dma-8237.ts';
@@ -52,6 +54,8 @@ export interface BoardWiring {
   readonly requestEnd: (request: EndRequest) => void;
   readonly debugExit: boolean;
   readonly virtio: VirtioWiring;
+  /** The threads of all processors; the board is on the first one's. */
+  readonly apics: ApicThread;
 }
 
 /** The virtio devices, in the order of their PCI device numbers. */
@@ -98,7 +102,8 @@ export class Board {
   readonly virtio: readonly VirtioPci[];
   readonly pciHost: PciHost;
   readonly #wiring: BoardWiring;
-  readonly #mmio = new MmioBus();
+  /** The board's devices, without the processors' local APICs. */
+  readonly mmio = new MmioBus();
   readonly #pic: Pic;
   readonly #ioApic: IoApic;
   readonly #isaIrqs: readonly WiredOr[];
@@ -109,9 +114,9 @@ export class Board {
     this.#wiring = wiring;
     const bus = new ApicBus();
     this.localApic = this.#createLocalApic(bus);
-    this.processorMmio = new ProcessorMmio(this.#mmio, this.localApic);
+    this.processorMmio = new ProcessorMmio(this.mmio, this.localApic);
     this.#ioApic = new IoApic(bus, boardFacts.ioApicId);
-    this.#mmio.map(ioApic.defaultAddress, ioApic.pageBytes, this.#ioApic);
+    this.mmio.map(ioApic.defaultAddress, ioApic.pageBytes, this.#ioApic);
     this.#pic = new Pic(both(this.localApic.lint0, this.#ioApic.irq(ioApicInput.pic)));
     this.#pic.attach(this.ports);
     this.#isaIrqs = Array.from({ length: isaIrq.count }, (_, irq) => new WiredOr(this.#isaLine(irq)));
@@ -145,9 +150,14 @@ export class Board {
   }
 
   #createLocalApic(bus: ApicBus): LocalApic {
+    return connectApics(bus, this.#wiring.apics, (box) => this.#createOwnApic(bus, box));
+  }
+
+  #createOwnApic(bus: ApicBus, box: ApicBox | undefined): LocalApic {
     const { processor, timers, requestEnd } = this.#wiring;
     return new LocalApic({
       id: boardFacts.bootApicId,
+      box,
       bootstrapProcessor: true,
       physicalAddressBits,
       bus,
@@ -198,7 +208,7 @@ export class Board {
       },
       ioApicInput: (input) => this.#ioApic.irq(input),
     });
-    hpet.attach(this.#mmio);
+    hpet.attach(this.mmio);
     return [pit, rtc, hpet];
   }
 
@@ -222,7 +232,7 @@ export class Board {
     ) as [IrqLine, IrqLine, IrqLine, IrqLine];
     const host = new PciHost([a, b, c, d]);
     host.attach(this.ports);
-    host.attachMemoryWindow(this.#mmio, pciMemoryWindow.start, pciMemoryWindow.length);
+    host.attachMemoryWindow(this.mmio, pciMemoryWindow.start, pciMemoryWindow.length);
     host.add(1, 0, this.isaBridge.pciFunction);
     return host;
   }

@@ -24,6 +24,8 @@ export interface BootMachine {
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly processorName: string;
+  /** Of all processors, the first one's first. */
+  readonly apicIds: readonly number[];
   /** 16 random bytes. */
   readonly uuid: Uint8Array;
 }
@@ -34,7 +36,7 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
   const memoryMap = buildMemoryMap(memory);
   writeBiosDataArea(memory);
   const acpi = installAcpi(memory, {
-    apicIds: [boardFacts.bootApicId],
+    apicIds: machine.apicIds,
     ioApicId: boardFacts.ioApicId,
     hpet: { address: hpetMmio.base, eventTimerBlockId: board.hpet.readMmio(hpetRegister.capabilities, 4) },
     pci: {
@@ -52,7 +54,7 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
     version: machineVersion,
     uuid: machine.uuid,
     processorName: machine.processorName,
-    processorCount: 1,
+    processorCount: machine.apicIds.length,
     memoryMap,
   });
   const loaded = loadGuestKernel({

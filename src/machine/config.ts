@@ -39,16 +39,27 @@ export interface MachineConfig {
 /** COM1 is 0, COM2 is 1. */
 export type SerialPort = 0 | 1;
 
-/** The machine's side of the operating system. All of it is called on the machine's thread, which it may block. */
-export interface MachineHost {
-  /** Nanoseconds of a clock that never goes back. */
+/** A processor's side of the operating system. All of it is called on the processor's own thread, which it may block. */
+export interface ProcessorHost {
+  /** Nanoseconds of a clock that never goes back and that all threads share. */
   nowNs(): number;
   /** Milliseconds since 1970, as the real-time clock starts with. */
   wallClockMs(): number;
   /** 64 random bits that nobody can predict. */
   random64(): bigint;
-  /** Returns after `maxNs` (`Infinity` is possible), or earlier when there is input or a stop request. */
+  /** Returns after `maxNs` (`Infinity` is possible), or earlier when somebody wakes this processor. */
   sleep(maxNs: number): void;
+  /** Wakes another processor's thread if it sleeps. */
+  ring(processor: number): void;
+  stopRequested(): boolean;
+  /** Threads that this host runs at once. */
+  readonly cores: number;
+  /** Translates guest code on another thread; absent: the processor's own does. */
+  readonly translation?: TranslationService | undefined;
+}
+
+/** The machine's side of the operating system. All of it is called on the machine's thread, which it may block. */
+export interface MachineHost extends ProcessorHost {
   /**
    * Takes `bytes`, which the caller uses again afterwards. Blocks while the reader is slow, unless a stop is requested:
    * then what does not fit is dropped.
@@ -56,11 +67,8 @@ export interface MachineHost {
   serialOutput(port: SerialPort, bytes: Uint8Array): void;
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
-  stopRequested(): boolean;
   /** The I/O thread has something to do: its devices' mailboxes say what. */
   wakeIo(): void;
-  /** Translates guest code on another thread; absent: the machine's own does. */
-  readonly translation?: TranslationService | undefined;
 }
 
 /** What the guest asks the board for; it happens when the running instructions have come to a boundary. */
@@ -91,6 +99,21 @@ export interface Machine {
   /** The hottest code, the hottest first; nothing unless the configuration asks for it. */
   profile(): readonly ProfileEntry[];
 }
+
+/** A processor beyond the first, for a thread of its own. */
+export interface FurtherProcessor {
+  /** Runs until the machine comes to its end. */
+  run(): void;
+  statistics(): Statistics;
+}
+
+/** @param processor its number, from 1 on */
+export type CreateProcessor = (
+  config: MachineConfig,
+  shared: SharedMachine,
+  host: ProcessorHost,
+  processor: number,
+) => FurtherProcessor;
 
 /** Errors: `configuration`, a value that no machine can have; `input`, a file that is malformed or does not fit. */
 export type CreateMachine = (config: MachineConfig, shared: SharedMachine, host: MachineHost) => Result<Machine>;

@@ -2,21 +2,26 @@
 import { cpuModelNames, findCpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
-import { type Clock, TimerQueue } from '../device-model/time.ts';
+import { TimerQueue } from '../device-model/time.ts';
 import { Attention } from '../devices/virtio/mailbox.ts';
 import { CodeWriteReader } from '../memory/code-writes.ts';
 import { fail, ok } from '../support/result.ts';
 import type { WasmMemory } from '../wasm/webassembly.ts';
+import { ApplicationProcessor } from './application-processor.ts';
 import { Board, boardFacts } from './board.ts';
 import { boot } from './boot.ts';
-import type { CreateMachine, MachineConfig, MachineHost } from './config.ts';
+import type { CreateMachine, CreateProcessor, MachineConfig, MachineHost } from './config.ts';
+import { GuestClock } from './guest-clock.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { IoEvents } from './io-events.ts';
 import { boardMsrs } from './msrs.ts';
 import { Profile } from './profile.ts';
+import { RemoteIoService } from './remote-io.ts';
 import { RunLoop } from './run-loop.ts';
 import { SerialPump } from './serial.ts';
 import { openMemory, type SharedMachine } from './shared-machine.ts';
+import { createSiblings, wakeProcessor } from './siblings.ts';
+import { translation } from './translation.ts';
 
 type Model = NonNullable<ReturnType<typeof findCpuModel>>;
 
@@ -35,8 +40,10 @@ function assemble(
   host: MachineHost,
   model: Model,
 ): ReturnType<CreateMachine> {
-  const memory = openMemory(shared);
-  const clock = powerOnClock(host);
+  const memory = openMemory(shared, 0);
+  const wake = (processor: number): void => wakeProcessor(shared, host, processor);
+  const clock = new GuestClock(shared.clock, () => host.nowNs());
+  clock.begin();
   const wallClockMs = (): number => host.wallClockMs();
   const serial = new SerialPump(host);
   const socket = new ProcessorSocket();
@@ -53,6 +60,12 @@ function assemble(
     requestEnd: (request) => loop?.requestEnd(request),
     debugExit: config.debugExit,
     virtio: { devices: shared.virtio, mailboxes: shared.mailboxes, wakeIo: () => host.wakeIo() },
+    apics: { mail: shared.apicMail, processor: 0, kick: wake },
+  });
+  const remote = new RemoteIoService(shared.remoteIo, shared.processors.length, {
+    ports: board.ports,
+    mmio: board.mmio,
+    died: (processor) => loop?.processorDied(processor),
   });
   const io = new IoEvents({
     memory,
@@ -80,23 +93,36 @@ function assemble(
     },
     random: () => host.random64(),
     ownMemory: shared.processors[0] as WasmMemory,
-    interrupted: () => io.waiting,
+    siblings: shared.processors.length > 1 ? createSiblings({ shared, host, memory, processor: 0 }) : undefined,
+    interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
   });
   socket.insert(vcpu);
-  const booted = boot({ memory, board, vcpu, processorName: model.name, uuid: randomUuid(host) }, config.boot);
+  const { apicIds } = shared;
+  const identity = { processorName: model.name, apicIds, uuid: randomUuid(host) };
+  const booted = boot({ memory, board, vcpu, ...identity }, config.boot);
   if (!booted.ok) return booted;
-  loop = new RunLoop({ host, board, vcpu, timers, serial, io, profile: config.profile ? new Profile() : undefined });
+  loop = new RunLoop({
+    host,
+    board,
+    vcpu,
+    timers,
+    serial,
+    io,
+    remote,
+    profile: config.profile ? new Profile() : undefined,
+  });
   return ok(loop);
 }
 
-/** What each accelerator translates. */
-const translation = { auto: 'hot', interpret: 'never', translate: 'hot', verify: 'verify' } as const;
-
-/** Guest time starts at 0 when the machine is built. */
-function powerOnClock(host: MachineHost): Clock {
-  const originNs = host.nowNs();
-  return { nowNs: () => host.nowNs() - originNs };
-}
+/** A processor beyond the first; its model is known to exist. */
+export const createProcessor: CreateProcessor = (config, shared, host, processor) =>
+  new ApplicationProcessor({
+    config,
+    shared,
+    host,
+    processor,
+    model: findCpuModel(config.cpuModel) as Model,
+  });
 
 /** Version 4. RFC 9562 5.4. */
 function randomUuid(host: MachineHost): Uint8Array {

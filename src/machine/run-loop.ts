@@ -11,7 +11,9 @@ import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
 import type { IoEvents } from './io-events.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
+import type { RemoteIoService } from './remote-io.ts';
 import type { SerialPump } from './serial.ts';
+import { Slices } from './slices.ts';
 
 export interface RunLoopParts {
   readonly host: MachineHost;
@@ -20,37 +22,29 @@ export interface RunLoopParts {
   readonly timers: TimerQueue;
   readonly serial: SerialPump;
   readonly io: IoEvents;
+  readonly remote: RemoteIoService;
   readonly profile: Profile | undefined;
 }
 
-/** Longest slice: how late serial input and a stop request may be noticed. */
-const maxSliceNs = 1_000_000;
-/** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
-const minSlice = 1000;
-const maxSlice = 1_000_000;
-/** Slices that are shorter say nothing about the speed. */
-const measuredSlice = 5000;
-/** Instructions per nanosecond before the first measurement. */
-const initialSpeed = 0.02;
 /** Instructions that a profile shows of a place. */
 const profiledLines = 4;
-/** Weight of a new measurement. */
-const speedWeight = 0.2;
 
 export class RunLoop {
   readonly #parts: RunLoopParts;
   #endRequest: EndRequest | undefined;
-  #speed = initialSpeed;
-  /** When the running slice should end; before everything while none runs. */
-  #sliceEndNs = Number.NEGATIVE_INFINITY;
+  #deadProcessor: number | undefined;
+  readonly #slices: Slices;
   // Statistics
-  #runNs = 0;
   #idleNs = 0;
-  #budgetExits = 0;
-  #haltExits = 0;
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
+    this.#slices = new Slices(parts.vcpu, parts.timers);
+  }
+
+  /** Another processor has come to a triple fault. */
+  processorDied(processor: number): void {
+    this.#deadProcessor ??= processor;
   }
 
   /** Called inside guest accesses: the first request counts, and is met when the slice has ended. */
@@ -61,7 +55,7 @@ export class RunLoop {
 
   /** A timer was armed: a slice that would run past it ends. */
   timerArmed(deadlineNs: number): void {
-    if (deadlineNs < this.#sliceEndNs) this.#parts.vcpu.kick();
+    this.#slices.timerArmed(deadlineNs);
   }
 
   /** Serial input can go on: the guest need not wait for the end of the slice. */
@@ -72,7 +66,8 @@ export class RunLoop {
   run(): Outcome {
     const { host, serial } = this.#parts;
     for (;;) {
-      const exit = this.#runSlice();
+      const exit = this.#slices.run();
+      if (exit === 'budget') this.#sample(this.#slices.elapsedNs);
       serial.flush();
       const end = this.#endAfter(exit);
       if (end !== undefined) return end;
@@ -85,14 +80,15 @@ export class RunLoop {
   statistics(): Statistics {
     const { vcpu, timers } = this.#parts;
     const { instructions } = vcpu;
+    const { runNs, budgetExits, haltExits } = this.#slices;
     return {
       instructions,
-      millionInstructionsPerSecond: this.#runNs === 0 ? 0 : (instructions / this.#runNs) * 1000,
+      millionInstructionsPerSecond: runNs === 0 ? 0 : (instructions / runNs) * 1000,
       guestSeconds: timers.nowNs() / 1e9,
-      runSeconds: this.#runNs / 1e9,
+      runSeconds: runNs / 1e9,
       idleSeconds: this.#idleNs / 1e9,
-      budgetExits: this.#budgetExits,
-      haltExits: this.#haltExits,
+      budgetExits,
+      haltExits,
       ...vcpu.statistics(),
     };
   }
@@ -108,39 +104,23 @@ export class RunLoop {
     profile?.add(rip, tier, elapsedNs, () => describeCode(vcpu, rip, profiledLines));
   }
 
-  #runSlice(): VcpuExit {
-    const { vcpu, timers } = this.#parts;
-    const startNs = timers.nowNs();
-    const sliceNs = Math.min(maxSliceNs, timers.nextDeadlineNs() - startNs);
-    const budget = Math.min(maxSlice, Math.max(minSlice, Math.floor(sliceNs * this.#speed)));
-    this.#sliceEndNs = startNs + sliceNs;
-    const before = vcpu.instructions;
-    const exit = vcpu.run(budget, this.#sliceEndNs);
-    this.#sliceEndNs = Number.NEGATIVE_INFINITY;
-    const elapsedNs = timers.nowNs() - startNs;
-    if (exit === 'budget') this.#sample(elapsedNs);
-    const done = vcpu.instructions - before;
-    this.#runNs += elapsedNs;
-    if (exit === 'halt') this.#haltExits++;
-    else this.#budgetExits++;
-    if (done >= measuredSlice && elapsedNs > 0) this.#speed += (done / elapsedNs - this.#speed) * speedWeight;
-    return exit;
-  }
-
   #endAfter(exit: VcpuExit): Outcome | undefined {
     if (this.#endRequest !== undefined) return this.#endRequest;
-    if (exit !== 'shutdown') return undefined;
-    const reason = 'a fault while it handled a double fault (triple fault)';
+    if (exit !== 'shutdown' && this.#deadProcessor === undefined) return undefined;
+    const who = this.#deadProcessor === undefined ? '' : ` of processor ${this.#deadProcessor}`;
+    const reason = `a fault${who} while it handled a double fault (triple fault)`;
     return { kind: 'guest-died', reason, report: describeCrash(this.#parts.vcpu) };
   }
 
   /** Runs due timers, serves the I/O thread and feeds input. @returns whether anything happened that may wake the guest */
   #serve(): boolean {
-    const { timers, serial, board, io } = this.#parts;
+    const { timers, serial, board, io, remote } = this.#parts;
     const due = timers.nextDeadlineNs() <= timers.nowNs();
     if (due) timers.runExpired();
+    const asked = remote.serve();
     const served = io.serve();
-    return serial.feed(board.serial) || served || due;
+    const mail = board.localApic.takeMail();
+    return serial.feed(board.serial) || served || mail || asked || due;
   }
 
   #idle(): void {

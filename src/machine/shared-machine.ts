@@ -1,13 +1,18 @@
 /** The memory that the threads of a machine share: RAM with its marks, processors, and what passes between them. */
 import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
 import { kickVcpu } from '../cpu/kick.ts';
+import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
+import { allocateApicMail } from '../devices/apic/apic-mail.ts';
 import { IoSide } from '../devices/virtio/io-side.ts';
 import { allocateMailboxes } from '../devices/virtio/mailbox.ts';
 import type { VirtioDescription, VirtioDevice } from '../devices/virtio/virtio-device.ts';
 import { allocateCodeWrites, CodeWriteSender } from '../memory/code-writes.ts';
 import { allocatePageFlags, GuestMemory } from '../memory/guest-memory.ts';
+import { allocatePageUsers, PageUsers } from '../memory/page-users.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
+import { allocateGuestClock } from './guest-clock.ts';
+import { allocateRemoteIo } from './remote-io.ts';
 
 const wasmPageBytes = 65_536;
 const maxMemoryBytes = 2 ** 32;
@@ -19,13 +24,23 @@ export interface SharedMachine {
   readonly pageFlags: SharedArrayBuffer;
   /** Each processor's own memory. */
   readonly processors: readonly WasmMemory[];
+  readonly apicIds: readonly number[];
+  readonly pageUsers: SharedArrayBuffer;
+  readonly processorBoard: SharedArrayBuffer;
+  readonly apicMail: SharedArrayBuffer;
+  readonly remoteIo: SharedArrayBuffer;
+  readonly clock: SharedArrayBuffer;
   readonly codeWrites: SharedArrayBuffer;
   readonly virtio: readonly VirtioDescription[];
   readonly mailboxes: SharedArrayBuffer;
 }
 
 /** Errors: kind `configuration`, RAM that no machine can have or this host does not give. */
-export function allocateMachine(memoryBytes: number, virtio: readonly VirtioDescription[] = []): Result<SharedMachine> {
+export function allocateMachine(
+  memoryBytes: number,
+  virtio: readonly VirtioDescription[] = [],
+  apicIds: readonly number[] = [0],
+): Result<SharedMachine> {
   const pages = memoryBytes / wasmPageBytes;
   if (!Number.isInteger(pages) || pages < 1 || memoryBytes > maxMemoryBytes) {
     return fail(
@@ -44,20 +59,28 @@ export function allocateMachine(memoryBytes: number, virtio: readonly VirtioDesc
   return ok({
     ram,
     pageFlags: allocatePageFlags(memoryBytes),
-    processors: [createVcpuMemory()],
+    processors: apicIds.map(() => createVcpuMemory()),
+    apicIds,
+    pageUsers: allocatePageUsers(memoryBytes),
+    processorBoard: allocateProcessorBoard(apicIds.length),
+    apicMail: allocateApicMail(apicIds),
+    remoteIo: allocateRemoteIo(apicIds.length),
+    clock: allocateGuestClock(),
     codeWrites: allocateCodeWrites(),
     virtio,
     mailboxes: allocateMailboxes(virtio),
   });
 }
 
-/** Guest RAM as this thread sees it. */
-export const openMemory = ({ ram, pageFlags }: SharedMachine): GuestMemory =>
-  new GuestMemory(ram, ram.buffer.byteLength, pageFlags);
+/** Guest RAM as this thread sees it. @param processor the thread's; -1 for a thread that runs none */
+export const openMemory = ({ ram, pageFlags, pageUsers }: SharedMachine, processor: number): GuestMemory =>
+  new GuestMemory(ram, ram.buffer.byteLength, pageFlags, new PageUsers(pageUsers, processor));
 
 export interface IoHost {
   /** Wakes the machine's thread if it sleeps. */
   ringMachine(): void;
+  /** Wakes the threads of all processors. */
+  ringProcessors(): void;
   /** Runs `task` soon, but not before a microsecond or so has passed. */
   soon(task: () => void): void;
   /** A guest's driver broke the rules of the device with that number. */
@@ -70,14 +93,18 @@ export interface IoHost {
  */
 export function createIoSide(machine: SharedMachine, devices: readonly VirtioDevice[], host: IoHost): IoSide {
   const wakeMachine = (): void => {
-    for (const processor of machine.processors) kickVcpu(processor);
+    kickVcpu(machine.processors[0] as WasmMemory);
     host.ringMachine();
   };
+  const wakeProcessors = (): void => {
+    for (const processor of machine.processors) kickVcpu(processor);
+    host.ringProcessors();
+  };
   return new IoSide({
-    memory: openMemory(machine),
+    memory: openMemory(machine, -1),
     mailboxes: machine.mailboxes,
     devices,
-    codeWrites: new CodeWriteSender(machine.codeWrites, machine.processors.length, wakeMachine),
+    codeWrites: new CodeWriteSender(machine.codeWrites, machine.processors.length, wakeProcessors),
     wakeMachine,
     soon: (task) => host.soon(task),
     report: (device, reason) => host.report(device, reason),

@@ -45,7 +45,7 @@ test('a write to a page with code is announced, on both sides of a page boundary
   const memory = ram(mebibyte);
   const seen: [number, number][] = [];
   memory.onCodeWrite((offset, length) => seen.push([offset, length]));
-  memory.pageFlags[2] = pageFlag.code;
+  memory.users.claimCode(2);
   memory.writeU8(0x1fff, 1);
   assert.deepEqual(seen, []);
   memory.write(0x1ffe, new Uint8Array(4));

@@ -2,7 +2,9 @@
  * Guest-physical RAM: one shared WebAssembly.Memory, seen as low RAM from 0 and, beyond `lowSize`, high RAM from 4 GiB.
  * Everything that reads or writes guest RAM outside emitted code goes through here.
  */
+
 import type { WasmMemory } from '../wasm/webassembly.ts';
+import { allocatePageUsers, PageUsers } from './page-users.ts';
 
 export const pageSize = 4096;
 const highBase = 0x1_0000_0000;
@@ -13,7 +15,10 @@ export const maxLowRam = 0xc000_0000;
 export type CodeWriteListener = (ramOffset: number, length: number) => void;
 
 /** Bits of a page's flags byte. */
-export const pageFlag = { code: 1, dirty: 2 } as const;
+export const pageFlag = { dirty: 2 } as const;
+
+/** Told after this thread, a processor's, has written to pages of which other processors hold code. */
+export type RemoteCodeListener = (processors: number, ramOffset: number, length: number) => void;
 
 /** The flags of `size` bytes of RAM, for every thread that shares them. */
 export const allocatePageFlags = (size: number): SharedArrayBuffer => new SharedArrayBuffer(size / pageSize);
@@ -27,21 +32,37 @@ export class GuestMemory {
   readonly bytes: Uint8Array;
   /** One flags byte per page of RAM, indexed by RAM offset / 4096. Other threads change them too: only by atomics. */
   readonly pageFlags: Uint8Array<SharedArrayBuffer>;
+  readonly users: PageUsers;
   readonly #view: DataView;
   #codeWrite: CodeWriteListener = () => {};
+  #remoteCode: RemoteCodeListener | undefined;
 
-  /** @param pageFlags those of the threads that share `memory`, from `allocatePageFlags` */
-  constructor(memory: WasmMemory, size: number, pageFlags: SharedArrayBuffer = allocatePageFlags(size)) {
+  /**
+   * @param pageFlags those of the threads that share `memory`, from `allocatePageFlags`
+   * @param users this thread's view of what processors do with pages
+   */
+  constructor(
+    memory: WasmMemory,
+    size: number,
+    pageFlags: SharedArrayBuffer = allocatePageFlags(size),
+    users: PageUsers = new PageUsers(allocatePageUsers(size), 0),
+  ) {
     this.size = size;
     this.lowSize = Math.min(size, maxLowRam);
     this.memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, size);
     this.#view = new DataView(memory.buffer, 0, size);
     this.pageFlags = new Uint8Array(pageFlags);
+    this.users = users;
   }
 
   onCodeWrite(listener: CodeWriteListener): void {
     this.#codeWrite = listener;
+  }
+
+  /** For a processor among several. */
+  onRemoteCodeWrite(listener: RemoteCodeListener): void {
+    this.#remoteCode = listener;
   }
 
   /** The offset into RAM of guest-physical `address`, or -1 where there is no RAM. */
@@ -74,29 +95,30 @@ export class GuestMemory {
    */
   markWritten(offset: number, length: number): void {
     for (let page = Math.floor(offset / pageSize); page * pageSize < offset + length; page++) {
-      const flags = this.pageFlags[page] as number;
-      if ((flags & pageFlag.code) !== 0) this.#codeWrite(offset, length);
-      if ((flags & pageFlag.dirty) === 0) Atomics.or(this.pageFlags, page, pageFlag.dirty);
+      if (this.users.holdsCode(page)) this.#codeWrite(offset, length);
+      if (((this.pageFlags[page] as number) & pageFlag.dirty) === 0) Atomics.or(this.pageFlags, page, pageFlag.dirty);
+    }
+  }
+
+  /** Follows a write that `markWritten` announced: other processors hear of it if they hold code from there. */
+  written(offset: number, length: number): void {
+    if (this.#remoteCode === undefined) return;
+    for (let page = Math.floor(offset / pageSize); page * pageSize < offset + length; page++) {
+      const others = this.users.otherCoders(page);
+      if (others !== 0) this.#remoteCode(others, offset, length);
     }
   }
 
   /**
    * Follows a write, to the page at `offset` of RAM, of a thread that is no processor's: the page becomes dirty.
    * @returns whether the page may hold decoded code, which processors have to drop before the guest hears of the write.
-   * Whoever sets the code mark does it before it reads what it decodes, and both are read-modify-write operations on one
-   * byte: either the mark is seen here, or what was written is seen there.
+   * Whoever claims a page's code does it before it reads what it decodes, and there is a read-modify-write operation on
+   * either side: the claim is seen here, or what was written is seen there.
    */
   publishWrite(offset: number): boolean {
-    return (Atomics.or(this.pageFlags, Math.floor(offset / pageSize), pageFlag.dirty) & pageFlag.code) !== 0;
-  }
-
-  /** Notes that a page is about to be decoded; before its bytes are read. */
-  markCode(page: number): void {
-    Atomics.or(this.pageFlags, page, pageFlag.code);
-  }
-
-  unmarkCode(page: number): void {
-    Atomics.and(this.pageFlags, page, ~pageFlag.code);
+    const page = Math.floor(offset / pageSize);
+    Atomics.or(this.pageFlags, page, pageFlag.dirty);
+    return this.users.holdsCode(page);
   }
 
   /** Drops the code that was decoded from a place that another thread has written to. */
@@ -127,22 +149,30 @@ export class GuestMemory {
 
   writeU8(address: number, value: number): void {
     const offset = this.#writable(address, 1);
-    if (offset >= 0) this.#view.setUint8(offset, value);
+    if (offset < 0) return;
+    this.#view.setUint8(offset, value);
+    this.written(offset, 1);
   }
 
   writeU16(address: number, value: number): void {
     const offset = this.#writable(address, 2);
-    if (offset >= 0) this.#view.setUint16(offset, value, true);
+    if (offset < 0) return;
+    this.#view.setUint16(offset, value, true);
+    this.written(offset, 2);
   }
 
   writeU32(address: number, value: number): void {
     const offset = this.#writable(address, 4);
-    if (offset >= 0) this.#view.setUint32(offset, value, true);
+    if (offset < 0) return;
+    this.#view.setUint32(offset, value, true);
+    this.written(offset, 4);
   }
 
   writeU64(address: number, value: bigint): void {
     const offset = this.#writable(address, 8);
-    if (offset >= 0) this.#view.setBigUint64(offset, value, true);
+    if (offset < 0) return;
+    this.#view.setBigUint64(offset, value, true);
+    this.written(offset, 8);
   }
 
   /** Copies out of RAM. @throws RangeError if the range is not RAM: callers check guest-given ranges with `isRam`. */
@@ -158,5 +188,6 @@ export class GuestMemory {
     if (!this.isRam(address, data.length)) throw new RangeError(`0x${address.toString(16)}+${data.length} is not RAM`);
     const offset = this.#writable(address, data.length);
     this.bytes.set(data, offset);
+    this.written(offset, data.length);
   }
 }

@@ -1,6 +1,6 @@
 /** Builds one function body: expressions, locals, structured control flow, branch hints. */
 import { ByteWriter } from './byte-writer.ts';
-import { bulk, constant, control } from './opcodes.ts';
+import { atomic, bulk, constant, control } from './opcodes.ts';
 import { type Local, type Value, type ValueType, valueTypeCode } from './types.ts';
 
 /** An open block, loop or if; the target of branches. */
@@ -135,6 +135,12 @@ export class CodeBuilder {
     this.value(value);
     writeOpcode(this.#out, opcode);
     this.#memoryArgument(memory, offset, opcode);
+  }
+
+  /** atomic.fence: no access moves from one side of it to the other. */
+  fence(): void {
+    writeOpcode(this.#out, atomic.fence);
+    this.#out.byte(0);
   }
 
   drop(value: Value): void {

@@ -113,6 +113,15 @@ export const loadI64 = (address: Value, offset: number, memory = 0): Value =>
   loadFrom(load.i64, 'i64', address, offset, memory);
 
 /** A call as an expression; evaluated where it is used, so bind it. */
+/** Atomic compare and exchange in a memory; `address` must be aligned to the width. Gives what was there. */
+export const compareExchange = (
+  opcode: number,
+  address: Value,
+  expected: Value,
+  replacement: Value,
+  memory: number,
+): Value => ({ type: expected.type, opcode, operands: [address, expected, replacement], offset: 0, memory });
+
 export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value => ({
   type,
   opcode: control.call,

@@ -27,6 +27,13 @@ export const store = {
   v128: simd(0x0b),
 } as const;
 
+// biome-ignore format: a table in the order of the opcodes
+/** Compare and exchange: narrow ones compare and give zero-extended values. */
+export const atomic = {
+  fence: threads(0x03), i32CompareExchange: threads(0x48), i64CompareExchange: threads(0x49),
+  i32_8CompareExchange: threads(0x4a), i32_16CompareExchange: threads(0x4b),
+} as const;
+
 export const bulk = { copy: 0xfc000a, fill: 0xfc000b } as const;
 
 // biome-ignore format: a table in the order of the opcodes

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { FpuRegisters } from '../../src/cpu/state/fpu-registers.ts';
 import { segmentIndex, state as stateAddress } from '../../src/cpu/state/layout.ts';
 import { findCpuModel } from '../../src/cpu/system/cpu-model.ts';
+import { soloSiblings } from '../../src/cpu/testing/solo-siblings.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { MmioBus } from '../../src/device-model/mmio.ts';
 import { PortBus } from '../../src/device-model/port-io.ts';
@@ -52,6 +53,8 @@ function openVcpu(accelerator: Accelerator): Vcpu {
     translates: accelerator === 'translate' ? 'always' : 'never',
     random: () => 1n,
     tscChanged: () => {},
+    // Locked instructions run as they do where several processors share the memory.
+    siblings: soloSiblings(memory),
   });
 }
 

@@ -28,6 +28,8 @@ export interface Form {
   readonly operands: readonly Operand[];
   /** Emitted for 64-bit code; otherwise for every other mode. */
   readonly long: boolean;
+  /** Reading and writing its memory operand is one step for every other processor. */
+  readonly locked: boolean;
 }
 
 /** Integer width of an operand, checked. */

@@ -1,4 +1,5 @@
 /** From table rows to the forms that semantics are specialised for. */
+import type { Instruction } from '../decode/instruction.ts';
 import type { OperandSpec, OperandWidth } from '../isa/operand.ts';
 import type { TableRow } from '../isa/row.ts';
 import { segmentAt, segmentField, state } from '../state/layout.ts';
@@ -121,7 +122,12 @@ export interface FormKey {
   readonly registerForm: boolean;
   readonly repeat: 0 | 0xf2 | 0xf3;
   readonly long: boolean;
+  readonly locked: boolean;
 }
+
+/** Whether the processor locks the bus for an instruction. SDM Vol. 3A 9.1.2. */
+export const locksBus = ({ row, registerForm, lock }: Instruction): boolean =>
+  row.lock === true && !registerForm && (lock || row.semantics === 'xchg');
 
 export function formOf(row: TableRow, key: FormKey): Form {
   return {
@@ -130,6 +136,7 @@ export function formOf(row: TableRow, key: FormKey): Form {
     addressSize: key.addressSize,
     repeat: key.repeat,
     long: key.long,
+    locked: key.locked,
     operands: row.operandSpecs.map((spec) => operandOf(spec, key.operandSize, key.registerForm)),
   };
 }

@@ -114,6 +114,11 @@ export abstract class Ops extends FlagEmitter {
    * redirects; otherwise continues, results in `state.scratch`.
    */
   abstract host(name: HostCall, ...parameters: Value[]): void;
+  /** MFENCE: what came before is seen by all processors before what comes after. SDM Vol. 3A 9.2.5. */
+  fence(): void {
+    this.code.fence();
+  }
+
   /** Sets IF, which is 0; interrupts are delivered after the next instruction at the earliest. */
   abstract enableInterrupts(): void;
 

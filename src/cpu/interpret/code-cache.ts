@@ -7,6 +7,7 @@ import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
+import { locksBus } from '../emit/forms.ts';
 import { records } from '../state/layout.ts';
 import { assemble, assemblePseudo } from './assemble.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
@@ -47,7 +48,7 @@ export class CodeCache {
   readonly #view: DataView;
   readonly #memory: GuestMemory;
   readonly #handlers: Handlers;
-  readonly #onNewCodePage: (ramOffset: number) => void;
+  readonly #onNewCodePage: (ramPage: number, writers: number) => void;
   readonly #onFull: () => void;
   readonly #onOverwritten: (ramPage: number, chunk: number) => void;
   #pages = new Map<number, CodePage>();
@@ -62,7 +63,7 @@ export class CodeCache {
     memory: GuestMemory,
     handlers: Handlers,
     listeners: {
-      newCodePage: (ramOffset: number) => void;
+      newCodePage: (ramPage: number, writers: number) => void;
       full: () => void;
       overwritten: (ramPage: number, chunk: number) => void;
     },
@@ -185,8 +186,7 @@ export class CodeCache {
         stale: new Map(),
       };
       this.#pages.set(ramPage, page);
-      this.#memory.markCode(ramPage);
-      this.#onNewCodePage(ramPage * pageSize);
+      this.#onNewCodePage(ramPage, this.#memory.users.claimCode(ramPage));
     }
     return page;
   }
@@ -257,9 +257,10 @@ export class CodeCache {
     const { instruction } = result;
     const long = mode.codeSize === 64;
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
+    const locked = this.#handlers.atomic && locksBus(instruction);
     const handler = isUndefinedSegment(instruction)
       ? pseudoHandler.undefined
-      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long });
+      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long, locked });
     assemble(this.#view, address, instruction, offset, handler, long);
     return row.endsBlock === true || handler === pseudoHandler.undefined;
   }
@@ -361,7 +362,7 @@ export class CodeCache {
   }
 
   #unmark(page: CodePage): void {
-    this.#memory.unmarkCode(page.ramPage);
+    this.#memory.users.releaseCode(page.ramPage);
   }
 }
 

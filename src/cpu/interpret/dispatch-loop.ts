@@ -18,7 +18,7 @@ import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
 import { emitLookup, liesAt } from './lookup.ts';
 import { record, recordHeat } from './record.ts';
-import { defineSharedFunctions } from './shared-functions.ts';
+import { defineMoves, defineSharedFunctions } from './shared-functions.ts';
 import { status } from './status.ts';
 
 interface Loop {
@@ -284,5 +284,6 @@ export function buildMainModule(
   module.export('run', run);
   module.export('enter', defineEnter(module));
   for (const [name, number] of Object.entries(functions)) module.export(name, number);
+  defineMoves(module);
   return module.finish();
 }

@@ -42,7 +42,7 @@ test('forms that differ in nothing share a handler, others do not', () => {
   const handlers = openHandlers();
   const row = instructionTable.find(({ mnemonic, operands }) => mnemonic === 'ADD' && operands === 'Eb,Gb');
   assert.ok(row !== undefined);
-  const form = { addressSize: 64, repeat: 0, long: true } as const;
+  const form = { addressSize: 64, repeat: 0, long: true, locked: false } as const;
   const numberOf = (operandSize: 16 | 32, registerForm: boolean): number =>
     handlers.numberOf(row, { ...form, operandSize, registerForm });
   assert.equal(numberOf(16, true), numberOf(32, true));

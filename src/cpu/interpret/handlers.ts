@@ -56,8 +56,8 @@ const sizes = [16, 32, 64] as const;
 /** A number that identifies row and form. */
 export function handlerKey(row: TableRow, key: FormKey): number {
   const repeat = key.repeat === 0 ? 0 : key.repeat === 0xf3 ? 1 : 2;
-  const flags = (key.registerForm ? 1 : 0) + (key.long ? 2 : 0);
-  return ((((row.id * 3 + repeat) * 3 + (key.operandSize >> 5)) * 3 + (key.addressSize >> 5)) << 2) + flags;
+  const flags = (key.registerForm ? 1 : 0) + (key.long ? 2 : 0) + (key.locked ? 4 : 0);
+  return ((((row.id * 3 + repeat) * 3 + (key.operandSize >> 5)) * 3 + (key.addressSize >> 5)) << 3) + flags;
 }
 
 /** Every form of `row` in code of this kind; many differ in nothing that the row depends on. */
@@ -70,8 +70,10 @@ export function formKeys(row: TableRow, long: boolean): FormKey[] {
     for (const addressSize of sizes) {
       if (long ? addressSize === 16 : addressSize === 64) continue;
       for (const repeat of repeats) {
-        if (row.mod !== 'reg') keys.push({ operandSize, addressSize, registerForm: false, repeat, long });
-        if (row.mod !== 'mem') keys.push({ operandSize, addressSize, registerForm: true, repeat, long });
+        const key = { operandSize, addressSize, repeat, long };
+        if (row.mod !== 'reg') keys.push({ ...key, registerForm: false, locked: false });
+        if (row.mod !== 'mem') keys.push({ ...key, registerForm: true, locked: false });
+        if (row.lock === true) keys.push({ ...key, registerForm: false, locked: true });
       }
     }
   }
@@ -91,6 +93,8 @@ export interface HandlerHost {
 }
 
 export class Handlers {
+  /** Whether other processors may see memory between the read and the write of a locked instruction. */
+  readonly atomic: boolean;
   readonly #numbers = new Map<number, number>();
   readonly #semantics: Readonly<Record<string, Semantics>>;
   readonly #host: HandlerHost;
@@ -103,7 +107,9 @@ export class Handlers {
     semantics: Readonly<Record<string, Semantics>>,
     features: ReadonlySet<string>,
     inlined: readonly number[],
+    atomic = false,
   ) {
+    this.atomic = atomic;
     this.#host = host;
     this.#semantics = semantics;
     this.#features = features;
@@ -126,11 +132,11 @@ export class Handlers {
   }
 
   /**
-   * Emits the missing forms of a row with an address size and a repeat prefix: they tend to be needed together, while all
+   * Emits the missing forms of a row with an address size, a repeat prefix and LOCK: they tend to be needed together, while all
    * of a row's would take several times as long, at every start. Forms that come out the same share a handler; so all the
    * table's rows together stay below `maxHandlers`.
    */
-  #emitRow(row: TableRow, { addressSize, repeat, long }: FormKey): void {
+  #emitRow(row: TableRow, { addressSize, repeat, long, locked }: FormKey): void {
     const module = new ModuleBuilder();
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
     module.importMemory('ram', { initial: this.#host.guestPages, maximum: this.#host.guestPages });
@@ -142,7 +148,8 @@ export class Handlers {
     const distinct: { body: Uint8Array; handler: number }[] = [];
     for (const key of formKeys(row, long)) {
       const number = handlerKey(row, key);
-      if (key.addressSize !== addressSize || key.repeat !== repeat || this.#numbers.has(number)) continue;
+      if (key.addressSize !== addressSize || key.repeat !== repeat || key.locked !== locked) continue;
+      if (this.#numbers.has(number)) continue;
       const code = this.#emitCode(functions, row, key);
       const { body } = code.finish();
       let same = distinct.find((other) => sameBytes(other.body, body));

@@ -58,6 +58,7 @@ const isHot = (row: TableRow, key: FormKey): boolean =>
   row.only !== 'not64' &&
   key.addressSize === 64 &&
   key.repeat === 0 &&
+  !key.locked &&
   commonSizes(row).includes(key.operandSize) &&
   row.operandSpecs.every(({ source }) => source !== 'S') &&
   !/[ECSDFG]S/.test(row.operands);

@@ -6,8 +6,8 @@
 
 import { eflags } from '../../spec/x86/registers.ts';
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
-import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
-import { load, store } from '../../wasm/opcodes.ts';
+import { callFor, compareExchange, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
+import { atomic, load, store } from '../../wasm/opcodes.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
@@ -64,11 +64,30 @@ const guestStores = new Map<number, number>([
   [16, store.v128],
 ]);
 
+const guestExchanges = new Map<number, number>([
+  [1, atomic.i32_8CompareExchange],
+  [2, atomic.i32_16CompareExchange],
+  [4, atomic.i32CompareExchange],
+  [8, atomic.i64CompareExchange],
+]);
+
+/** Emits a read-modify-write of `bytes` of guest RAM at `address` (aligned) that is one step for everybody. */
+export function exchangeInRam(o: Ops, address: Value, bytes: number, old: Local, change: (old: Value) => Value): void {
+  o.set(old, loadFrom(guestLoad(bytes), memoryType(bytes), address, 0, guestRam));
+  o.loop((again) => {
+    const expected = o.let(o.get(old));
+    const opcode = guestExchanges.get(bytes) as number;
+    o.set(old, compareExchange(opcode, address, expected, change(expected), guestRam));
+    o.branchIf(o.ne(o.get(old), expected), again);
+  });
+}
+
 /** The opcode that reads `bytes` of guest RAM into the type of `memoryType`. */
 export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as number;
 export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
 
-const guestRam = 1;
+/** Number of the memory that is guest RAM. */
+export const guestRam = 1;
 
 /** log2 of a TLB entry's size. */
 export const tlbEntryShift = Math.log2(tlb.entrySize);
@@ -238,6 +257,32 @@ export class InterpreterOps extends Ops {
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
+    return this.form.locked ? this.#modifyLocked(linear, bytes, change) : this.#modify(linear, bytes, change);
+  }
+
+  /** What lies badly for the host, or is no RAM, or code, is changed while the other processors stand still. */
+  #modifyLocked(linear: Value, bytes: number, change: (old: Value) => Value): Value {
+    const old = this.variable(memoryType(bytes));
+    this.probeWrite(linear, bytes);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    const aligned = this.isZero(this.and(this.wrap(linear), bytes - 1));
+    this.ifLikely(
+      this.and(probe.hit, aligned),
+      () => exchangeInRam(this, this.let(probe.ram), bytes, old, change),
+      () => {
+        this.bus('lock-bus');
+        this.set(old, this.#modify(linear, bytes, change));
+        this.bus('unlock-bus');
+      },
+    );
+    return this.get(old);
+  }
+
+  protected bus(call: 'lock-bus' | 'unlock-bus'): void {
+    this.host(call);
+  }
+
+  #modify(linear: Value, bytes: number, change: (old: Value) => Value): Value {
     const type = memoryType(bytes);
     const old = this.variable(type);
     const address = this.variable('i32');

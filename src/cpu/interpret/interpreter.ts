@@ -13,6 +13,7 @@ import { buildMainModule } from './dispatch-loop.ts';
 import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
 import { hotForms } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
+import type { RamMoves } from './shared-functions.ts';
 
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */
@@ -28,6 +29,7 @@ export interface Interpreter {
   readonly enter: () => number;
   /** Computes the status flags that translated code deferred; needed after `run` before anyone looks at them. */
   readonly settle: () => void;
+  readonly moves: RamMoves;
   readonly code: CodeCache;
   readonly jumps: JumpCache;
   readonly translator: Translator;
@@ -47,9 +49,14 @@ export interface InterpreterOptions {
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
   readonly codeCacheBytes: number;
+  /** Whether other processors share the memory: locked instructions are atomic. */
+  readonly atomic: boolean;
   readonly nowMs: () => number;
-  /** A page of RAM received its first code: writes to it must go the slow way. */
-  readonly onNewCodePage: (ramOffset: number) => void;
+  /**
+   * A page of RAM receives its first code: writes to it must go the slow way, those of other processors, too, which may
+   * be `writers` (a bit each). Its bytes are read when this has returned.
+   */
+  readonly onNewCodePage: (ramPage: number, writers: number) => void;
 }
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
@@ -72,6 +79,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     semantics,
     options.features,
     hot.map(({ row, key }) => handlerKey(row, key)),
+    options.atomic,
   );
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
@@ -81,9 +89,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  const { nowMs, features } = options;
+  const { nowMs, features, atomic } = options;
   const service =
-    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs }));
+    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs, atomic }));
   const translator = new Translator({
     host,
     table: regions,
@@ -94,5 +102,5 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     cacheBytes: options.codeCacheBytes,
   });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
-  return { run, enter, settle, code, jumps, translator };
+  return { run, enter, settle, moves: exported as unknown as RamMoves, code, jumps, translator };
 }

@@ -1,13 +1,13 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import { callFor, i32Constant, i64Constant } from '../../wasm/expression.ts';
+import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { vector } from '../emit/ops.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
 import { sharedTypes } from './handlers.ts';
-import type { SharedFunctions } from './interpreter-ops.ts';
+import { guestLoad, guestRam, guestStore, memoryType, type SharedFunctions } from './interpreter-ops.ts';
 import { defineSettle } from './settle.ts';
 
 /** What the main module imports; JavaScript functions of the vCPU. */
@@ -60,6 +60,42 @@ function defineSlow(module: ModuleBuilder, accessSlow: number, kind: number): nu
   code.value(callFor('i32', accessSlow, [i32Constant(kind), code.get(code.parameter(1))]));
   module.define(index, code);
   return index;
+}
+
+const moveSizes = [1, 2, 4, 8, 16] as const;
+const moveType = { parameters: ['i32', 'i32', 'i32'], results: [] } as const;
+
+/**
+ * (offset into RAM, address, bytes): moves 1, 2, 4, 8 or 16 bytes between RAM and the vCPU's memory in one access, as
+ * JavaScript cannot, which other processors would see in pieces.
+ */
+function defineMove(module: ModuleBuilder, toRam: boolean): number {
+  const index = module.declare(moveType);
+  const code = new CodeBuilder(moveType.parameters);
+  const [ram, address, wanted] = [0, 1, 2].map((n) => code.get(code.parameter(n))) as [Value, Value, Value];
+  const e = new Emitter(code);
+  for (const bytes of moveSizes) {
+    e.if(e.eq(wanted, bytes), () => {
+      const [from, to] = toRam ? [address, ram] : [ram, address];
+      const value = loadFrom(guestLoad(bytes), memoryType(bytes), from, 0, toRam ? 0 : guestRam);
+      code.store(guestStore(bytes), to, value, 0, toRam ? guestRam : 0);
+      code.return();
+    });
+  }
+  module.define(index, code);
+  return index;
+}
+
+/** What moves single values between RAM and the vCPU's memory; see `defineMove`. */
+export interface RamMoves {
+  readonly fromRam: (ramOffset: number, address: number, bytes: number) => void;
+  readonly toRam: (ramOffset: number, address: number, bytes: number) => void;
+}
+
+/** Defines and exports the functions of `RamMoves`. */
+export function defineMoves(module: ModuleBuilder): void {
+  module.export('fromRam', defineMove(module, false));
+  module.export('toRam', defineMove(module, true));
 }
 
 /** Imports what comes from the vCPU, and defines the rest. */

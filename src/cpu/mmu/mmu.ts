@@ -3,9 +3,10 @@
  * paths' own accesses. SDM Vol. 3A chapter 4; 5.13.1 on canonical addresses; 6.15 on #AC.
  */
 import type { MmioBus } from '../../device-model/mmio.ts';
-import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
+import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
 import { cr0, eflags } from '../../spec/x86/registers.ts';
 import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
+import type { RamMoves } from '../interpret/shared-functions.ts';
 import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
@@ -57,6 +58,11 @@ export class Mmu {
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
     this.tlb = new Tlb(vcpuMemory);
     this.codeTlb = new CodeTlb(vcpuMemory);
+  }
+
+  /** Single values move between RAM and the vCPU's memory in one access from now on. */
+  useMoves(moves: RamMoves): void {
+    this.#physical.moves = moves;
   }
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
@@ -137,8 +143,8 @@ export class Mmu {
     if (page < 0) return -1;
     if (walker.pageBytes !== pageSize) table.noteLargePage(linear, walker.pageBytes);
     table.fill(context, false, linear, page, walker.global);
-    const plain = ((this.#memory.pageFlags[page / 4096] as number) & pageFlag.code) === 0;
-    if (access === 'write' && plain && !this.log.active) table.fill(context, true, linear, page, walker.global);
+    if (access === 'write' && !this.log.active && this.#memory.users.claimWrite(page / pageSize))
+      table.fill(context, true, linear, page, walker.global);
     return page;
   }
 
@@ -206,7 +212,7 @@ export class Mmu {
 
   #holdsCode(physical: number): boolean {
     const offset = this.#memory.ramOffset(physical);
-    return offset >= 0 && ((this.#memory.pageFlags[Math.floor(offset / pageSize)] as number) & pageFlag.code) !== 0;
+    return offset >= 0 && this.#memory.users.holdsCode(Math.floor(offset / pageSize));
   }
 
   #move(kind: 'read' | 'readForWrite' | 'write', physical: number, address: number, bytes: number): void {
@@ -334,6 +340,7 @@ export class Mmu {
     }
     this.#memory.markWritten(-1 - place, bytes);
     this.#physical.ramOut(-1 - place, address, bytes);
+    this.#memory.written(-1 - place, bytes);
   }
 
   /** Faults as a read or a write of `bytes` at `linear` would, within the vCPU's current rights. */

@@ -1,7 +1,10 @@
 /** Moves bytes between the vCPU's memory and guest-physical addresses, RAM or device, within one page. */
 import type { MmioBus } from '../../device-model/mmio.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
+import type { RamMoves } from '../interpret/shared-functions.ts';
 import type { WriteLog } from './write-log.ts';
+
+const isSingle = (bytes: number): boolean => bytes <= 16 && (bytes & (bytes - 1)) === 0;
 
 export class PhysicalAccess {
   readonly #view: DataView;
@@ -9,6 +12,8 @@ export class PhysicalAccess {
   readonly #ram: DataView;
   readonly #mmio: MmioBus;
   readonly #log: WriteLog;
+  /** The processor's, once it has them: single values move in one access. */
+  moves: RamMoves | undefined;
 
   constructor(view: DataView, memory: GuestMemory, mmio: MmioBus, log: WriteLog) {
     this.#view = view;
@@ -27,6 +32,10 @@ export class PhysicalAccess {
 
   /** The same from an offset into RAM. */
   ramIn(from: number, address: number, bytes: number): void {
+    if (this.moves !== undefined && isSingle(bytes)) {
+      this.moves.fromRam(from, address, bytes);
+      return;
+    }
     const view = this.#view;
     const ram = this.#ram;
     let done = 0;
@@ -45,10 +54,15 @@ export class PhysicalAccess {
     if (this.#log.active) this.#log.note(to, bytes);
     this.#memory.markWritten(to, bytes);
     this.ramOut(to, address, bytes);
+    this.#memory.written(to, bytes);
   }
 
   /** The same to an offset into RAM, of which the write is announced already. */
   ramOut(to: number, address: number, bytes: number): void {
+    if (this.moves !== undefined && isSingle(bytes)) {
+      this.moves.toRam(to, address, bytes);
+      return;
+    }
     const view = this.#view;
     const ram = this.#ram;
     let done = 0;

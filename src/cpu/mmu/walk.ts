@@ -61,6 +61,8 @@ export class Walker {
   errorCode = 0;
   #leafAddress = 0;
   #leafLow = 0;
+  /** An entry changed under the walk. */
+  #changed = false;
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
@@ -102,22 +104,41 @@ export class Walker {
       this.pageBytes = 4096;
       return true;
     }
-    this.writable = true;
-    this.user = true;
-    this.executable = true;
-    const found = this.paging.mode === '32-bit' ? this.#walk32(linear) : this.#walk64(linear);
-    if (!found) return false;
-    if (!this.#permitted(access, rights)) {
-      this.errorCode |= pageFaultError.present;
-      return false;
+    const { errorCode } = this;
+    // An entry that another processor changes meanwhile is read again, with all above it.
+    for (;;) {
+      this.errorCode = errorCode;
+      this.#changed = false;
+      this.writable = true;
+      this.user = true;
+      this.executable = true;
+      const found = this.paging.mode === '32-bit' ? this.#walk32(linear) : this.#walk64(linear);
+      if (this.#changed) continue;
+      if (!found) return false;
+      if (!this.#permitted(access, rights)) {
+        this.errorCode |= pageFaultError.present;
+        return false;
+      }
+      const wanted = access === 'write' ? pte.accessed | pte.dirty : pte.accessed;
+      if ((this.#leafLow & wanted) === wanted || this.#mark(this.#leafAddress, this.#leafLow, wanted)) break;
     }
-    const wanted = access === 'write' ? pte.accessed | pte.dirty : pte.accessed;
-    if ((this.#leafLow & wanted) !== wanted) {
-      this.#memory.writeU32(this.#leafAddress, this.#leafLow | wanted);
-      this.dirty ||= access === 'write';
-    }
+    this.dirty ||= access === 'write';
     this.physical = this.gate(this.physical);
     return true;
+  }
+
+  /**
+   * Sets accessed and dirty bits in the entry at `address`, if it still is `low`: one step, as other processors see it. SDM
+   * Vol. 3A 4.8. Entries outside RAM keep nothing. @returns false if it has changed: the walk has to begin again
+   */
+  #mark(address: number, low: number, bits: number): boolean {
+    const offset = this.#memory.ramOffset(address);
+    if (offset < 0) return true;
+    this.#memory.markWritten(offset, 4);
+    const done = Atomics.compareExchange(this.#words, offset >>> 2, low | 0, low | bits) === (low | 0);
+    this.#memory.written(offset, 4);
+    this.#changed = !done;
+    return done;
   }
 
   /** SDM Vol. 3A 4.6.1. */
@@ -147,7 +168,7 @@ export class Walker {
       this.physical = ((pde & 0xffc0_0000) >>> 0) + (linear & 0x003f_f000);
       return true;
     }
-    if ((pde & pte.accessed) === 0) memory.writeU32(pdeAddress, pde | pte.accessed);
+    if ((pde & pte.accessed) === 0 && !this.#mark(pdeAddress, pde, pte.accessed)) return false;
     this.#combine(pde, 0);
     const pteAddress = this.gate(((pde & 0xffff_f000) >>> 0) + ((linear >>> 10) & 0xffc));
     const entry = memory.readU32(pteAddress);
@@ -185,6 +206,11 @@ export class Walker {
       const entryLow = this.#word(address);
       if ((entryLow & pte.present) === 0) return false;
       const entryHigh = this.#word(address + 4);
+      // Entries are written whole: the halves belong together if the first one is still there.
+      if (this.#word(address) !== entryLow) {
+        this.#changed = true;
+        return false;
+      }
       if ((entryHigh & highReserved) !== 0) return this.#reserved();
       if ((entryHigh & pteHigh.noExecute) !== 0 && !paging.noExecute) return this.#reserved();
       if (pae && (entryHigh & 0x7ff0_0000) !== 0) return this.#reserved();
@@ -201,7 +227,7 @@ export class Walker {
         this.physical = addressOf(base, entryHigh) + within;
         return true;
       }
-      if ((entryLow & pte.accessed) === 0) this.#memory.writeU32(address, entryLow | pte.accessed);
+      if ((entryLow & pte.accessed) === 0 && !this.#mark(address, entryLow, pte.accessed)) return false;
       table = addressOf(entryLow, entryHigh);
       shift -= 9;
     }

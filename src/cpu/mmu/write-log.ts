@@ -1,6 +1,5 @@
 /** A record of guest RAM bytes before and after a stretch of execution, so that it can be compared and undone. */
 import type { GuestMemory } from '../../memory/guest-memory.ts';
-import { pageFlag } from '../../memory/guest-memory.ts';
 
 export interface LoggedByte {
   readonly before: number;
@@ -29,7 +28,7 @@ export class WriteLog {
 
   /** Before RAM at `offset` changes. */
   note(offset: number, length: number): void {
-    if (((this.#memory.pageFlags[offset >>> 12] as number) & pageFlag.code) !== 0) this.code = true;
+    if (this.#memory.users.holdsCode(offset >>> 12)) this.code = true;
     for (let n = offset; n < offset + length; n++) {
       if (!this.#bytes.has(n)) this.#bytes.set(n, { before: this.#memory.bytes[n] as number, after: 0 });
     }

@@ -88,12 +88,15 @@ function cmpxchg16b(o: Ops, x: Form): void {
   o.probeWrite(linear, 8);
   const equal = o.variable('i32');
   const low = o.variable('i64');
+  // No host can exchange 16 bytes at once as a guest sees it: the others stand still meanwhile.
+  if (x.locked) o.host('lock-bus');
   const oldHigh = o.modifyMemory(highLinear, 8, (high) => {
     o.set(low, o.loadMemory(linear, 8));
     o.set(equal, o.and(o.eq(o.get(low), expectedLow), o.eq(high, expectedHigh)));
     return o.select(o.get(equal), replacementHigh, high);
   });
   o.storeMemory(linear, 8, o.select(o.get(equal), replacementLow, o.get(low)));
+  if (x.locked) o.host('unlock-bus');
   o.setFlags({ zf: o.get(equal) });
   o.if(o.isZero(o.get(equal)), () => {
     o.setGpr(rax, 64, o.get(low));

@@ -25,7 +25,7 @@ function keysOf(row: TableRow, long: boolean): FormKey[] {
   return sizes.flatMap((operandSize) =>
     addressSizes.flatMap((addressSize) =>
       forms.flatMap((registerForm) =>
-        repeats.map((repeat) => ({ operandSize, addressSize, registerForm, repeat, long })),
+        repeats.map((repeat) => ({ operandSize, addressSize, registerForm, repeat, long, locked: false })),
       ),
     ),
   );

@@ -55,6 +55,28 @@ function random(cpu: Processor): number {
   return status.next;
 }
 
+function pause(cpu: Processor): number {
+  cpu.siblings?.pause();
+  return status.next;
+}
+
+/** Around what is one step for all processors and cannot be one for the host. */
+function lockBus(cpu: Processor): number {
+  cpu.siblings?.stopOthers();
+  return status.next;
+}
+
+function unlockBus(cpu: Processor): number {
+  cpu.siblings?.resumeOthers();
+  return status.next;
+}
+
+/** A serialising instruction: code that others have changed is not run as it was. SDM Vol. 3A 9.3. */
+function serialisingCpuid(cpu: Processor): number {
+  const outcome = cpuid(cpu);
+  return cpu.siblings?.attention === true ? cpu.leave() : outcome;
+}
+
 function hlt(cpu: Processor): number {
   cpu.state.rip = cpu.nextRip();
   return status.halt;
@@ -112,7 +134,10 @@ function setAc(cpu: Processor, on: boolean): number {
 }
 
 export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> = {
-  cpuid,
+  cpuid: serialisingCpuid,
+  pause,
+  'lock-bus': lockBus,
+  'unlock-bus': unlockBus,
   rdtsc: timeStamp,
   rdtscp,
   rdpmc,

@@ -7,7 +7,7 @@ import { i32Constant } from '../../wasm/expression.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
-import { formOf } from '../emit/forms.ts';
+import { formOf, locksBus } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
@@ -27,6 +27,8 @@ export interface RegionInput {
   readonly liveFlags: readonly number[];
   /** The pages it has instructions in, the first entry's among them. */
   readonly pages: readonly { readonly distance: number; readonly ramOffset: number }[];
+  /** Whether locked instructions are atomic. */
+  readonly atomic: boolean;
 }
 
 class RegionEmitter {
@@ -173,7 +175,8 @@ class RegionEmitter {
   #instruction({ instruction, offset }: Placed): void {
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
     this.#ops.instruction(instruction, offset, () => {
-      const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true });
+      const locked = this.#input.atomic && locksBus(instruction);
+      const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true, locked });
       emitHandler(this.#ops, form, this.#semantics);
     });
   }

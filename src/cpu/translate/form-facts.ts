@@ -6,7 +6,7 @@ import { i32Constant } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
 import type { Operand } from '../emit/form.ts';
-import { formOf } from '../emit/forms.ts';
+import { formOf, locksBus } from '../emit/forms.ts';
 import type { HostCall } from '../emit/host-calls.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
@@ -57,6 +57,9 @@ class ProbingOps extends InterpreterOps {
   override host(name: HostCall): void {
     if (!allowedCalls.has(name)) this.translatable = false;
   }
+
+  /** What cannot be done by an atomic access is left to the interpreter. */
+  protected override bus(): void {}
 
   override enableInterrupts(): void {}
 
@@ -123,31 +126,34 @@ export class FormFactsTable {
   readonly #known = new Map<number, FormFacts>();
   readonly #semantics: Readonly<Record<string, Semantics>>;
   readonly #features: ReadonlySet<string>;
+  readonly #atomic: boolean;
 
-  constructor(semantics: Readonly<Record<string, Semantics>>, features: ReadonlySet<string>) {
+  constructor(semantics: Readonly<Record<string, Semantics>>, features: ReadonlySet<string>, atomic: boolean) {
     this.#semantics = semantics;
     this.#features = features;
+    this.#atomic = atomic;
   }
 
   of(instruction: Instruction): FormFacts {
     const { row, operandSize, addressSize, registerForm, repeat, immediate } = instruction;
     const form = (operandSize >> 5) * 6 + (addressSize >> 5) * 2 + (registerForm ? 1 : 0);
     const count = (repeat === 0 ? 0 : repeat === 0xf3 ? 1 : 2) * 64 + Number(immediate & 63n);
-    const key = (row.id * 18 + form) * 192 + count;
+    const locked = this.#atomic && locksBus(instruction);
+    const key = ((row.id * 18 + form) * 192 + count) * 2 + (locked ? 1 : 0);
     let facts = this.#known.get(key);
     if (facts === undefined) {
-      facts = this.#probe(instruction);
+      facts = this.#probe(instruction, locked);
       this.#known.set(key, facts);
     }
     return facts;
   }
 
-  #probe(instruction: Instruction): FormFacts {
+  #probe(instruction: Instruction, locked: boolean): FormFacts {
     const { row, operandSize, addressSize, registerForm, repeat, immediate } = instruction;
     const missing = row.feature !== undefined && !this.#features.has(row.feature);
     if (missing || this.#semantics[row.semantics] === undefined) return { translatable: false, uses: 3, kills: 0 };
     const ops = new ProbingOps(new CodeBuilder(handlerType.parameters), immediate);
-    const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true });
+    const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true, locked });
     emitHandler(ops, form, this.#semantics);
     const { translatable, uses, kills } = ops;
     return { translatable, uses, kills };

@@ -30,6 +30,8 @@ export interface RegionCompilerOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
   readonly guestPages: number;
+  /** Whether several processors share the memory: locked instructions are atomic. */
+  readonly atomic: boolean;
   /** For statistics. */
   readonly nowMs: () => number;
 }
@@ -40,7 +42,7 @@ export class RegionCompiler {
 
   constructor(options: RegionCompilerOptions) {
     this.#options = options;
-    this.#facts = new FormFactsTable(options.semantics, options.features);
+    this.#facts = new FormFactsTable(options.semantics, options.features, options.atomic);
   }
 
   compile(job: TranslationJob): TranslationResult {
@@ -80,7 +82,7 @@ export class RegionCompiler {
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
-    const { guestPages, semantics } = this.#options;
+    const { guestPages, semantics, atomic } = this.#options;
     const module = new ModuleBuilder();
     module.typeIndex(regionType);
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
@@ -93,7 +95,7 @@ export class RegionCompiler {
       const index = module.declare(regionType);
       const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
-      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed }, functions, semantics));
+      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed, atomic }, functions, semantics));
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);
     }

@@ -3,7 +3,9 @@ import { callFor, loadFrom } from '../../wasm/expression.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
 import {
+  exchangeInRam,
   guestLoad,
+  guestRam,
   guestStore,
   memoryType,
   type Probe,
@@ -13,8 +15,6 @@ import {
 } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { TranslatorFlags } from './translator-flags.ts';
-
-const guestRam = 1;
 
 export abstract class TranslatorMemory extends TranslatorFlags {
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
@@ -80,6 +80,22 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {
+    return this.form.locked ? this.#modifyLocked(linear, bytes, change) : this.#modify(linear, bytes, change);
+  }
+
+  /** What is not aligned RAM is left to the interpreter. */
+  #modifyLocked(linear: Value, bytes: number, change: (old: Value) => Value): Value {
+    const old = this.variable(memoryType(bytes));
+    this.probeWrite(linear, bytes);
+    const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    const misaligned = this.and(this.wrap(linear), bytes - 1);
+    const missed = this.isZero(probe.hit);
+    this.code.if(this.or(missed, misaligned), () => this.cold(() => this.leaveFault()), undefined, false);
+    exchangeInRam(this, this.let(probe.ram), bytes, old, change);
+    return this.get(old);
+  }
+
+  #modify(linear: Value, bytes: number, change: (old: Value) => Value): Value {
     const type = memoryType(bytes);
     const old = this.variable(type);
     const address = this.variable('i32');

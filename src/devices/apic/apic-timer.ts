@@ -1,6 +1,6 @@
 /** The timer of a local APIC: one-shot, periodic, TSC-deadline. SDM Vol. 3A 12.5.4. */
 import type { Timer, TimerService } from '../../device-model/time.ts';
-import { apicLvt } from '../../spec/x86/apic.ts';
+import { apicLvt, apicRegister } from '../../spec/x86/apic.ts';
 
 /** Nanoseconds per tick of the bus clock: 1 GHz. */
 const busTickNs = 1;
@@ -53,6 +53,21 @@ export class ApicTimer {
     if (this.#state.deadlineNs > this.#wiring.timers.nowNs()) return;
     this.#timer.cancel();
     this.#expired();
+  }
+
+  /** Reads a register of the timer by its xAPIC offset; undefined where there is none. */
+  read(offset: number): number | undefined {
+    if (offset === apicRegister.initialCount) return this.initialCount;
+    if (offset === apicRegister.currentCount) return this.currentCount;
+    return offset === apicRegister.divideConfiguration ? this.divideConfiguration : undefined;
+  }
+
+  /** Writes one. @returns whether there is a writable one */
+  write(offset: number, value: number): boolean {
+    if (offset === apicRegister.initialCount) this.initialCount = value;
+    else if (offset === apicRegister.divideConfiguration) this.divideConfiguration = value;
+    else return false;
+    return true;
   }
 
   get initialCount(): number {

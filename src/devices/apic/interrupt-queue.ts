@@ -1,4 +1,5 @@
 /** Fixed interrupts of one local APIC: acceptance, priorities, delivery, end of interrupt. SDM Vol. 3A 12.8. */
+import { apicRegister } from '../../spec/x86/apic.ts';
 import { VectorSet } from './vector-set.ts';
 
 export interface InterruptQueueState {
@@ -68,6 +69,16 @@ export class InterruptQueue {
     this.inService.remove(vector);
     this.#update();
     return { vector, levelTriggered: this.levelTriggered.has(vector) };
+  }
+
+  /** TPR, PPR, or 32 bits of ISR, TMR or IRR by their xAPIC offset; undefined for an offset that is none of theirs. */
+  read(offset: number): number | undefined {
+    if (offset === apicRegister.taskPriority) return this.#taskPriority;
+    if (offset === apicRegister.processorPriority) return this.#processorPriority;
+    if (offset < apicRegister.inService || offset >= apicRegister.errorStatus || (offset & 0xf) !== 0) return undefined;
+    const word = (offset >>> 4) & 7;
+    if (offset < apicRegister.triggerMode) return this.inService.word(word);
+    return (offset < apicRegister.interruptRequest ? this.levelTriggered : this.requested).word(word);
   }
 
   reset(): void {

@@ -1,7 +1,8 @@
 /** What surrounds a local APIC, and what it remembers. */
 import type { TimerService } from '../../device-model/time.ts';
-import { apicSpurious } from '../../spec/x86/apic.ts';
+import { apicDestinationFormat, apicRegister, apicSpurious } from '../../spec/x86/apic.ts';
 import type { ApicBus } from './apic-bus.ts';
+import type { ApicBox } from './apic-mail.ts';
 import type { ApicTimerState } from './apic-timer.ts';
 import type { ErrorStatusState } from './error-status.ts';
 import type { InterruptQueueState } from './interrupt-queue.ts';
@@ -33,6 +34,8 @@ export interface LocalApicWiring {
   /** Nanoseconds since power-on at which the guest's TSC reaches a value. */
   readonly tscToNs: (tsc: bigint) => number;
   readonly processor: ApicProcessor;
+  /** Where it publishes itself to the threads of other processors, and hears from them; absent: there are none. */
+  readonly box?: ApicBox | undefined;
 }
 
 /** Registers without behaviour of their own. */
@@ -60,9 +63,17 @@ export function powerOnRegisters(): LocalApicRegisters {
   return {
     spurious: apicSpurious.resetValue,
     logicalDestination: 0,
-    destinationFormat: 0xffff_ffff,
+    destinationFormat: apicDestinationFormat.resetValue,
     commandLow: 0,
     commandHigh: 0,
     externalLatched: false,
   };
+}
+
+/** The value of a register that reads as it was written, by its xAPIC offset. */
+export function plainRegister(registers: LocalApicRegisters, offset: number): number | undefined {
+  if (offset === apicRegister.destinationFormat) return registers.destinationFormat;
+  if (offset === apicRegister.spuriousVector) return registers.spurious;
+  if (offset === apicRegister.interruptCommandLow) return registers.commandLow;
+  return offset === apicRegister.interruptCommandHigh ? registers.commandHigh : undefined;
 }

@@ -19,6 +19,7 @@ import {
 } from '../../spec/x86/apic.ts';
 import { isLegalBase } from './apic-base.ts';
 import type { ApicAgent, ApicBus } from './apic-bus.ts';
+import { type ApicBox, apicFlag, type MailReceiver } from './apic-mail.ts';
 import { ApicTimer } from './apic-timer.ts';
 import { ErrorStatus } from './error-status.ts';
 import { type CommandSender, sendCommand, sendSelf } from './interrupt-command.ts';
@@ -29,10 +30,12 @@ import {
   type LocalApicRegisters,
   type LocalApicState,
   type LocalApicWiring,
+  plainRegister,
   powerOnRegisters,
 } from './local-apic-wiring.ts';
 import { type LintPin, LocalVectorTable } from './local-vector-table.ts';
 import { matchesDestination, x2apicLogicalId } from './logical-destination.ts';
+import { mailReceiver } from './mail-delivery.ts';
 
 export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent, CommandSender {
   readonly id: number;
@@ -42,6 +45,8 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
   readonly lint1: IrqLine = { set: (level) => this.#setPin(1, level) };
   readonly #wiring: LocalApicWiring;
   readonly #processor: ApicProcessor;
+  readonly #box: ApicBox | undefined;
+  readonly #receiver: MailReceiver;
   readonly #queue = new InterruptQueue();
   readonly #table: LocalVectorTable;
   readonly #timer: ApicTimer;
@@ -59,6 +64,8 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
     this.bus = wiring.bus;
     this.#wiring = wiring;
     this.#processor = wiring.processor;
+    this.#box = wiring.box;
+    this.#receiver = mailReceiver(this, wiring.bus);
     this.#table = new LocalVectorTable({
       fixed: (vector, levelTriggered) => this.#acceptFixed(vector, levelTriggered),
       nmi: () => this.#processor.nmi(),
@@ -119,6 +126,18 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
     this.#table.raise(source === 'thermal' ? apicRegister.lvtThermal : apicRegister.lvtPerformance);
   }
 
+  /** Whether other threads have left something for this processor (or its board) that `takeMail` is to take. */
+  get hasMail(): boolean {
+    return this.#box?.waiting === true;
+  }
+
+  /** Takes it, between two slices. The processor's callbacks are called meanwhile. @returns whether there was any */
+  takeMail(): boolean {
+    if (this.#box?.waiting !== true) return false;
+    this.#box.take(this.#receiver);
+    return true;
+  }
+
   get enabled(): boolean {
     return (this.#base & apicBase.enable) !== 0n;
   }
@@ -158,41 +177,21 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
   /** Reads a register by its xAPIC offset; undefined where there is none. IDs have the width of the current mode. */
   read32(offset: number): number | undefined {
     if (LocalVectorTable.isEntry(offset)) return this.#table.read(offset);
-    const vectors = this.#vectorWord(offset);
-    if (vectors !== undefined) return vectors;
     switch (offset) {
       case apicRegister.id:
         return this.x2apic ? this.id : ((this.id & 0xff) << 24) >>> 0;
       case apicRegister.version:
         return apicVersionValue;
-      case apicRegister.taskPriority:
-        return this.#queue.taskPriority;
-      case apicRegister.processorPriority:
-        return this.#queue.processorPriority;
       case apicRegister.endOfInterrupt:
       case apicRegister.arbitrationPriority:
       case apicRegister.remoteRead:
         return 0;
       case apicRegister.logicalDestination:
         return this.x2apic ? x2apicLogicalId(this.id) : this.#registers.logicalDestination;
-      case apicRegister.destinationFormat:
-        return this.#registers.destinationFormat;
-      case apicRegister.spuriousVector:
-        return this.#registers.spurious;
       case apicRegister.errorStatus:
         return this.#error.value;
-      case apicRegister.interruptCommandLow:
-        return this.#registers.commandLow;
-      case apicRegister.interruptCommandHigh:
-        return this.#registers.commandHigh;
-      case apicRegister.initialCount:
-        return this.#timer.initialCount;
-      case apicRegister.currentCount:
-        return this.#timer.currentCount;
-      case apicRegister.divideConfiguration:
-        return this.#timer.divideConfiguration;
       default:
-        return undefined;
+        return plainRegister(this.#registers, offset) ?? this.#queue.read(offset) ?? this.#timer.read(offset);
     }
   }
 
@@ -217,12 +216,17 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
         break;
       case apicRegister.logicalDestination:
         this.#registers.logicalDestination = (value & 0xff00_0000) >>> 0;
+        this.#publish();
         break;
       case apicRegister.destinationFormat:
         this.#registers.destinationFormat = (value | ~apicDestinationFormat.writable) >>> 0;
+        this.#publish();
         break;
       case apicRegister.spuriousVector:
+        // Whoever sent an interrupt before this found the APIC as it was.
+        this.#box?.takeFixed(this.#receiver);
         this.#registers.spurious = value & apicSpurious.writable;
+        this.#publish();
         if (!this.#softwareEnabled) this.#table.maskAll();
         break;
       case apicRegister.errorStatus:
@@ -237,14 +241,9 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
       case apicRegister.selfIpi:
         if (this.x2apic) sendSelf(this, value & 0xff);
         break;
-      case apicRegister.initialCount:
-        this.#timer.initialCount = value;
-        break;
-      case apicRegister.divideConfiguration:
-        this.#timer.divideConfiguration = value;
-        break;
       default:
-        if (this.read32(offset) === undefined) this.reportError(apicError.illegalRegister);
+        if (!this.#timer.write(offset, value) && this.read32(offset) === undefined)
+          this.reportError(apicError.illegalRegister);
     }
   }
 
@@ -355,14 +354,6 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
     return BigInt(apicBase.defaultAddress) | apicBase.enable | bootstrap;
   }
 
-  #vectorWord(offset: number): number | undefined {
-    if (offset < apicRegister.inService || offset >= apicRegister.errorStatus || (offset & 0xf) !== 0) return undefined;
-    const word = (offset >>> 4) & 7;
-    if (offset < apicRegister.triggerMode) return this.#queue.inService.word(word);
-    if (offset < apicRegister.interruptRequest) return this.#queue.levelTriggered.word(word);
-    return this.#queue.requested.word(word);
-  }
-
   #acceptFixed(vector: number, levelTriggered: boolean): boolean {
     if (vector < firstLegalVector) {
       this.reportError(apicError.receivedIllegalVector);
@@ -388,7 +379,17 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
     this.#table.setPin(index, level);
   }
 
+  /** Tells the other threads what this APIC answers to. */
+  #publish(): void {
+    if (this.#box === undefined) return;
+    const { logicalDestination, destinationFormat } = this.#registers;
+    const modes = (this.enabled ? apicFlag.enabled : 0) | (this.x2apic ? apicFlag.x2apic : 0);
+    const flags = modes | (this.#softwareEnabled ? apicFlag.softwareEnabled : 0);
+    this.#box.publish({ flags, logicalDestination, destinationFormat, priority: this.#queue.processorPriority });
+  }
+
   #update(): void {
+    this.#publish();
     this.#external = this.enabled
       ? this.#registers.externalLatched || this.#table.externalRequested()
       : this.#table.pinLevel(0);

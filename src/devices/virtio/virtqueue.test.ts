@@ -156,7 +156,7 @@ test('a chain that overwrites decoded code is used only when the processors have
   bench.memory.onCodeWrite((offset, length) => void dropped.push([offset, length]));
   const code = queue.add([], [8192]);
   const at = code.writable[0] as number;
-  bench.memory.markCode(at / 4096 + 1);
+  bench.memory.users.claimCode(at / 4096 + 1);
   const plain = queue.add([], [1]);
   bench.busy = true;
   queue.ring();

@@ -225,6 +225,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   const shared = allocateMachine(
     request.config.memoryBytes,
     devices.map(({ device }) => device.description),
+    Array.from({ length: Number(process.env.CORBEL_CPUS ?? 1) }, (_, n) => n),
   );
   if (shared.ok) return new GuestRun(request, devices, shared.value).run();
   return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };

@@ -3,10 +3,13 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { TranslationResult, TranslationService } from '../../cpu/translate/job.ts';
 
 export interface TranslationWorkerData {
-  readonly port: MessagePort;
+  /** One of each processor. */
+  readonly ports: readonly MessagePort[];
   readonly cpuModel: string;
   /** Guest RAM in pages of WebAssembly. */
   readonly guestPages: number;
+  /** Whether the machine has several processors. */
+  readonly atomic: boolean;
 }
 
 export function openTranslationService(port: MessagePort): TranslationService {

@@ -6,9 +6,9 @@ import type { TranslationJob } from '../../cpu/translate/job.ts';
 import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 
-const { port, cpuModel, guestPages } = workerData as TranslationWorkerData;
+const { ports, cpuModel, guestPages, atomic } = workerData as TranslationWorkerData;
 // A machine with an unknown model is refused; nobody will ask.
 const features = findCpuModel(cpuModel)?.features ?? new Set();
-const compiler = new RegionCompiler({ semantics, features, guestPages, nowMs: () => performance.now() });
+const compiler = new RegionCompiler({ semantics, features, guestPages, atomic, nowMs: () => performance.now() });
 
-port.on('message', (job: TranslationJob) => port.postMessage(compiler.compile(job)));
+for (const port of ports) port.on('message', (job: TranslationJob) => port.postMessage(compiler.compile(job)));

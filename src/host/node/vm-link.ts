@@ -3,10 +3,13 @@
  * flag. A bell is a counter that is raised and notified after something changed for that side.
  */
 import { randomBytes } from 'node:crypto';
-import type { MachineHost, SerialPort } from '../../machine/config.ts';
+import { availableParallelism } from 'node:os';
+import type { MachineHost, ProcessorHost, SerialPort } from '../../machine/config.ts';
+import { maxProcessors } from '../../memory/page-users.ts';
 import { ByteRing } from './byte-ring.ts';
 
-const word = { machineBell: 0, hostBell: 1, stop: 2, words: 4 } as const;
+/** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
+const word = { machineBell: 0, hostBell: 1, stop: 2, processorBells: 3, words: 20 } as const;
 const inputCapacity = 1 << 14;
 const outputCapacity = 1 << 17;
 const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity];
@@ -41,20 +44,41 @@ function ringBell(words: Int32Array<SharedArrayBuffer>, bell: number): void {
   Atomics.notify(words, bell);
 }
 
-/** The machine's side: everything here is called on the machine's thread and may block it. */
-export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
-  const { words, input, output } = openLink(buffer);
-  const stopRequested = (): boolean => Atomics.load(words, word.stop) !== 0;
+const bellOf = (processor: number): number =>
+  processor === 0 ? word.machineBell : word.processorBells + processor - 1;
+
+/** Nanoseconds of the clock that all threads of a process share; `performance.now` counts from each thread's start. */
+function sharedNowNs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e9 + nanoseconds;
+}
+
+/** A processor's side: everything here is called on its own thread and may block it. */
+export function createProcessorHost(buffer: SharedArrayBuffer, processor: number): ProcessorHost {
+  const { words } = openLink(buffer);
+  const own = bellOf(processor);
   let heard = 0;
   return {
-    nowNs: () => Math.round(performance.now() * 1e6),
+    nowNs: sharedNowNs,
     wallClockMs: () => Date.now(),
     random64: () => randomBytes(8).readBigUInt64LE(),
     sleep: (maxNs) => {
-      Atomics.wait(words, word.machineBell, heard, maxNs / 1e6);
-      heard = Atomics.load(words, word.machineBell);
+      Atomics.wait(words, own, heard, maxNs / 1e6);
+      heard = Atomics.load(words, own);
     },
-    stopRequested,
+    ring: (other) => ringBell(words, bellOf(other)),
+    stopRequested: () => Atomics.load(words, word.stop) !== 0,
+    cores: availableParallelism(),
+  };
+}
+
+/** The machine's side: everything here is called on the machine's thread and may block it. */
+export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
+  const { words, input, output } = openLink(buffer);
+  const processor = createProcessorHost(buffer, 0);
+  const { stopRequested } = processor;
+  return {
+    ...processor,
     wakeIo: () => ringBell(words, word.hostBell),
     serialInput: (port) => {
       const byte = input[port].readByte();
@@ -103,7 +127,12 @@ export class HostLink {
 
   requestStop(): void {
     Atomics.store(this.#link.words, word.stop, 1);
-    ringBell(this.#link.words, word.machineBell);
+    this.ringProcessors();
+  }
+
+  /** Wakes the threads of all processors. */
+  ringProcessors(): void {
+    for (let processor = 0; processor < maxProcessors; processor++) ringBell(this.#link.words, bellOf(processor));
   }
 
   /** Wakes the machine's thread if it sleeps. */

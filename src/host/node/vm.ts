@@ -29,6 +29,11 @@ export interface VmWorkerData {
   readonly translation: MessagePort | undefined;
 }
 
+export interface ProcessorWorkerData extends VmWorkerData {
+  /** From 1 on. */
+  readonly processor: number;
+}
+
 /** Takes what the guest sends; the next bytes come when the promise has resolved. */
 export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
 
@@ -61,6 +66,8 @@ export class Vm {
   readonly #link: HostLink;
   readonly #io: IoSide;
   readonly #worker: Worker;
+  /** Of the processors beyond the first. */
+  readonly #processors: readonly Worker[];
   readonly #translator: Worker | undefined;
   readonly #sink: SerialSink;
   /** Per port, bytes that wait for room, and who waits for them. */
@@ -75,6 +82,7 @@ export class Vm {
     this.#sink = sink;
     this.#io = createIoSide(shared, devices, {
       ringMachine: () => this.#link.ringMachine(),
+      ringProcessors: () => this.#link.ringProcessors(),
       soon: (task) => void setImmediate(task),
       report,
     });
@@ -82,17 +90,23 @@ export class Vm {
     const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
     // Handed over, not copied; a file that was given twice is one buffer.
     const buffers = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
-    const translation = translates(config) ? new MessageChannel() : undefined;
-    const transferList = translation === undefined ? buffers : [...buffers, translation.port1];
-    const workerData: VmWorkerData = {
-      link,
-      shared,
-      config,
-      machineModule: machineModule.href,
-      translation: translation?.port1,
-    };
+    const channels = translates(config) ? shared.processors.map(() => new MessageChannel()) : [];
+    const ports = channels.map(({ port1 }) => port1);
+    const common = { link, shared, machineModule: machineModule.href };
+    const workerData: VmWorkerData = { ...common, config, translation: ports[0] };
+    const transferList = [...buffers, ...ports.slice(0, 1)];
     this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
-    this.#translator = translation === undefined ? undefined : startTranslator(config, translation.port2);
+    const bare = {
+      ...config,
+      boot: { ...config.boot, kernel: new Uint8Array(0), initrd: new Uint8Array(0), modules: [] },
+    };
+    this.#processors = shared.processors.slice(1).map((_, n) => {
+      const data: ProcessorWorkerData = { ...common, config: bare, translation: ports[n + 1], processor: n + 1 };
+      const own = ports.slice(n + 1, n + 2);
+      return new Worker(workerFile('processor-worker'), { workerData: data, transferList: own, resourceLimits });
+    });
+    const served = channels.map(({ port2 }) => port2);
+    this.#translator = served.length === 0 ? undefined : startTranslator(config, served);
     this.ended = this.#pump(this.#report());
   }
 
@@ -118,10 +132,12 @@ export class Vm {
         resolve({ kind: 'crashed', error: text });
       };
       this.#worker.once('error', crashed);
-      this.#translator?.once('error', (error) => {
-        crashed(error);
-        void this.#worker.terminate();
-      });
+      for (const helper of [this.#translator, ...this.#processors]) {
+        helper?.once('error', (error) => {
+          crashed(error);
+          void this.#worker.terminate();
+        });
+      }
       this.#worker.once('exit', () =>
         resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {}, profile: [] }),
       );
@@ -144,7 +160,8 @@ export class Vm {
     await this.#io.stop();
     await sunk;
     await this.#takeOutput();
-    await this.#translator?.terminate();
+    this.#link.requestStop();
+    await Promise.all([this.#translator, ...this.#processors].map((worker) => worker?.terminate()));
     return last;
   }
 
@@ -181,12 +198,13 @@ export class Vm {
 
 const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || accel === 'translate';
 
-function startTranslator(config: MachineConfig, port: MessagePort): Worker {
+/** @param ports one of each processor */
+function startTranslator(config: MachineConfig, ports: readonly MessagePort[]): Worker {
   const guestPages = Math.ceil(config.memoryBytes / wasmPageBytes);
-  const workerData: TranslationWorkerData = { port, cpuModel: config.cpuModel, guestPages };
+  const workerData: TranslationWorkerData = { ports, cpuModel: config.cpuModel, guestPages, atomic: ports.length > 1 };
   const worker = new Worker(workerFile('translation-worker'), {
     workerData,
-    transferList: [port],
+    transferList: [...ports],
     resourceLimits: translatorLimits,
   });
   worker.unref();

@@ -17,6 +17,7 @@ export class TestHost implements MachineHost {
   /** Asked for when the guest sleeps for ever, or after that many slices. */
   stop = false;
   slicesLeft = patience;
+  readonly cores = 1;
   #now = 5_000_000_000;
   #random = 0x0123_4567_89ab_cdefn;
 
@@ -58,6 +59,8 @@ export class TestHost implements MachineHost {
   }
 
   wakeIo(): void {}
+
+  ring(): void {}
 
   text(port: SerialPort): string {
     return String.fromCharCode(...this.sent[port]);

@@ -116,7 +116,12 @@ export const apicError = {
 export const firstLegalVector = 16;
 
 /** Destination format register, bits 31:28. SDM Vol. 3A 12.6.2.2. */
-export const apicDestinationFormat = { flat: 0xf, cluster: 0x0, writable: 0xf000_0000 } as const;
+export const apicDestinationFormat = {
+  flat: 0xf,
+  cluster: 0x0,
+  writable: 0xf000_0000,
+  resetValue: 0xffff_ffff,
+} as const;
 
 /** Message address and data of message-signalled interrupts. SDM Vol. 3A 12.11. */
 export const msiFormat = {

@@ -79,6 +79,7 @@ export function program(mnemonic: string, operands: string, variant: Variant = {
     addressSize: variant.addressSize ?? (long ? 64 : 32),
     registerForm: variant.registerForm ?? true,
     repeat: variant.repeat ?? 0,
+    locked: false,
     long,
   });
   const code = new CodeBuilder([]);

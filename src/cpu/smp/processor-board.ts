@@ -1,0 +1,152 @@
+/**
+ * The words that the processors of a machine share to keep out of each other's way: who runs guest code, who wants
+ * everybody else to stand still, and what each has to take notice of before it runs on. All of it is read and written by
+ * atomics; a processor that changes a word for another kicks it afterwards.
+ */
+
+/** Words of one processor. */
+const word = {
+  /** 1 while it may touch guest memory; 0 while it sleeps, waits or is between slices. */
+  busy: 0,
+  /** 1 while its lists below are not empty. */
+  mail: 1,
+  /** 1 while somebody works on the lists. */
+  lock: 2,
+  /** Pages that it must not write to unseen any more. */
+  pageCount: 3,
+  pages: 4,
+  /** Runs of RAM (offset, length) whose code it has to drop. */
+  writeCount: 4 + 64,
+  writes: 5 + 64,
+  words: 5 + 64 + 2 * 64,
+} as const;
+
+const capacity = 64;
+/** The processor + 1 that has stopped the others; 0: none. */
+const stopWord = 0;
+const firstWords = 16;
+
+export interface CodeWrite {
+  readonly ramOffset: number;
+  readonly length: number;
+}
+
+/** What a processor finds in its lists; undefined: more than they hold. */
+export interface Mail {
+  readonly pages: readonly number[] | undefined;
+  readonly writes: readonly CodeWrite[] | undefined;
+}
+
+export const allocateProcessorBoard = (processors: number): SharedArrayBuffer =>
+  new SharedArrayBuffer((firstWords + processors * word.words) * 4);
+
+export class ProcessorBoard {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+  }
+
+  #at(processor: number, field: number): number {
+    return firstWords + processor * word.words + field;
+  }
+
+  isBusy(processor: number): boolean {
+    return Atomics.load(this.#words, this.#at(processor, word.busy)) !== 0;
+  }
+
+  setBusy(processor: number, busy: boolean): void {
+    const at = this.#at(processor, word.busy);
+    Atomics.store(this.#words, at, busy ? 1 : 0);
+    if (!busy) Atomics.notify(this.#words, at);
+  }
+
+  /** Returns when a processor is no longer busy, or after `maxMs`. */
+  awaitIdle(processor: number, maxMs: number): void {
+    Atomics.wait(this.#words, this.#at(processor, word.busy), 1, maxMs);
+  }
+
+  hasMail(processor: number): boolean {
+    return Atomics.load(this.#words, this.#at(processor, word.mail)) !== 0;
+  }
+
+  /** The processor that has stopped the others; -1: none. */
+  get stoppedBy(): number {
+    return Atomics.load(this.#words, stopWord) - 1;
+  }
+
+  /** @returns whether it is `processor` now that has stopped the others */
+  tryStop(processor: number): boolean {
+    return Atomics.compareExchange(this.#words, stopWord, 0, processor + 1) === 0;
+  }
+
+  goOn(): void {
+    Atomics.store(this.#words, stopWord, 0);
+    Atomics.notify(this.#words, stopWord);
+  }
+
+  /** Returns when `processor` no longer keeps the others stopped, or after `maxMs`. */
+  awaitGo(processor: number, maxMs: number): void {
+    Atomics.wait(this.#words, stopWord, processor + 1, maxMs);
+  }
+
+  /** Tells `processor` that it must not write to a page unseen. */
+  postPage(processor: number, page: number): void {
+    this.#locked(processor, () => {
+      const at = this.#at(processor, word.pageCount);
+      const count = this.#words[at] as number;
+      if (count < capacity) this.#words[this.#at(processor, word.pages) + count] = page;
+      this.#words[at] = Math.min(count + 1, capacity + 1);
+    });
+  }
+
+  /** Tells `processor` that code has been overwritten. */
+  postWrite(processor: number, { ramOffset, length }: CodeWrite): void {
+    this.#locked(processor, () => {
+      const at = this.#at(processor, word.writeCount);
+      const count = this.#words[at] as number;
+      if (count < capacity) {
+        this.#words[this.#at(processor, word.writes) + 2 * count] = ramOffset;
+        this.#words[this.#at(processor, word.writes) + 2 * count + 1] = length;
+      }
+      this.#words[at] = Math.min(count + 1, capacity + 1);
+    });
+  }
+
+  /** Takes what the lists hold. `keepWrites`: code cannot be dropped now. */
+  takeMail(processor: number, keepWrites: boolean): Mail {
+    const words = this.#words;
+    let mail: Mail = { pages: [], writes: [] };
+    this.#locked(processor, () => {
+      const pageCount = words[this.#at(processor, word.pageCount)] as number;
+      const writeCount = keepWrites ? 0 : (words[this.#at(processor, word.writeCount)] as number);
+      const pagesAt = this.#at(processor, word.pages);
+      const writesAt = this.#at(processor, word.writes);
+      mail = {
+        pages: pageCount > capacity ? undefined : [...words.subarray(pagesAt, pagesAt + pageCount)],
+        writes:
+          writeCount > capacity
+            ? undefined
+            : Array.from({ length: writeCount }, (_, n) => ({
+                ramOffset: (words[writesAt + 2 * n] as number) >>> 0,
+                length: words[writesAt + 2 * n + 1] as number,
+              })),
+      };
+      words[this.#at(processor, word.pageCount)] = 0;
+      if (!keepWrites) words[this.#at(processor, word.writeCount)] = 0;
+    });
+    return mail;
+  }
+
+  /** The lists are short, and nobody sleeps in here: a processor that finds the lock taken may spin. */
+  #locked(processor: number, change: () => void): void {
+    const at = this.#at(processor, word.lock);
+    while (Atomics.compareExchange(this.#words, at, 0, 1) !== 0);
+    change();
+    const left =
+      (this.#words[this.#at(processor, word.pageCount)] as number) +
+      (this.#words[this.#at(processor, word.writeCount)] as number);
+    Atomics.store(this.#words, this.#at(processor, word.mail), left === 0 ? 0 : 1);
+    Atomics.store(this.#words, at, 0);
+  }
+}

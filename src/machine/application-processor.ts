@@ -1,0 +1,192 @@
+/**
+ * A processor beyond the first, on a thread of its own: its core, its local APIC with timer, and the way to the board,
+ * which is on the first one's thread. It begins by waiting for a start-up message. SDM Vol. 3A 9.4.
+ */
+
+import { segmentIndex } from '../cpu/state/layout.ts';
+import type { CpuModel } from '../cpu/system/cpu-model.ts';
+import { KvmClock } from '../cpu/system/kvm-clock.ts';
+import { Vcpu } from '../cpu/vcpu.ts';
+import { TimerQueue } from '../device-model/time.ts';
+import { ApicBus } from '../devices/apic/apic-bus.ts';
+import { LocalApic } from '../devices/apic/local-apic.ts';
+import { connectApics } from '../devices/apic/remote-apic.ts';
+import { CodeWriteReader } from '../memory/code-writes.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import { physicalAddressBits } from '../spec/x86/paging.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
+import type { FurtherProcessor, MachineConfig, ProcessorHost, Statistics } from './config.ts';
+import { GuestClock } from './guest-clock.ts';
+import { interruptSource, ProcessorSocket } from './interrupts.ts';
+import { boardMsrs } from './msrs.ts';
+import { ProcessorMmio } from './processor-mmio.ts';
+import { RemoteIo } from './remote-io.ts';
+import { openMemory, type SharedMachine } from './shared-machine.ts';
+import { createSiblings, wakeProcessor } from './siblings.ts';
+import { Slices } from './slices.ts';
+import { translation } from './translation.ts';
+
+export interface ApplicationProcessorParts {
+  readonly config: MachineConfig;
+  readonly shared: SharedMachine;
+  readonly host: ProcessorHost;
+  readonly model: CpuModel;
+  /** From 1 on. */
+  readonly processor: number;
+}
+
+export class ApplicationProcessor implements FurtherProcessor {
+  readonly #host: ProcessorHost;
+  readonly #clock: GuestClock;
+  readonly #memory: GuestMemory;
+  readonly #vcpu: Vcpu;
+  readonly #timers: TimerQueue;
+  readonly #slices: Slices;
+  readonly #apic: LocalApic;
+  readonly #remote: RemoteIo;
+  readonly #codeWrites: CodeWriteReader;
+  /** INIT has come, or nothing yet. */
+  #waitsForStartUp = true;
+
+  constructor({ config, shared, host, model, processor }: ApplicationProcessorParts) {
+    const memory = openMemory(shared, processor);
+    const siblings = createSiblings({ shared, host, memory, processor });
+    const wake = (other: number): void => wakeProcessor(shared, host, other);
+    this.#clock = new GuestClock(shared.clock, () => host.nowNs());
+    const socket = new ProcessorSocket();
+    const apicId = shared.apicIds[processor] as number;
+    this.#host = host;
+    this.#memory = memory;
+    this.#codeWrites = new CodeWriteReader(shared.codeWrites, processor);
+    this.#timers = new TimerQueue(this.#clock, (deadlineNs) => this.#slices.timerArmed(deadlineNs));
+    this.#remote = new RemoteIo(shared.remoteIo, processor, {
+      wake: () => wake(0),
+      block: (wait) => siblings.block(wait),
+      stopping: () => host.stopRequested(),
+    });
+    const bus = new ApicBus();
+    this.#apic = connectApics(bus, { mail: shared.apicMail, processor, kick: wake }, (box) =>
+      this.#createApic(socket, bus, apicId, box),
+    );
+    const mmio = new ProcessorMmio(this.#remote.mmio, this.#apic);
+    this.#mmio = mmio;
+    const kvmClock = new KvmClock(memory, {
+      readTsc: () => this.#vcpu.readTsc(),
+      nowNs: () => this.#clock.nowNs(),
+      wallClockMs: () => host.wallClockMs(),
+    });
+    this.#vcpu = new Vcpu({
+      memory,
+      mmio,
+      ports: this.#remote.ports,
+      interrupts: interruptSource(this.#apic),
+      externalMsrs: boardMsrs(this.#apic, kvmClock),
+      model,
+      apicId,
+      translates: translation[config.accel],
+      translation: host.translation,
+      codeCacheBytes: config.codeCacheBytes,
+      nowNs: () => this.#clock.nowNs(),
+      tscChanged: () => {
+        this.#apic.tscChanged();
+        kvmClock.tscChanged();
+      },
+      random: () => host.random64(),
+      ownMemory: shared.processors[processor] as WasmMemory,
+      siblings,
+      interrupted: () => this.#apic.hasMail || this.#codeWrites.waiting || this.#clock.stopped || host.stopRequested(),
+    });
+    this.#slices = new Slices(this.#vcpu, this.#timers);
+    socket.insert(this.#vcpu);
+  }
+
+  #mmio: ProcessorMmio;
+
+  #createApic(
+    socket: ProcessorSocket,
+    bus: ApicBus,
+    id: number,
+    box: ConstructorParameters<typeof LocalApic>[0]['box'],
+  ): LocalApic {
+    return new LocalApic({
+      id,
+      bootstrapProcessor: false,
+      physicalAddressBits,
+      bus,
+      timers: this.#timers,
+      tscToNs: (tsc) => socket.tscToNs(tsc),
+      box,
+      processor: {
+        changed: () => socket.interruptChanged(),
+        nmi: () => socket.nmi(),
+        init: () => {
+          this.#vcpu.reset();
+          this.#waitsForStartUp = true;
+        },
+        startUp: (vector) => this.#startUp(vector),
+        // The 8259 pair reaches the first processor alone.
+        externalVector: () => 0,
+        mmioMoved: () => this.#mmio.apicMoved(),
+      },
+    });
+  }
+
+  /** SIPI: real mode at `vector << 12`. SDM Vol. 3A 9.4.4.1. */
+  #startUp(vector: number): void {
+    if (!this.#waitsForStartUp) return;
+    this.#waitsForStartUp = false;
+    const { state } = this.#vcpu;
+    state.setSegment(segmentIndex.cs, {
+      selector: vector << 8,
+      base: BigInt(vector << 12),
+      limit: 0xffff,
+      attributes: 0x9b,
+    });
+    state.rip = 0n;
+    this.#vcpu.flushTlb('all');
+    this.#vcpu.modeChanged();
+  }
+
+  /** Runs until the machine comes to its end. */
+  run(): void {
+    const host = this.#host;
+    while (!host.stopRequested()) {
+      if (this.#clock.stopped) {
+        host.sleep(Number.POSITIVE_INFINITY);
+        continue;
+      }
+      const served = this.#serve();
+      if (this.#waitsForStartUp) {
+        if (!served) host.sleep(Number.POSITIVE_INFINITY);
+        continue;
+      }
+      const exit = this.#slices.run();
+      if (exit === 'shutdown') {
+        this.#remote.died();
+        this.#waitsForStartUp = true;
+      } else if (exit === 'halt' && !this.#serve()) this.#idle();
+    }
+  }
+
+  statistics(): Statistics {
+    return {
+      instructions: this.#vcpu.instructions,
+      runSeconds: this.#slices.runNs / 1e9,
+      ...this.#vcpu.statistics(),
+    };
+  }
+
+  /** @returns whether anything happened that may wake the guest */
+  #serve(): boolean {
+    const timers = this.#timers;
+    const due = timers.nextDeadlineNs() <= timers.nowNs();
+    if (due) timers.runExpired();
+    this.#codeWrites.serve((offset, length) => this.#memory.dropCode(offset, length));
+    return this.#apic.takeMail() || due;
+  }
+
+  #idle(): void {
+    const waitNs = this.#timers.nextDeadlineNs() - this.#timers.nowNs();
+    if (waitNs > 0) this.#host.sleep(waitNs);
+  }
+}

@@ -1,0 +1,33 @@
+/** The other processors of a machine, as one of them reaches them. */
+import { kickVcpu } from '../cpu/kick.ts';
+import { ProcessorBoard } from '../cpu/smp/processor-board.ts';
+import { Siblings } from '../cpu/smp/siblings.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
+import type { ProcessorHost } from './config.ts';
+import type { SharedMachine } from './shared-machine.ts';
+
+export interface SiblingsSeat {
+  readonly shared: SharedMachine;
+  readonly host: ProcessorHost;
+  readonly memory: GuestMemory;
+  readonly processor: number;
+}
+
+/** Makes a processor look at what was left for it: ends its slice, or its sleep. */
+export function wakeProcessor(shared: SharedMachine, host: ProcessorHost, processor: number): void {
+  kickVcpu(shared.processors[processor] as WasmMemory);
+  host.ring(processor);
+}
+
+export function createSiblings({ shared, host, memory, processor }: SiblingsSeat): Siblings {
+  const processors = shared.processors.length;
+  return new Siblings({
+    board: new ProcessorBoard(shared.processorBoard),
+    processor,
+    processors,
+    users: memory.users,
+    kick: (other) => kickVcpu(shared.processors[other] as WasmMemory),
+    crowded: processors > host.cores,
+  });
+}

@@ -1,0 +1,58 @@
+/** Runs a processor in slices that end about when something else is due: how many instructions that is, it learns. */
+import type { Vcpu, VcpuExit } from '../cpu/vcpu.ts';
+import type { TimerQueue } from '../device-model/time.ts';
+
+/** Longest slice: how late serial input and a stop request may be noticed. */
+const maxSliceNs = 1_000_000;
+/** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
+const minSlice = 1000;
+const maxSlice = 1_000_000;
+/** Slices that are shorter say nothing about the speed. */
+const measuredSlice = 5000;
+/** Instructions per nanosecond before the first measurement. */
+const initialSpeed = 0.02;
+/** Weight of a new measurement. */
+const speedWeight = 0.2;
+
+export class Slices {
+  readonly #vcpu: Vcpu;
+  readonly #timers: TimerQueue;
+  #speed = initialSpeed;
+  /** When the running slice should end; before everything while none runs. */
+  #endNs = Number.NEGATIVE_INFINITY;
+  /** Of the last slice. */
+  elapsedNs = 0;
+  // Statistics
+  runNs = 0;
+  budgetExits = 0;
+  haltExits = 0;
+
+  constructor(vcpu: Vcpu, timers: TimerQueue) {
+    this.#vcpu = vcpu;
+    this.#timers = timers;
+  }
+
+  /** A timer was armed: a slice that would run past it ends. */
+  timerArmed(deadlineNs: number): void {
+    if (deadlineNs < this.#endNs) this.#vcpu.kick();
+  }
+
+  run(): VcpuExit {
+    const vcpu = this.#vcpu;
+    const timers = this.#timers;
+    const startNs = timers.nowNs();
+    const sliceNs = Math.min(maxSliceNs, timers.nextDeadlineNs() - startNs);
+    const budget = Math.min(maxSlice, Math.max(minSlice, Math.floor(sliceNs * this.#speed)));
+    this.#endNs = startNs + sliceNs;
+    const before = vcpu.instructions;
+    const exit = vcpu.run(budget, this.#endNs);
+    this.#endNs = Number.NEGATIVE_INFINITY;
+    this.elapsedNs = timers.nowNs() - startNs;
+    this.runNs += this.elapsedNs;
+    if (exit === 'halt') this.haltExits++;
+    else this.budgetExits++;
+    const done = vcpu.instructions - before;
+    if (done >= measuredSlice && this.elapsedNs > 0) this.#speed += (done / this.elapsedNs - this.#speed) * speedWeight;
+    return exit;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What processors do with each page of RAM that others have to know: who may write to it without being seen (by a TLB
+ * entry), and who holds code that was decoded from it. One word a page, so that both are seen at once: whoever claims
+ * one use learns who has the other.
+ */
+/** As many as a word has bits for. */
+export const maxProcessors = 16;
+
+const pageBytes = 4096;
+const codersMask = 0xffff;
+const writerShift = 16;
+
+export const allocatePageUsers = (ramBytes: number): SharedArrayBuffer =>
+  new SharedArrayBuffer((ramBytes / pageBytes) * 4);
+
+/** One processor's view. Pages are numbered in RAM. */
+export class PageUsers {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #coder: number;
+  readonly #writer: number;
+
+  /** @param processor its number; -1 for a thread that is none */
+  constructor(buffer: SharedArrayBuffer, processor: number) {
+    this.#words = new Int32Array(buffer);
+    this.#coder = processor < 0 ? 0 : 1 << processor;
+    this.#writer = this.#coder << writerShift;
+  }
+
+  /** Whether anybody holds code of the page. */
+  holdsCode(page: number): boolean {
+    return (Atomics.load(this.#words, page) & codersMask) !== 0;
+  }
+
+  /** The other processors that hold code of the page: a bit each. */
+  otherCoders(page: number): number {
+    return Atomics.load(this.#words, page) & codersMask & ~this.#coder;
+  }
+
+  /** This processor is about to read code from the page. @returns who else may be writing to it: a bit each */
+  claimCode(page: number): number {
+    const before = Atomics.or(this.#words, page, this.#coder);
+    return ((before & ~this.#writer) >>> writerShift) & 0xffff;
+  }
+
+  /** It has forgotten all code of the page. */
+  releaseCode(page: number): void {
+    Atomics.and(this.#words, page, ~this.#coder);
+  }
+
+  /** This processor wants to write to the page unseen. @returns whether it may: nobody holds code of it */
+  claimWrite(page: number): boolean {
+    const word = this.#words[page] as number;
+    const before =
+      (word & this.#writer) === this.#writer
+        ? Atomics.load(this.#words, page)
+        : Atomics.or(this.#words, page, this.#writer);
+    return (before & codersMask) === 0;
+  }
+
+  /** Whether another processor may be writing to the page. */
+  writes(page: number, processor: number): boolean {
+    return (Atomics.load(this.#words, page) & (1 << (processor + writerShift))) !== 0;
+  }
+
+  /** This processor writes to no page unseen. */
+  releaseAllWrites(): void {
+    for (let page = 0; page < this.#words.length; page++) {
+      if (((this.#words[page] as number) & this.#writer) !== 0) Atomics.and(this.#words, page, ~this.#writer);
+    }
+  }
+
+  /** It no longer does. @returns whether it did, as far as anybody knows */
+  releaseWrite(page: number): boolean {
+    return (Atomics.and(this.#words, page, ~this.#writer) & this.#writer) !== 0;
+  }
+}
