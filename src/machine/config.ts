@@ -56,9 +56,24 @@ export interface MachineHost {
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
   stopRequested(): boolean;
+  /** Whether the machine is to stand still; `sleep` returns when that changes. */
+  pauseRequested(): boolean;
+  /** Takes a request that waits, if there is one. Never blocks. */
+  takeRequest(): MachineRequest | undefined;
+  report(event: MachineEvent): void;
   /** Translates guest code on another thread; absent: the machine's own does. */
   readonly translation?: TranslationService | undefined;
 }
+
+/** What the host asks a machine for; it is met between two slices, also while the machine is paused. */
+export type MachineRequest = 'power-button' | 'statistics';
+
+/** What a machine tells its host while it runs. */
+export type MachineEvent =
+  /** From `paused` to `resumed` no instruction runs and guest time stands still. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'statistics'; readonly statistics: Statistics };
 
 /** What the guest asks the board for; it happens when the running instructions have come to a boundary. */
 export type EndRequest =

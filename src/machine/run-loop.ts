@@ -9,11 +9,13 @@ import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { GuestClock } from './guest-clock.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { SerialPump } from './serial.ts';
 
 export interface RunLoopParts {
   readonly host: MachineHost;
+  readonly clock: GuestClock;
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
@@ -74,6 +76,7 @@ export class RunLoop {
       serial.flush();
       const end = this.#endAfter(exit);
       if (end !== undefined) return end;
+      if (host.pauseRequested()) this.#pause();
       if (host.stopRequested()) return { kind: 'stopped' };
       const served = this.#serve();
       if (exit === 'halt' && !served) this.#idle();
@@ -136,7 +139,32 @@ export class RunLoop {
     const { timers, serial, board } = this.#parts;
     const due = timers.nextDeadlineNs() <= timers.nowNs();
     if (due) timers.runExpired();
-    return serial.feed(board.serial) || due;
+    const asked = this.#meetRequests();
+    return serial.feed(board.serial) || due || asked;
+  }
+
+  #meetRequests(): boolean {
+    const { host, board } = this.#parts;
+    let met = false;
+    for (let request = host.takeRequest(); request !== undefined; request = host.takeRequest()) {
+      met = true;
+      if (request === 'power-button') board.pressPowerButton();
+      else host.report({ kind: 'statistics', statistics: this.statistics() });
+    }
+    return met;
+  }
+
+  /** Stands still between two slices, and guest time with it. */
+  #pause(): void {
+    const { host, clock } = this.#parts;
+    clock.stop();
+    host.report({ kind: 'paused' });
+    while (host.pauseRequested() && !host.stopRequested()) {
+      this.#meetRequests();
+      host.sleep(Number.POSITIVE_INFINITY);
+    }
+    clock.start();
+    host.report({ kind: 'resumed' });
   }
 
   #idle(): void {

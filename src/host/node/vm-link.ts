@@ -1,12 +1,14 @@
 /**
- * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, and the stop
- * flag. A bell is a counter that is raised and notified after something changed for that side.
+ * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, the stop and
+ * pause flags, and a bit for each request. A bell is a counter that is raised and notified after something changed for that side.
  */
 import { randomBytes } from 'node:crypto';
-import type { MachineHost, SerialPort } from '../../machine/config.ts';
+import type { MachineEvent, MachineHost, MachineRequest, SerialPort } from '../../machine/config.ts';
 import { ByteRing } from './byte-ring.ts';
 
-const word = { machineBell: 0, hostBell: 1, stop: 2, words: 4 } as const;
+const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, words: 6 } as const;
+/** Each request is a bit: asking twice before it is met is asking once. */
+const requestOrder: readonly MachineRequest[] = ['power-button', 'statistics'];
 const inputCapacity = 1 << 14;
 const outputCapacity = 1 << 17;
 const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity];
@@ -42,7 +44,7 @@ function ringBell(words: Int32Array<SharedArrayBuffer>, bell: number): void {
 }
 
 /** The machine's side: everything here is called on the machine's thread and may block it. */
-export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
+export function createMachineHost(buffer: SharedArrayBuffer, report: (event: MachineEvent) => void): MachineHost {
   const { words, input, output } = openLink(buffer);
   const stopRequested = (): boolean => Atomics.load(words, word.stop) !== 0;
   let heard = 0;
@@ -55,6 +57,15 @@ export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
       heard = Atomics.load(words, word.machineBell);
     },
     stopRequested,
+    pauseRequested: () => Atomics.load(words, word.pause) !== 0,
+    takeRequest: () => {
+      const waiting = Atomics.load(words, word.requests);
+      if (waiting === 0) return undefined;
+      const bit = 31 - Math.clz32(waiting);
+      Atomics.and(words, word.requests, ~(1 << bit));
+      return requestOrder[bit];
+    },
+    report,
     serialInput: (port) => {
       const byte = input[port].readByte();
       // The main thread may be waiting for room.
@@ -102,6 +113,16 @@ export class HostLink {
 
   requestStop(): void {
     Atomics.store(this.#link.words, word.stop, 1);
+    ringBell(this.#link.words, word.machineBell);
+  }
+
+  setPaused(paused: boolean): void {
+    Atomics.store(this.#link.words, word.pause, paused ? 1 : 0);
+    ringBell(this.#link.words, word.machineBell);
+  }
+
+  request(request: MachineRequest): void {
+    Atomics.or(this.#link.words, word.requests, 1 << requestOrder.indexOf(request));
     ringBell(this.#link.words, word.machineBell);
   }
 

@@ -1,10 +1,11 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import type { Failure } from '../../support/result.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
+import { VmRequests } from './vm-requests.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */
 export type VmReport =
@@ -16,6 +17,9 @@ export type VmReport =
     }
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'crashed'; readonly error: string };
+
+/** What a machine's thread sends; `started` says that the machine is built, and its report comes last. */
+export type VmMessage = VmReport | MachineEvent | { readonly kind: 'started' };
 
 export interface VmWorkerData {
   readonly link: SharedArrayBuffer;
@@ -42,6 +46,9 @@ const stopGraceMs = 2000;
 export class Vm {
   /** Resolves when the machine has ended and all of its output has been taken. */
   readonly ended: Promise<VmReport>;
+  /** Resolves when the machine has been built and runs; never, where it is refused. */
+  readonly started: Promise<void>;
+  readonly requests: VmRequests;
   readonly #link: HostLink;
   readonly #worker: Worker;
   readonly #translator: Worker | undefined;
@@ -53,6 +60,7 @@ export class Vm {
   constructor(config: MachineConfig, machineModule: URL, sink: SerialSink) {
     const link = allocateLink();
     this.#link = new HostLink(link);
+    this.requests = new VmRequests(this.#link);
     this.#sink = sink;
     const { kernel, initrd, modules } = config.boot;
     const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
@@ -68,7 +76,9 @@ export class Vm {
     };
     this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
     this.#translator = translation === undefined ? undefined : startTranslator(config, translation.port2);
-    this.ended = this.#pump(this.#report());
+    const started = Promise.withResolvers<void>();
+    this.started = started.promise;
+    this.ended = this.#pump(this.#report(started.resolve));
   }
 
   /** Resolves when the guest's side has taken all of `bytes`; never, when the machine ends before. */
@@ -85,9 +95,20 @@ export class Vm {
     setTimeout(() => void this.#worker.terminate(), stopGraceMs).unref();
   }
 
-  #report(): Promise<VmReport> {
+  #report(started: () => void): Promise<VmReport> {
     return new Promise((resolve) => {
-      this.#worker.once('message', (report: VmReport) => resolve(report));
+      this.#worker.on('message', (message: VmMessage) => {
+        switch (message.kind) {
+          case 'started':
+            return started();
+          case 'paused':
+          case 'resumed':
+          case 'statistics':
+            return this.requests.take(message);
+          default:
+            return resolve(message);
+        }
+      });
       const crashed = (error: unknown): void => {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         resolve({ kind: 'crashed', error: text });
@@ -114,6 +135,7 @@ export class Vm {
       await this.#takeOutput();
     }
     await this.#takeOutput();
+    this.requests.end();
     await this.#translator?.terminate();
     return last;
   }

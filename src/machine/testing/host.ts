@@ -1,6 +1,6 @@
 /** A host for tests: time passes when the machine looks at the clock or sleeps, and everything else is in memory. */
 import assert from 'node:assert/strict';
-import type { Machine, MachineConfig, MachineHost, SerialPort } from '../config.ts';
+import type { Machine, MachineConfig, MachineEvent, MachineHost, MachineRequest, SerialPort } from '../config.ts';
 import { createMachine } from '../machine.ts';
 
 /** How far each look at the clock moves it. */
@@ -10,6 +10,10 @@ const patience = 200_000;
 export class TestHost implements MachineHost {
   readonly sent: [number[], number[]] = [[], []];
   readonly input: [number[], number[]] = [[], []];
+  readonly requests: MachineRequest[] = [];
+  readonly events: MachineEvent[] = [];
+  /** Asked for until the machine has slept through it once; host time goes on meanwhile. */
+  pauseNs = 0;
   sleptNs = 0;
   sleeps = 0;
   /** Asked for when the guest sleeps for ever, or after that many slices. */
@@ -34,6 +38,11 @@ export class TestHost implements MachineHost {
 
   sleep(maxNs: number): void {
     this.sleeps++;
+    if (this.pauseNs > 0) {
+      this.#now += this.pauseNs;
+      this.pauseNs = 0;
+      return;
+    }
     if (!Number.isFinite(maxNs)) {
       this.stop = true;
       return;
@@ -53,6 +62,18 @@ export class TestHost implements MachineHost {
   stopRequested(): boolean {
     this.slicesLeft--;
     return this.stop || this.slicesLeft < 0;
+  }
+
+  pauseRequested(): boolean {
+    return this.pauseNs > 0;
+  }
+
+  takeRequest(): MachineRequest | undefined {
+    return this.requests.shift();
+  }
+
+  report(event: MachineEvent): void {
+    this.events.push(event);
   }
 
   text(port: SerialPort): string {
