@@ -43,6 +43,9 @@ export function conclude(result: GuestResult): number {
       say('the guest powered off before the command had ended; the last lines of its console:');
       showConsole(result.console);
       return exitStatus.guestDied;
+    case 'stopped':
+      say('the virtual machine was ended by force.');
+      return exitStatus.signalBase + constants.signals.SIGKILL;
     case 'left':
     case 'reboot':
       return exitStatus.ok;

@@ -54,7 +54,8 @@ export class Vm {
   readonly #translator: Worker | undefined;
   readonly #sink: SerialSink;
   /** Per port, bytes that wait for room, and who waits for them. */
-  readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
+  readonly #unsent: { bytes: Uint8Array; done: (taken: boolean) => void }[][] = [[], []];
+  #over = false;
 
   /** @param machineModule address of the module that exports `createMachine` */
   constructor(config: MachineConfig, machineModule: URL, sink: SerialSink) {
@@ -81,8 +82,9 @@ export class Vm {
     this.ended = this.#pump(this.#report(started.resolve));
   }
 
-  /** Resolves when the guest's side has taken all of `bytes`; never, when the machine ends before. */
-  send(port: SerialPort, bytes: Uint8Array): Promise<void> {
+  /** Resolves when the guest's side has taken all of `bytes`; with false, when the machine ends before. */
+  send(port: SerialPort, bytes: Uint8Array): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
     return new Promise((done) => {
       this.#unsent[port]?.push({ bytes, done });
       this.#sendWaiting();
@@ -135,6 +137,8 @@ export class Vm {
       await this.#takeOutput();
     }
     await this.#takeOutput();
+    this.#over = true;
+    for (const { done } of this.#unsent.flatMap((queue) => queue.splice(0))) done(false);
     this.requests.end();
     await this.#translator?.terminate();
     return last;
@@ -157,7 +161,7 @@ export class Vm {
           break;
         }
         queue.shift();
-        next.done();
+        next.done(true);
       }
     }
   }
