@@ -31,8 +31,55 @@ export function printProfile(profile: readonly ProfileEntry[], json: boolean): v
   for (const { samples, tier, code } of profile) process.stderr.write(`${samples} samples, ${tier}\n${code}\n`);
 }
 
-/** Says what has to be said about the end, and gives its exit status. */
-export function conclude(result: GuestResult): number {
+/** How a run ended: its exit status, a word for programs and some for people. */
+export interface RunEnd {
+  readonly status: number;
+  readonly kind: string;
+  readonly summary: string;
+}
+
+/** Says what has to be said about the end. */
+export function conclude(result: GuestResult): RunEnd {
+  return { status: sayEnd(result), ...summarise(result.end) };
+}
+
+/** A line about the end, for a list. */
+function summarise(end: GuestEnd): { kind: string; summary: string } {
+  switch (end.kind) {
+    case 'outcome': {
+      const { outcome } = end;
+      const died = outcome.kind === 'guest-died' ? `the guest died: ${outcome.reason}` : undefined;
+      return { kind: outcome.kind, summary: died ?? outcomeSummaries[outcome.kind] ?? outcome.kind };
+    }
+    case 'command':
+      return { kind: end.kind, summary: `the command ended with status ${end.status}` };
+    case 'signal':
+      return { kind: end.kind, summary: `ended by ${end.signal}` };
+    case 'refused':
+      return { kind: end.kind, summary: end.failure.message };
+    default:
+      return { kind: end.kind, summary: endSummaries[end.kind] };
+  }
+}
+
+const outcomeSummaries: Readonly<Record<string, string>> = {
+  'power-off': 'the guest powered off',
+  reset: 'the guest reset itself',
+  'debug-exit': 'the guest left by the debug exit port',
+};
+
+const endSummaries = {
+  reboot: 'the guest reboots',
+  'cut-short': 'the guest powered off before the command had ended',
+  left: 'its user left',
+  stopped: 'ended by force',
+  'timed-out': 'the time given with --timeout passed',
+  'output-closed': 'its output could not be written',
+  malformed: "the guest's userland broke its protocol",
+  crashed: 'a defect in corbel',
+} as const;
+
+function sayEnd(result: GuestResult): number {
   const end: GuestEnd = result.end;
   switch (end.kind) {
     case 'outcome':

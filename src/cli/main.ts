@@ -1,9 +1,10 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
 import { hostCheckCommand } from './commands/host-check.ts';
-import { runCommand } from './commands/run.ts';
+import { runCommand, runDetachedCommand } from './commands/run.ts';
 import { exitStatus } from './exit-status.ts';
 import { say } from './messages.ts';
+import { detachedCommand } from './named-run.ts';
 
 const help = `Usage: corbel COMMAND [options]
 
@@ -27,6 +28,8 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
   switch (first) {
     case 'run':
       return runCommand(rest, machineModule);
+    case detachedCommand:
+      return runDetachedCommand(rest, machineModule);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));

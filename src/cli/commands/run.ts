@@ -1,13 +1,15 @@
 import { provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session } from '../../host/node/guest/linux-userland.ts';
+import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig } from '../../machine/config.ts';
 import { ok, type Result } from '../../support/result.ts';
-import { conclude, printProfile, printStatistics, refuse } from '../conclusion.ts';
+import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '../conclusion.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
+import { runDetached, runNamed } from '../named-run.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -20,18 +22,33 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
     process.stdout.write(runHelp);
     return exitStatus.ok;
   }
-  return runWith(options.value, machineModule);
+  const run = options.value;
+  if (run.detach) return runDetached(run, args);
+  const { name } = run;
+  if (name === undefined) return (await runWith(run, machineModule)).status;
+  const vm = { name, options: run, args, messages: undefined };
+  return runNamed(vm, (attendant) => runWith(run, machineModule, attendant));
 }
 
-async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+/** The process that `run --detach` starts. @param args the name, a file for messages, and the arguments of `run` */
+export async function runDetachedCommand(args: readonly string[], machineModule: URL): Promise<number> {
+  const [name, messages, ...rest] = args;
+  const options = parseRunOptions(rest);
+  if (!options.ok) return refuse(options.error);
+  if (name === undefined || messages === undefined || options.value === 'help') return exitStatus.usage;
+  const run = options.value;
+  return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, machineModule, attendant));
+}
+
+async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
   let deadline: number | undefined;
   for (;;) {
     const config = await prepare(options, session);
-    if (!config.ok) return refuse(config.error);
+    if (!config.ok) return { status: refuse(config.error), kind: 'refused', summary: config.error.message };
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
-    if (session.kind === 'interactive') say('starting the guest; Ctrl-] leaves');
+    if (session.kind === 'interactive' && !options.detach) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
@@ -39,6 +56,7 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
       serial: options.serial,
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
       input,
+      attendant,
     });
     if (options.stats) printStatistics(result.statistics, options.json);
     if (options.profile) printProfile(result.profile, options.json);
@@ -50,6 +68,7 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
 function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   if (options.command !== undefined) return { kind: 'command', command: options.command };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
+  if (options.detach) return { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 };
   if (!process.stdin.isTTY || options.serial.kind !== 'stdio') return { kind: 'lines' };
   const { columns = 80, rows = 24 } = process.stdout;
   const terminal = /^[A-Za-z0-9._+-]{1,64}$/.test(process.env.TERM ?? '') ? (process.env.TERM as string) : 'vt100';
