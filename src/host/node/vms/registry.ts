@@ -64,6 +64,11 @@ export function vmSockets(entry: VmEntry): Readonly<Record<keyof typeof socketNa
   return { control: path('control'), console: path('console'), vsock: path('vsock') };
 }
 
+/** Whether one that was found running does not run any more; cheap enough to be asked often. */
+export function hasEnded({ state, stateFolder, process: holder }: VmEntry): boolean {
+  return state !== 'running' || existsSync(recordFile(stateFolder, 'outcome')) || !holder || !isAlive(holder);
+}
+
 /** Errors: `usage`, no name at all; `input`, nobody has that name. */
 export function findVm(name: string): Result<VmEntry> {
   const valid = parseVmName(name);
@@ -148,7 +153,15 @@ export function abandonVm(claim: VmClaim, outcome: VmOutcome): Result<void> {
   return giveBack(claim, () => rmSync(claim.stateFolder, { recursive: true, force: true }));
 }
 
-function giveBack(claim: VmClaim, act: () => void): Result<void> {
+/** Writes down how one ended whose process was killed and could not do it. */
+export function finishKilledVm(name: string, killed: ProcessIdentity, outcome: VmOutcome): Result<void> {
+  const stateFolder = vmStateFolder(name);
+  return giveBack({ name, identity: killed }, () => {
+    if (!existsSync(recordFile(stateFolder, 'outcome'))) writeRecord(stateFolder, 'outcome', outcome);
+  });
+}
+
+function giveBack(claim: Pick<VmClaim, 'name' | 'identity'>, act: () => void): Result<void> {
   return withRegistryLock(vmsFolder(), () => {
     // Somebody may have deleted the folder, and another taken the name.
     const holder = inspect(claim.name)?.process;
