@@ -11,43 +11,51 @@ export interface LogRequest {
   readonly write: (bytes: Uint8Array) => Promise<boolean>;
 }
 
-const lookMs = 200;
+const lookMs = 100;
 const pieceBytes = 64 << 10;
 
+/** Of a log that begins anew twice between two looks, a part may be missed: it has been deleted. */
 export async function readConsoleLog({ stateFolder, isOver, write }: LogRequest): Promise<void> {
   const path = consoleLogFile(stateFolder);
-  // Opened first: if it is moved aside now, the other name leads to the same file.
-  let file = open(path);
-  const previous = open(previousLogFile(path));
-  if (previous !== undefined && (file === undefined || !same(previous, file))) await readOn(previous, write);
-  if (previous !== undefined) closeSync(previous);
-  for (;;) {
+  let file: number | undefined;
+  for (let wanted = true; wanted; ) {
     // Asked before the reading: what comes in between is read in the next round.
     const over = isOver();
-    if (file !== undefined && !(await readOn(file, write))) break;
-    const next = movedAside(path, file);
-    if (next === undefined) {
-      if (over) break;
-      await delay(lookMs);
-      continue;
+    const next = successors(path, file);
+    for (const successor of next) {
+      // The last bytes of a file may have come before it was moved aside.
+      if (file !== undefined) {
+        wanted &&= await readOn(file, write);
+        closeSync(file);
+      }
+      file = successor;
     }
-    if (file !== undefined) {
-      // Its last bytes may have come before it was moved.
-      await readOn(file, write);
-      closeSync(file);
-    }
-    file = next;
+    if (file !== undefined) wanted &&= await readOn(file, write);
+    if (next.length > 0) continue;
+    if (over) break;
+    await delay(lookMs);
   }
   if (file !== undefined) closeSync(file);
 }
 
-/** The file that has taken the place of `file`, if one has. */
-function movedAside(path: string, file: number | undefined): number | undefined {
-  const next = open(path);
-  if (next === undefined) return undefined;
-  if (file === undefined || !same(next, file)) return next;
-  closeSync(next);
-  return undefined;
+/** The files that have been begun since `file` was, the oldest first. */
+function successors(path: string, file: number | undefined): number[] {
+  // In this order: if the current one is moved aside now, the other name leads to the same file.
+  const current = open(path);
+  const previous = open(previousLogFile(path));
+  const known = file === undefined ? [] : [file];
+  const isNew = (candidate: number, others: readonly number[]): boolean =>
+    !others.some((other) => same(candidate, other));
+  const found: number[] = [];
+  const currentIsNew = current !== undefined && isNew(current, known);
+  if (previous !== undefined) {
+    const others = current === undefined ? known : [...known, current];
+    if ((currentIsNew || current === undefined) && isNew(previous, others)) found.push(previous);
+    else closeSync(previous);
+  }
+  if (currentIsNew) found.push(current);
+  else if (current !== undefined) closeSync(current);
+  return found;
 }
 
 function open(path: string): number | undefined {
