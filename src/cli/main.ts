@@ -1,16 +1,31 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
+import { consoleCommand } from './commands/console.ts';
 import { hostCheckCommand } from './commands/host-check.ts';
-import { runCommand } from './commands/run.ts';
+import { logsCommand } from './commands/logs.ts';
+import { pauseCommand } from './commands/pause.ts';
+import { psCommand } from './commands/ps.ts';
+import { resumeCommand } from './commands/resume.ts';
+import { rmCommand } from './commands/rm.ts';
+import { runCommand, runDetachedCommand } from './commands/run.ts';
+import { stopCommand } from './commands/stop.ts';
 import { exitStatus } from './exit-status.ts';
 import { say } from './messages.ts';
+import { detachedCommand } from './named-run.ts';
 
 const help = `Usage: corbel COMMAND [options]
 
 Corbel is a hypervisor: it runs x86 virtual machines.
 
 Commands:
-  run          run a virtual machine on this terminal
+  run          run a virtual machine on this terminal, or without one
+  ps           list the virtual machines that run
+  console      attach to the console of one
+  logs         print what the console of one has shown
+  pause        let some stand still
+  resume       let them go on
+  stop         end some
+  rm           remove what is kept of some that have ended
   host check   tell what this host can do for virtual machines
 
 Options:
@@ -27,6 +42,22 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
   switch (first) {
     case 'run':
       return runCommand(rest, machineModule);
+    case 'ps':
+      return psCommand(rest);
+    case 'console':
+      return consoleCommand(rest);
+    case 'logs':
+      return logsCommand(rest);
+    case 'pause':
+      return pauseCommand(rest);
+    case 'resume':
+      return resumeCommand(rest);
+    case 'stop':
+      return stopCommand(rest);
+    case 'rm':
+      return rmCommand(rest);
+    case detachedCommand:
+      return runDetachedCommand(rest, machineModule);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));

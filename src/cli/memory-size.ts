@@ -27,3 +27,9 @@ export function parseMemorySize(text: string): Result<number> {
   if (bytes % granule !== 0) return fail('usage', `--memory ${text} is not a multiple of 64K.`);
   return ok(bytes);
 }
+
+/** As it would be given to `--memory`, rounded to two digits behind the point. */
+export function formatMemorySize(bytes: number): string {
+  const [unit, factor] = Object.entries(units).findLast(([, size]) => bytes >= size) ?? ['K', 2 ** 10];
+  return `${Number((bytes / factor).toFixed(2))}${unit}`;
+}

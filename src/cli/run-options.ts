@@ -1,5 +1,6 @@
 import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
+import { parseVmName } from '../host/node/vms/vm-name.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly cpuModel: string;
   readonly serial: SerialTarget;
   readonly command: string | undefined;
+  readonly name: string | undefined;
+  readonly detach: boolean;
   readonly timeoutMs: number | undefined;
   readonly debugExit: boolean;
   readonly stats: boolean;
@@ -66,6 +69,15 @@ const rows: readonly OptionRow[] = [
     value: 'CMD',
     help: "run CMD in the linux guest without a terminal:\nits output, errors and status become this\nprogram's; its input is the standard input,\nunless that is a terminal",
   },
+  {
+    name: 'name',
+    value: 'NAME',
+    help: 'what "corbel ps" and others call it; one that has\nended starts again with its disks as they were',
+  },
+  {
+    name: 'detach',
+    help: 'leave it running without this terminal, and print\nits name; "corbel console" attaches to it',
+  },
   { name: 'timeout', value: 'SECONDS', help: 'end the run after that time, with status 124' },
   { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status\n(v << 1) | 1' },
   { name: 'stats', help: 'print what the machine counted, on standard error' },
@@ -102,6 +114,7 @@ Examples:
   corbel run
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
+  corbel run --detach --name web
   corbel run --kernel bzImage --initrd initrd.img --append console=ttyS0
 `;
 
@@ -138,6 +151,9 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (command !== undefined && values.has('initrd')) {
     return fail('usage', "--exec runs a command in the linux guest's own userland; leave --initrd out.");
   }
+  const name = last('name');
+  const validName = name === undefined ? ok(undefined) : parseVmName(name);
+  if (!validName.ok) return validName;
   if (command?.includes('\0') === true) return fail('usage', '--exec takes a command without NUL bytes.');
   if (values.has('initrd') && !values.has('kernel') && operands.length === 0) {
     return fail('usage', '--initrd needs a kernel: give --kernel FILE, or the word linux for its kernel.');
@@ -155,6 +171,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     cpuModel: last('cpu') ?? 'max',
     serial: serial.value,
     command,
+    name,
+    detach: values.has('detach'),
     timeoutMs: timeoutMs.value,
     debugExit: values.has('debug-exit'),
     stats: values.has('stats'),

@@ -1,12 +1,12 @@
 /** `corbel run` as a process: streams, statuses, messages. The machine is a fake one; see its file for its verbs. */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { prompt } from '../host/node/testing/fake-machine.ts';
 import { corbel, corbelCommand, startCorbel, startProgram } from './testing/corbel-process.ts';
+import { screenOf } from './testing/screen.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'corbel-run-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -132,28 +132,6 @@ test('the machine gets what the options say', async () => {
     debugExit: false,
   });
 });
-
-/** @returns what waits until the program, which script(1) gives a terminal, has shown a text after those before it. */
-function screenOf({ stdout }: ChildProcess): (text: string) => Promise<void> {
-  let screen = '';
-  let seen = 0;
-  let check = (): void => {};
-  stdout?.on('data', (bytes: Buffer) => {
-    screen += bytes.toString('latin1');
-    check();
-  });
-  return (text) =>
-    new Promise((resolve) => {
-      check = () => {
-        const at = screen.indexOf(text, seen);
-        if (at < 0) return;
-        seen = at + text.length;
-        check = () => {};
-        resolve();
-      };
-      check();
-    });
-}
 
 test('on a terminal keys go to the guest at once and Ctrl-] leaves; the terminal is as before', patience, async () => {
   const command = [...corbelCommand, ...runArgs('prompt')].map((word) => `'${word}'`).join(' ');

@@ -105,6 +105,7 @@ export class Board {
   /** The board's devices, without the processors' local APICs. */
   readonly mmio = new MmioBus();
   readonly #pic: Pic;
+  readonly #pm: AcpiPm;
   readonly #ioApic: IoApic;
   readonly #isaIrqs: readonly WiredOr[];
   /** Everything with a state that the guest sees, by its name in a saved machine. */
@@ -122,6 +123,7 @@ export class Board {
     this.#isaIrqs = Array.from({ length: isaIrq.count }, (_, irq) => new WiredOr(this.#isaLine(irq)));
     const [pit, rtc, hpet] = this.#createTimers();
     this.hpet = hpet;
+    this.#pm = this.#createPowerManagement();
     this.serial = [this.#createUart(0), this.#createUart(1)];
     this.isaBridge = new IsaBridge((irq) => this.#isaInput(irq));
     this.pciHost = this.#createPciHost();
@@ -137,11 +139,17 @@ export class Board {
       com2: this.serial[1],
       isaBridge: this.isaBridge,
       pciHost: this.pciHost,
-      ...this.#createPowerDevices(),
+      acpiPm: this.#pm,
+      ...this.#createResetDevices(),
       ...this.#createInput(),
       ...this.#createPlainDevices(),
     };
     this.reset();
+  }
+
+  /** The user presses the power button; the guest may power off then, or ignore it. */
+  pressPowerButton(): void {
+    this.#pm.pressPowerButton();
   }
 
   /** RESET of the whole board. */
@@ -255,18 +263,22 @@ export class Board {
     });
   }
 
-  /** What switches off or resets. */
-  #createPowerDevices(): Record<string, Device<unknown>> {
-    const { timers, requestEnd, debugExit } = this.#wiring;
+  #createPowerManagement(): AcpiPm {
+    const { timers, requestEnd } = this.#wiring;
     const pm = new AcpiPm(
       { timers, sci: this.#isaInput(acpiPm.sciIrq), powerOff: () => requestEnd({ kind: 'power-off' }) },
       boardFacts.pmTimerBits,
     );
     pm.attach(this.ports);
+    return pm;
+  }
+
+  #createResetDevices(): Record<string, Device<unknown>> {
+    const { requestEnd, debugExit } = this.#wiring;
     const resetControl = new ResetControl(() => requestEnd({ kind: 'reset' }));
     resetControl.attach(this.ports);
     if (debugExit) new DebugExit((value) => requestEnd({ kind: 'debug-exit', value })).attach(this.ports);
-    return { acpiPm: pm, resetControl };
+    return { resetControl };
   }
 
   /** The keyboard controller and port 92h, which share the A20 gate. */

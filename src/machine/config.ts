@@ -69,7 +69,22 @@ export interface MachineHost extends ProcessorHost {
   serialInput(port: SerialPort): number;
   /** The I/O thread has something to do: its devices' mailboxes say what. */
   wakeIo(): void;
+  /** Whether the machine is to stand still; `sleep` returns when that changes. */
+  pauseRequested(): boolean;
+  /** Takes a request that waits, if there is one. Never blocks. */
+  takeRequest(): MachineRequest | undefined;
+  report(event: MachineEvent): void;
 }
+
+/** What the host asks a machine for; it is met between two slices, also while the machine is paused. */
+export type MachineRequest = 'power-button' | 'statistics';
+
+/** What a machine tells its host while it runs. */
+export type MachineEvent =
+  /** From `paused` to `resumed` no instruction runs and guest time stands still. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'statistics'; readonly statistics: Statistics };
 
 /** What the guest asks the board for; it happens when the running instructions have come to a boundary. */
 export type EndRequest =

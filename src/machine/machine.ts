@@ -73,6 +73,14 @@ function assemble(
     codeWrites: new CodeWriteReader(shared.codeWrites, boardFacts.bootApicId),
     devices: board.virtio,
   });
+  const siblings = shared.processors.length > 1 ? createSiblings({ shared, host, memory, processor: 0 }) : undefined;
+  const others =
+    siblings === undefined
+      ? undefined
+      : {
+          halt: () => siblings.awaitOthers(),
+          goOn: () => shared.processors.forEach((_, processor) => wake(processor)),
+        };
   const nowNs = (): number => clock.nowNs();
   const kvmClock = new KvmClock(memory, { readTsc: () => vcpu.readTsc(), nowNs, wallClockMs });
   const vcpu: Vcpu = new Vcpu({
@@ -93,7 +101,7 @@ function assemble(
     },
     random: () => host.random64(),
     ownMemory: shared.processors[0] as WasmMemory,
-    siblings: shared.processors.length > 1 ? createSiblings({ shared, host, memory, processor: 0 }) : undefined,
+    siblings,
     interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
   });
   socket.insert(vcpu);
@@ -103,12 +111,14 @@ function assemble(
   if (!booted.ok) return booted;
   loop = new RunLoop({
     host,
+    clock,
     board,
     vcpu,
     timers,
     serial,
     io,
     remote,
+    others,
     profile: config.profile ? new Profile() : undefined,
   });
   return ok(loop);

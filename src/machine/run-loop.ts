@@ -9,20 +9,31 @@ import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { GuestClock } from './guest-clock.ts';
 import type { IoEvents } from './io-events.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { RemoteIoService } from './remote-io.ts';
 import type { SerialPump } from './serial.ts';
 import { Slices } from './slices.ts';
 
+/** The processors beyond the first, which look at the guest's clock: while that stands, so do they. */
+export interface OtherProcessors {
+  /** The clock has stopped; returns when they stand. */
+  halt(): void;
+  /** The clock runs again. */
+  goOn(): void;
+}
+
 export interface RunLoopParts {
   readonly host: MachineHost;
+  readonly clock: GuestClock;
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
   readonly serial: SerialPump;
   readonly io: IoEvents;
   readonly remote: RemoteIoService;
+  readonly others: OtherProcessors | undefined;
   readonly profile: Profile | undefined;
 }
 
@@ -71,6 +82,7 @@ export class RunLoop {
       serial.flush();
       const end = this.#endAfter(exit);
       if (end !== undefined) return end;
+      if (host.pauseRequested()) this.#pause();
       if (host.stopRequested()) return { kind: 'stopped' };
       const served = this.#serve();
       if (exit === 'halt' && !served) this.#idle();
@@ -120,7 +132,34 @@ export class RunLoop {
     const asked = remote.serve();
     const served = io.serve();
     const mail = board.localApic.takeMail();
-    return serial.feed(board.serial) || served || mail || asked || due;
+    const met = this.#meetRequests();
+    return serial.feed(board.serial) || served || mail || asked || met || due;
+  }
+
+  #meetRequests(): boolean {
+    const { host, board } = this.#parts;
+    let met = false;
+    for (let request = host.takeRequest(); request !== undefined; request = host.takeRequest()) {
+      met = true;
+      if (request === 'power-button') board.pressPowerButton();
+      else host.report({ kind: 'statistics', statistics: this.statistics() });
+    }
+    return met;
+  }
+
+  /** Stands still between two slices, and guest time with it. */
+  #pause(): void {
+    const { host, clock } = this.#parts;
+    clock.stop();
+    this.#parts.others?.halt();
+    host.report({ kind: 'paused' });
+    while (host.pauseRequested() && !host.stopRequested()) {
+      this.#meetRequests();
+      host.sleep(Number.POSITIVE_INFINITY);
+    }
+    clock.start();
+    this.#parts.others?.goOn();
+    host.report({ kind: 'resumed' });
   }
 
   #idle(): void {

@@ -1,16 +1,17 @@
-import { constants } from 'node:os';
 import { closeDisks, openDisks } from '../../host/node/disks.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
+import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
-import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
+import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
-import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
-import type { ProfileEntry } from '../../machine/profile.ts';
-import { type Failure, ok, type Result } from '../../support/result.ts';
+import type { BootModule, MachineConfig } from '../../machine/config.ts';
+import { ok, type Result } from '../../support/result.ts';
+import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '../conclusion.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
+import { runDetached, runNamed } from '../named-run.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -23,27 +24,47 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
     process.stdout.write(runHelp);
     return exitStatus.ok;
   }
-  return runWith(options.value, machineModule);
+  const run = options.value;
+  if (run.detach) return runDetached(run, args);
+  const { name } = run;
+  if (name === undefined) return (await runWith(run, machineModule)).status;
+  const vm = { name, options: run, args, messages: undefined };
+  return runNamed(vm, (attendant) => runWith(run, machineModule, attendant));
 }
 
-async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+/** The process that `run --detach` starts. @param args the name, a file for messages, and the arguments of `run` */
+export async function runDetachedCommand(args: readonly string[], machineModule: URL): Promise<number> {
+  const [name, messages, ...rest] = args;
+  const options = parseRunOptions(rest);
+  if (!options.ok) return refuse(options.error);
+  if (name === undefined || messages === undefined || options.value === 'help') return exitStatus.usage;
+  const run = options.value;
+  return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, machineModule, attendant));
+}
+
+async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
   const disks = await openDisks(options.disks);
-  if (!disks.ok) return refuse(disks.error);
-  const status = await runUntilItEnds(options, machineModule, { disks: disks.value });
+  if (!disks.ok) return { status: refuse(disks.error), kind: 'refused', summary: disks.error.message };
+  const end = await runUntilItEnds(options, machineModule, { disks: disks.value }, attendant);
   const complaints = await closeDisks(disks.value);
   complaints.forEach(say);
-  return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
+  return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
 }
 
-async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: GuestDeviceOptions): Promise<number> {
+async function runUntilItEnds(
+  options: RunOptions,
+  machineModule: URL,
+  devices: GuestDeviceOptions,
+  attendant: GuestAttendant | undefined,
+): Promise<RunEnd> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
   let deadline: number | undefined;
   for (;;) {
     const config = await prepare(options, session, devices);
-    if (!config.ok) return refuse(config.error);
+    if (!config.ok) return { status: refuse(config.error), kind: 'refused', summary: config.error.message };
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
-    if (session.kind === 'interactive') say('starting the guest; Ctrl-] leaves');
+    if (session.kind === 'interactive' && !options.detach) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
@@ -53,6 +74,7 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
       serial: options.serial,
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
       input,
+      attendant,
     });
     if (options.stats) printStatistics(result.statistics, options.json);
     if (options.profile) printProfile(result.profile, options.json);
@@ -64,6 +86,7 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
 function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   if (options.command !== undefined) return { kind: 'command', command: options.command };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
+  if (options.detach) return { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 };
   if (!process.stdin.isTTY || options.serial.kind !== 'stdio') return { kind: 'lines' };
   const { columns = 80, rows = 24 } = process.stdout;
   const terminal = /^[A-Za-z0-9._+-]{1,64}$/.test(process.env.TERM ?? '') ? (process.env.TERM as string) : 'vt100';
@@ -132,91 +155,4 @@ function commandLine(options: RunOptions, session: SessionKind): string {
   if (session === 'command') parts.push('quiet');
   if (options.append !== '') parts.push(options.append);
   return parts.join(' ');
-}
-
-function refuse(failure: Failure): number {
-  say(failure.message);
-  const usage = failure.kind === 'usage' || failure.kind === 'configuration';
-  return usage ? exitStatus.usage : exitStatus.badInput;
-}
-
-function printStatistics(statistics: Statistics, json: boolean): void {
-  if (json) {
-    process.stderr.write(`${JSON.stringify(statistics)}\n`);
-    return;
-  }
-  const names = Object.keys(statistics);
-  const width = Math.max(0, ...names.map((name) => name.length)) + 2;
-  for (const name of names) process.stderr.write(`${name.padEnd(width)}${statistics[name]?.toLocaleString('en-US')}\n`);
-}
-
-function printProfile(profile: readonly ProfileEntry[], json: boolean): void {
-  if (json) {
-    process.stderr.write(`${JSON.stringify({ profile })}\n`);
-    return;
-  }
-  for (const { milliseconds, tier, code } of profile) {
-    process.stderr.write(`${milliseconds.toFixed(1)} ms, ${tier}\n${code}\n`);
-  }
-}
-
-/** Says what has to be said about the end, and gives its exit status. */
-function conclude(result: GuestResult): number {
-  const end: GuestEnd = result.end;
-  switch (end.kind) {
-    case 'outcome':
-      return concludeOutcome(end.outcome, result.console);
-    case 'command':
-      return end.status;
-    case 'cut-short':
-      say('the guest powered off before the command had ended; the last lines of its console:');
-      showConsole(result.console);
-      return exitStatus.guestDied;
-    case 'left':
-    case 'reboot':
-      return exitStatus.ok;
-    case 'timed-out':
-      say('the time given with --timeout has passed.');
-      showConsole(result.console);
-      return exitStatus.timedOut;
-    case 'signal':
-      return exitStatus.signalBase + constants.signals[end.signal];
-    case 'output-closed':
-      // A reader that has enough closes its pipe; that is no error worth a sentence.
-      if (end.brokenPipe) return exitStatus.signalBase + constants.signals.SIGPIPE;
-      say(`the output could not be written (${end.message}).`);
-      return exitStatus.badInput;
-    case 'malformed':
-      say(`the guest's userland sent something that is not part of its protocol (${JSON.stringify(end.line)}).`);
-      return exitStatus.guestDied;
-    case 'refused':
-      return refuse(end.failure);
-    case 'crashed':
-      say(`the machine failed; this is a defect in corbel.\n${end.error}`);
-      return exitStatus.internal;
-  }
-}
-
-function concludeOutcome(outcome: Outcome, console: readonly string[]): number {
-  switch (outcome.kind) {
-    case 'power-off':
-      return exitStatus.ok;
-    case 'debug-exit':
-      return ((outcome.value << 1) | 1) & 0xff;
-    case 'guest-died':
-      say(`the guest died: ${outcome.reason}.\n${outcome.report.trimEnd()}`);
-      showConsole(console);
-      return exitStatus.guestDied;
-    case 'reset':
-      say('the guest reset itself, as a kernel does after a panic.');
-      showConsole(console);
-      return exitStatus.guestDied;
-    case 'stopped':
-      say("the machine's thread ended without a result; this is a defect in corbel.");
-      return exitStatus.internal;
-  }
-}
-
-function showConsole(lines: readonly string[]): void {
-  for (const line of lines) process.stderr.write(`  ${line}\n`);
 }

@@ -106,11 +106,17 @@ export class Siblings {
 
   /** Returns when no other processor runs guest code; they stay so until `resumeOthers` or the end of the slice. */
   stopOthers(): void {
-    const { board, processor, processors, kick } = this.#parts;
+    const { board, processor } = this.#parts;
     while (!board.tryStop(processor)) {
       const holder = board.stoppedBy;
       if (holder >= 0) this.block(() => board.awaitGo(holder, napMs));
     }
+    this.awaitOthers();
+  }
+
+  /** Returns when no other processor runs guest code, those that would begin to being held off by something else. */
+  awaitOthers(): void {
+    const { processor, processors, kick } = this.#parts;
     for (let other = 0; other < processors; other++) if (other !== processor) kick(other);
     for (let other = 0; other < processors; other++) if (other !== processor) this.#awaitIdle(other);
   }

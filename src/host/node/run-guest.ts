@@ -6,8 +6,10 @@ import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machi
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
-import { encodeWindowSize } from './guest/guest-channel.ts';
+import { encodePowerOff } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
+import { WindowSize } from './guest/window-size.ts';
+import type { GuestAttendant, GuestControls } from './guest-attendant.ts';
 import { createGuestDevices, type GuestDevice, type GuestDeviceOptions } from './guest-devices.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
@@ -34,6 +36,7 @@ export interface GuestRequest {
   readonly timeoutMs?: number | undefined;
   /** Standard input, read only as far as the guest asks; it outlives a reboot. */
   readonly input: PulledInput;
+  readonly attendant?: GuestAttendant | undefined;
 }
 
 export type GuestEnd =
@@ -44,6 +47,8 @@ export type GuestEnd =
   /** The guest powered off of its own accord before it had told the command's status. */
   | { readonly kind: 'cut-short' }
   | { readonly kind: 'left' }
+  /** Somebody outside ended it by force. */
+  | { readonly kind: 'stopped' }
   | { readonly kind: 'timed-out' }
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
   | { readonly kind: 'output-closed'; readonly message: string; readonly brokenPipe: boolean }
@@ -60,7 +65,7 @@ export interface GuestResult {
   readonly console: readonly string[];
 }
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const signals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const;
 const consolePort: SerialPort = 0;
 const channelPort: SerialPort = 1;
 const tailBytes = 16384;
@@ -79,8 +84,9 @@ class GuestRun {
   readonly #console: Output;
   readonly #tail = new Tail(tailBytes);
   #terminal: RawTerminal | undefined;
-  readonly #keysBeforeReady: Uint8Array[] = [];
-  #ready: boolean;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #window: WindowSize;
+  #askedToPowerOff = false;
   #decide: (end: GuestEnd) => void = () => {};
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
@@ -92,10 +98,11 @@ class GuestRun {
     });
     const onClosed = (error: NodeJS.ErrnoException): void =>
       this.#decide({ kind: 'output-closed', message: error.message, brokenPipe: error.code === 'EPIPE' });
-    this.#stdout = streamOutput(process.stdout, onClosed);
-    this.#stderr = streamOutput(process.stderr, onClosed);
+    const detached = request.attendant?.detached === true ? request.attendant.console : undefined;
+    this.#stdout = detached ?? streamOutput(process.stdout, onClosed);
+    this.#stderr = detached ?? streamOutput(process.stderr, onClosed);
     this.#console = this.#openConsole(onClosed);
-    this.#ready = request.session === 'none';
+    if (request.session !== 'interactive') this.#ready.resolve();
     this.#session = request.session === 'none' ? undefined : this.#openSession();
     this.#vm = new Vm({
       ...request,
@@ -107,12 +114,15 @@ class GuestRun {
           `the guest's driver of ${devices[number]?.name} broke the rules (${reason}); the device stopped.`,
         ),
     });
+    this.#window = new WindowSize((bytes) => this.#vm.send(channelPort, bytes));
+    void this.#vm.started.then(() => request.attendant?.started(this.#controls()));
   }
 
   async run(): Promise<GuestResult> {
     const onSignal = (signal: NodeJS.Signals): void => this.#decide({ kind: 'signal', signal });
-    for (const signal of signals) process.on(signal, onSignal);
-    const { timeoutMs } = this.#request;
+    const { timeoutMs, attendant } = this.#request;
+    const ending = attendant?.detached === true ? signals.filter((signal) => signal !== 'SIGHUP') : signals;
+    for (const signal of ending) process.on(signal, onSignal);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
     this.#openInput();
@@ -133,7 +143,9 @@ class GuestRun {
     // reads must not keep it alive.
     const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
-    for (const signal of signals) process.off(signal, onSignal);
+    for (const signal of ending) process.off(signal, onSignal);
+    this.#ready.resolve();
+    attendant?.ended();
     for (const output of [this.#stdout, this.#stderr, this.#console]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
     return { end, statistics, profile, console: this.#tail.lines(tailLines) };
@@ -169,7 +181,7 @@ class GuestRun {
       return;
     }
     this.#terminal = new RawTerminal(process.stdin, {
-      input: (bytes) => this.#key(bytes),
+      input: (bytes) => void this.#type(bytes),
       leave: () => this.#decide({ kind: 'left' }),
     });
     if (session === 'interactive') process.stdout.on('resize', this.#resized);
@@ -177,31 +189,63 @@ class GuestRun {
 
   readonly #resized = (): void => {
     const { rows, columns } = process.stdout;
-    if (this.#ready) void this.#vm.send(channelPort, encodeWindowSize(rows, columns));
+    void this.#resize(rows, columns);
   };
 
   /** What is typed before the guest's shell is there would be thrown away when its terminal is opened. */
-  #key(bytes: Uint8Array): void {
-    if (this.#ready) void this.#vm.send(consolePort, bytes);
-    else this.#keysBeforeReady.push(bytes);
+  async #type(bytes: Uint8Array): Promise<void> {
+    await this.#ready.promise;
+    await this.#vm.send(consolePort, bytes);
+  }
+
+  async #resize(rows: number, columns: number): Promise<void> {
+    if (this.#request.session !== 'interactive') return;
+    await this.#ready.promise;
+    this.#window.set(rows, columns);
+  }
+
+  async #requestPowerOff(): Promise<void> {
+    this.#vm.requests.pressPowerButton();
+    if (this.#request.session !== 'interactive' || this.#askedToPowerOff) return;
+    this.#askedToPowerOff = true;
+    await this.#ready.promise;
+    await this.#vm.send(channelPort, encodePowerOff());
   }
 
   #becomeReady(): void {
-    this.#ready = true;
-    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#vm.send(consolePort, bytes);
+    this.#ready.resolve();
     if (this.#terminal !== undefined && this.#session !== undefined) this.#resized();
+  }
+
+  #controls(): GuestControls {
+    const { requests } = this.#vm;
+    return {
+      isPaused: () => requests.paused,
+      type: (bytes) => this.#type(bytes),
+      resize: (rows, columns) => void this.#resize(rows, columns),
+      requestPowerOff: () => void this.#requestPowerOff(),
+      stop: () => this.#decide({ kind: 'stopped' }),
+      statistics: () => requests.statistics(),
+      setPaused: (paused) => requests.setPaused(paused),
+    };
   }
 
   async #pipeInput(): Promise<void> {
     for (;;) {
       const bytes = await this.#request.input.read(rawInputBytes);
       if (bytes.length === 0) return;
-      await this.#vm.send(consolePort, bytes);
+      if (!(await this.#vm.send(consolePort, bytes))) return;
     }
   }
 
   #receive(port: SerialPort, bytes: Uint8Array): Promise<void> {
-    if (port === consolePort) return this.#console.write(bytes);
+    if (port === consolePort) {
+      const { attendant, serial } = this.#request;
+      if (attendant !== undefined && attendant.console !== this.#console && serial.kind !== 'none') {
+        void attendant.console.write(bytes);
+      }
+      return this.#console.write(bytes);
+    }
     return this.#session?.receive(bytes) ?? Promise.resolve();
   }
 

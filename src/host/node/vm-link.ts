@@ -1,15 +1,17 @@
 /**
- * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, and the stop
- * flag. A bell is a counter that is raised and notified after something changed for that side.
+ * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, the stop and
+ * pause flags, and a bit for each request. A bell is a counter that is raised and notified after something changed for that side.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { MachineHost, ProcessorHost, SerialPort } from '../../machine/config.ts';
+import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPort } from '../../machine/config.ts';
 import { maxProcessors } from '../../memory/page-users.ts';
 import { ByteRing } from './byte-ring.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
-const word = { machineBell: 0, hostBell: 1, stop: 2, processorBells: 3, words: 20 } as const;
+const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
+/** Each request is a bit: asking twice before it is met is asking once. */
+const requestOrder: readonly MachineRequest[] = ['power-button', 'statistics'];
 const inputCapacity = 1 << 14;
 const outputCapacity = 1 << 17;
 const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity];
@@ -73,13 +75,22 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
 }
 
 /** The machine's side: everything here is called on the machine's thread and may block it. */
-export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
+export function createMachineHost(buffer: SharedArrayBuffer, report: (event: MachineEvent) => void): MachineHost {
   const { words, input, output } = openLink(buffer);
   const processor = createProcessorHost(buffer, 0);
   const { stopRequested } = processor;
   return {
     ...processor,
     wakeIo: () => ringBell(words, word.hostBell),
+    pauseRequested: () => Atomics.load(words, word.pause) !== 0,
+    takeRequest: () => {
+      const waiting = Atomics.load(words, word.requests);
+      if (waiting === 0) return undefined;
+      const bit = 31 - Math.clz32(waiting);
+      Atomics.and(words, word.requests, ~(1 << bit));
+      return requestOrder[bit];
+    },
+    report,
     serialInput: (port) => {
       const byte = input[port].readByte();
       // The main thread may be waiting for room.
@@ -143,6 +154,16 @@ export class HostLink {
   /** Makes `changed` resolve. */
   ringHost(): void {
     ringBell(this.#link.words, word.hostBell);
+  }
+
+  setPaused(paused: boolean): void {
+    Atomics.store(this.#link.words, word.pause, paused ? 1 : 0);
+    ringBell(this.#link.words, word.machineBell);
+  }
+
+  request(request: MachineRequest): void {
+    Atomics.or(this.#link.words, word.requests, 1 << requestOrder.indexOf(request));
+    ringBell(this.#link.words, word.machineBell);
   }
 
   /** Resolves when the machine has sent something, made room for input, or asked its devices, since the last call. */

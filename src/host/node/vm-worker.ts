@@ -2,19 +2,24 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CreateMachine } from '../../machine/config.ts';
 import { openTranslationService } from './translation-link.ts';
-import type { VmReport, VmWorkerData } from './vm.ts';
+import type { VmMessage, VmReport, VmWorkerData } from './vm.ts';
 import { createMachineHost } from './vm-link.ts';
 
 const { link, shared, config, machineModule, translation } = workerData as VmWorkerData;
 const { createMachine } = (await import(machineModule)) as { createMachine: CreateMachine };
 
+function post(message: VmMessage): void {
+  parentPort?.postMessage(message);
+}
+
 function run(): VmReport {
   const service = translation === undefined ? undefined : openTranslationService(translation);
-  const host = { ...createMachineHost(link), translation: service };
+  const host = { ...createMachineHost(link, post), translation: service };
   const machine = createMachine(config, shared, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
+  post({ kind: 'started' });
   const outcome = machine.value.run();
   return { kind: 'ended', outcome, statistics: machine.value.statistics(), profile: machine.value.profile() };
 }
 
-parentPort?.postMessage(run());
+post(run());

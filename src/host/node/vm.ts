@@ -2,12 +2,13 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { IoSide } from '../../devices/virtio/io-side.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
+import { VmRequests } from './vm-requests.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */
 export type VmReport =
@@ -19,6 +20,9 @@ export type VmReport =
     }
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'crashed'; readonly error: string };
+
+/** What a machine's thread sends; `started` says that the machine is built, and its report comes last. */
+export type VmMessage = VmReport | MachineEvent | { readonly kind: 'started' };
 
 export interface VmWorkerData {
   readonly link: SharedArrayBuffer;
@@ -63,6 +67,9 @@ const stopGraceMs = 2000;
 export class Vm {
   /** Resolves when the machine has ended and all of its output has been taken. */
   readonly ended: Promise<VmReport>;
+  /** Resolves when the machine has been built and runs; never, where it is refused. */
+  readonly started: Promise<void>;
+  readonly requests: VmRequests;
   readonly #link: HostLink;
   readonly #io: IoSide;
   readonly #worker: Worker;
@@ -71,7 +78,8 @@ export class Vm {
   readonly #translator: Worker | undefined;
   readonly #sink: SerialSink;
   /** Per port, bytes that wait for room, and who waits for them. */
-  readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
+  readonly #unsent: { bytes: Uint8Array; done: (taken: boolean) => void }[][] = [[], []];
+  #over = false;
 
   /** Whether output of the guest is on its way to the sink. */
   #sinking = false;
@@ -79,6 +87,7 @@ export class Vm {
   constructor({ config, shared, devices, machineModule, sink, report }: VmParts) {
     const link = allocateLink();
     this.#link = new HostLink(link);
+    this.requests = new VmRequests(this.#link);
     this.#sink = sink;
     this.#io = createIoSide(shared, devices, {
       ringMachine: () => this.#link.ringMachine(),
@@ -107,11 +116,14 @@ export class Vm {
     });
     const served = channels.map(({ port2 }) => port2);
     this.#translator = served.length === 0 ? undefined : startTranslator(config, served);
-    this.ended = this.#pump(this.#report());
+    const started = Promise.withResolvers<void>();
+    this.started = started.promise;
+    this.ended = this.#pump(this.#report(started.resolve));
   }
 
-  /** Resolves when the guest's side has taken all of `bytes`; never, when the machine ends before. */
-  send(port: SerialPort, bytes: Uint8Array): Promise<void> {
+  /** Resolves when the guest's side has taken all of `bytes`; with false, when the machine ends before. */
+  send(port: SerialPort, bytes: Uint8Array): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
     return new Promise((done) => {
       this.#unsent[port]?.push({ bytes, done });
       this.#sendWaiting();
@@ -124,9 +136,20 @@ export class Vm {
     setTimeout(() => void this.#worker.terminate(), stopGraceMs).unref();
   }
 
-  #report(): Promise<VmReport> {
+  #report(started: () => void): Promise<VmReport> {
     return new Promise((resolve) => {
-      this.#worker.once('message', (report: VmReport) => resolve(report));
+      this.#worker.on('message', (message: VmMessage) => {
+        switch (message.kind) {
+          case 'started':
+            return started();
+          case 'paused':
+          case 'resumed':
+          case 'statistics':
+            return this.requests.take(message);
+          default:
+            return resolve(message);
+        }
+      });
       const crashed = (error: unknown): void => {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         resolve({ kind: 'crashed', error: text });
@@ -160,6 +183,9 @@ export class Vm {
     await this.#io.stop();
     await sunk;
     await this.#takeOutput();
+    this.#over = true;
+    for (const { done } of this.#unsent.flatMap((queue) => queue.splice(0))) done(false);
+    this.requests.end();
     this.#link.requestStop();
     await Promise.all([this.#translator, ...this.#processors].map((worker) => worker?.terminate()));
     return last;
@@ -190,7 +216,7 @@ export class Vm {
           break;
         }
         queue.shift();
-        next.done();
+        next.done(true);
       }
     }
   }

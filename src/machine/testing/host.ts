@@ -1,7 +1,7 @@
 /** A host for tests: time passes when the machine looks at the clock or sleeps, and everything else is in memory. */
 import assert from 'node:assert/strict';
 import type { Result } from '../../support/result.ts';
-import type { Machine, MachineConfig, MachineHost, SerialPort } from '../config.ts';
+import type { Machine, MachineConfig, MachineEvent, MachineHost, MachineRequest, SerialPort } from '../config.ts';
 import { createMachine } from '../machine.ts';
 import { allocateMachine } from '../shared-machine.ts';
 
@@ -12,6 +12,10 @@ const patience = 200_000;
 export class TestHost implements MachineHost {
   readonly sent: [number[], number[]] = [[], []];
   readonly input: [number[], number[]] = [[], []];
+  readonly requests: MachineRequest[] = [];
+  readonly events: MachineEvent[] = [];
+  /** Asked for until the machine has slept through it once; host time goes on meanwhile. */
+  pauseNs = 0;
   sleptNs = 0;
   sleeps = 0;
   /** Asked for when the guest sleeps for ever, or after that many slices. */
@@ -37,6 +41,11 @@ export class TestHost implements MachineHost {
 
   sleep(maxNs: number): void {
     this.sleeps++;
+    if (this.pauseNs > 0) {
+      this.#now += this.pauseNs;
+      this.pauseNs = 0;
+      return;
+    }
     if (!Number.isFinite(maxNs)) {
       this.stop = true;
       return;
@@ -61,6 +70,17 @@ export class TestHost implements MachineHost {
   wakeIo(): void {}
 
   ring(): void {}
+  pauseRequested(): boolean {
+    return this.pauseNs > 0;
+  }
+
+  takeRequest(): MachineRequest | undefined {
+    return this.requests.shift();
+  }
+
+  report(event: MachineEvent): void {
+    this.events.push(event);
+  }
 
   text(port: SerialPort): string {
     return String.fromCharCode(...this.sent[port]);

@@ -6,7 +6,7 @@
  *   O n …   n bytes of output          B    is going down on request (a reset that follows is no accident)
  *   E n …   n bytes of error output    X s  the command ended with status s
  * Host to guest: for each W a line with a number and that many bytes, 0 at the end of the input; in an interactive
- * session lines "rows columns" whenever the window changes.
+ * session lines "rows columns" whenever the window changes, and "off" when the guest is to power off.
  */
 
 export type ChannelEvent =
@@ -90,4 +90,8 @@ export function encodeInput(bytes: Uint8Array): Uint8Array {
 
 export function encodeWindowSize(rows: number, columns: number): Uint8Array {
   return new TextEncoder().encode(`${rows} ${columns}\n`);
+}
+
+export function encodePowerOff(): Uint8Array {
+  return new TextEncoder().encode('off\n');
 }

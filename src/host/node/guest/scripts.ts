@@ -50,10 +50,15 @@ feed() {
 power_off() { sync; poweroff -f; }
 `;
 
-/** A shell on the console with job control; the window size follows the one outside. Leaving it powers off. */
+/**
+ * A shell on the console with job control; the window size follows the one outside, and the word "off" powers off.
+ * Leaving the shell does, too.
+ */
 export const interactiveScript = `#!/bin/sh
 . /corbel/channel
-while read -r rows columns <&3; do stty rows "$rows" cols "$columns" </dev/ttyS0; done &
+while read -r rows columns <&3; do
+  if [ "$rows" = off ]; then poweroff; else stty rows "$rows" cols "$columns" </dev/ttyS0; fi
+done &
 cd /root
 sh -l 3>&-
 power_off

@@ -9,9 +9,25 @@ const waitNs = 5e9;
 /** What the verb `prompt` begins with: from then on the machine runs, and a terminal is in its hands. */
 export const prompt = 'ready> ';
 
-/** Sends the console's input back until a `q`. */
-function echo(host: MachineHost): Outcome {
+/** Stands still and counts as a machine does. @returns whether the power button was pressed */
+function meetRequests(host: MachineHost): boolean {
+  if (host.pauseRequested()) {
+    host.report({ kind: 'paused' });
+    while (host.pauseRequested() && !host.stopRequested()) host.sleep(waitNs);
+    host.report({ kind: 'resumed' });
+  }
+  let pressed = false;
+  for (let request = host.takeRequest(); request !== undefined; request = host.takeRequest()) {
+    if (request === 'power-button') pressed = true;
+    else host.report({ kind: 'statistics', statistics: { instructions: 1234567 } });
+  }
+  return pressed;
+}
+
+/** Sends the console's input back until a `q`, or until the power button is pressed if the guest is a polite one. */
+function echo(host: MachineHost, polite = false): Outcome {
   for (;;) {
+    if (meetRequests(host) && polite) return { kind: 'power-off' };
     const byte = host.serialInput(0);
     if (host.stopRequested()) return { kind: 'stopped' };
     if (byte === 'q'.charCodeAt(0)) return { kind: 'power-off' };
@@ -61,6 +77,9 @@ function act(verb: string, value: number, config: MachineConfig, host: MachineHo
   switch (verb) {
     case 'echo':
       return echo(host);
+    case 'polite':
+      host.serialOutput(0, encoder.encode(prompt));
+      return echo(host, true);
     case 'prompt':
       host.serialOutput(0, encoder.encode(prompt));
       return echo(host);

@@ -1,0 +1,56 @@
+import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fail, ok, type Result } from '../../../support/result.ts';
+import { askControl } from '../control/control-client.ts';
+import { isAlive, signalProcess } from './process-identity.ts';
+import { finishKilledVm, hasEnded, type VmEntry, vmSockets } from './registry.ts';
+
+export interface StopRequest {
+  /** How long the guest may take to power off; 0 does not ask it. */
+  readonly timeoutMs: number;
+}
+
+const answerMs = 2000;
+/** A machine has 2 s to look up before its thread is ended; its output and its viewers get some time, too. */
+const forcedEndMs = 8000;
+const killMs = 5000;
+const lookMs = 50;
+
+/**
+ * Ends a virtual machine: by its power button, then through its process, then with its process. One that does not run
+ * has been stopped already. Errors: `input`, even the last did not help.
+ */
+export async function stopVm(entry: VmEntry, { timeoutMs }: StopRequest): Promise<Result<void>> {
+  const sockets = vmSockets(entry);
+  const holder = entry.process;
+  if (sockets === undefined || holder === undefined) return ok(undefined);
+  const over = (): boolean => hasEnded(entry);
+  if (timeoutMs > 0) {
+    const asked = await askControl<'powerButton'>(sockets.control, { command: 'powerButton' }, answerMs);
+    // A guest that stands still cannot power off.
+    if (asked.ok) await askControl<'resume'>(sockets.control, { command: 'resume' }, Math.min(answerMs, timeoutMs));
+    if (asked.ok && (await comesTrue(over, timeoutMs))) return ok(undefined);
+  }
+  const told = await askControl<'stop'>(sockets.control, { command: 'stop' }, answerMs);
+  if (told.ok && (await comesTrue(over, forcedEndMs))) return ok(undefined);
+  if (over()) return ok(undefined);
+  signalProcess(holder, 'SIGKILL');
+  if (!(await comesTrue(() => !isAlive(holder), killMs))) {
+    return fail('input', `process ${holder.pid}, which runs ${entry.name}, cannot be ended.`);
+  }
+  return finishKilledVm(entry.name, holder, {
+    kind: 'stopped',
+    status: 128 + constants.signals.SIGKILL,
+    summary: 'ended by force',
+    endedAt: new Date().toISOString(),
+  });
+}
+
+async function comesTrue(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() >= deadline) return false;
+    await delay(lookMs);
+  }
+  return true;
+}
