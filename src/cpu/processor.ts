@@ -6,6 +6,7 @@ import type { Mmu } from './mmu/mmu.ts';
 import type { CpuState } from './state/cpu-state.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import type { MsrFile } from './system/msrs.ts';
+import type { Topology } from './system/topology.ts';
 
 /** The interrupt controller as its CPU sees it (the local APIC, with the PIC behind it). */
 export interface InterruptSource {
@@ -36,6 +37,7 @@ export interface Processor {
   readonly externalMsrs: MsrSpace;
   readonly debug: DebugUnit;
   readonly apicId: number;
+  readonly topology: Topology;
   /** IA32_TSC_ADJUST: what the guest added to the time-stamp counter. */
   tscAdjust: bigint;
   /** Tells the machine that `tscAdjust` changed. */

@@ -23,6 +23,7 @@ import { engine, segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
+import { type Topology, uniprocessor } from './system/topology.ts';
 import type { TranslatorStatistics } from './translate/translator.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
@@ -47,6 +48,7 @@ export class Vcpu implements Processor {
   readonly msrs = new MsrFile();
   readonly debug = new DebugUnit();
   readonly apicId: number;
+  readonly topology: Topology;
   tscAdjust = 0n;
   /** HLT was executed and no event has ended it yet. */
   halted = false;
@@ -78,6 +80,7 @@ export class Vcpu implements Processor {
     this.externalMsrs = options.externalMsrs;
     this.model = options.model;
     this.apicId = options.apicId;
+    this.topology = options.topology ?? uniprocessor;
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;

@@ -1,6 +1,7 @@
 /** Builds a machine in memory that is there already: processor, board, a guest. */
 import { cpuModelNames, findCpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
+import { uniprocessor } from '../cpu/system/topology.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { type Clock, TimerQueue } from '../device-model/time.ts';
 import { Attention } from '../devices/virtio/mailbox.ts';
@@ -35,6 +36,7 @@ function assemble(
   host: MachineHost,
   model: Model,
 ): ReturnType<CreateMachine> {
+  const topology = config.topology ?? uniprocessor;
   const memory = openMemory(shared);
   const clock = powerOnClock(host);
   const wallClockMs = (): number => host.wallClockMs();
@@ -70,6 +72,7 @@ function assemble(
     externalMsrs: boardMsrs(board.localApic, kvmClock),
     model,
     apicId: boardFacts.bootApicId,
+    topology,
     translates: translation[config.accel],
     translation: host.translation,
     codeCacheBytes: config.codeCacheBytes,
@@ -83,7 +86,8 @@ function assemble(
     interrupted: () => io.waiting,
   });
   socket.insert(vcpu);
-  const booted = boot({ memory, board, vcpu, processorName: model.name, uuid: randomUuid(host) }, config.boot);
+  const hardware = { memory, board, vcpu, processorName: model.name, topology, uuid: randomUuid(host) };
+  const booted = boot(hardware, config.boot);
   if (!booted.ok) return booted;
   loop = new RunLoop({ host, board, vcpu, timers, serial, io, profile: config.profile ? new Profile() : undefined });
   return ok(loop);
