@@ -7,25 +7,28 @@ export interface ApicWorkerData {
   readonly mail: SharedArrayBuffer;
   readonly ids: readonly number[];
   readonly processor: number;
+  /** Vectors that each sender has; those of all senders lie among each other. */
+  readonly lanes: number;
+  /** Interrupts on each of them to each receiver. */
   readonly rounds: number;
   /** A word for each processor to sleep on, the number of processors that are ready, and that of those that are done. */
   readonly bells: SharedArrayBuffer;
-  /** For each pair: 1 from the sending of an interrupt until its handler has run. */
+  /** By receiver, sender and lane: 1 from the sending of an interrupt until its handler has run. */
   readonly pending: SharedArrayBuffer;
-  /** Handled interrupts, by receiver × sender. */
+  /** Handled interrupts, by the same. */
   readonly handled: SharedArrayBuffer;
   /** Interrupts that came without having been sent. */
   readonly unasked: SharedArrayBuffer;
 }
 
-const { mail, ids, processor, rounds, ...buffers } = workerData as ApicWorkerData;
+const { mail, ids, processor, lanes, rounds, ...buffers } = workerData as ApicWorkerData;
 const count = ids.length;
 const bells = new Int32Array(buffers.bells);
 const [ready, done] = [count, count + 1];
 const pending = new Int32Array(buffers.pending);
 const handled = new Int32Array(buffers.handled);
 const unasked = new Int32Array(buffers.unasked);
-const firstVector = 0x40;
+const firstVector = 0x20;
 
 const { apic } = createThread(mail, ids, processor, (other) => {
   Atomics.add(bells, other, 1);
@@ -33,15 +36,18 @@ const { apic } = createThread(mail, ids, processor, (other) => {
 });
 apic.write32(reg.spuriousVector, 0x1ff);
 
-/** One vector a sender: a handler runs for an interrupt that was sent, and once. */
+const slotOf = (receiver: number, sender: number, lane: number): number => (receiver * count + sender) * lanes + lane;
+
+/** A handler runs for an interrupt that was sent, and once. */
 function handle(): boolean {
   apic.takeMail();
   if (!apic.hasInterrupt()) return false;
   while (apic.hasInterrupt()) {
-    const sender = apic.acknowledge() - firstVector;
-    const pair = processor * count + sender;
-    if (Atomics.exchange(pending, pair, 0) !== 1) Atomics.add(unasked, 0, 1);
-    Atomics.add(handled, pair, 1);
+    const number = apic.acknowledge() - firstVector;
+    const sender = number % count;
+    const slot = slotOf(processor, sender, Math.floor(number / count));
+    if (Atomics.exchange(pending, slot, 0) !== 1) Atomics.add(unasked, 0, 1);
+    Atomics.add(handled, slot, 1);
     apic.write32(reg.endOfInterrupt, 0);
     Atomics.add(bells, sender, 1);
     Atomics.notify(bells, sender);
@@ -49,17 +55,20 @@ function handle(): boolean {
   return true;
 }
 
-/** Sends to everyone whose vector of ours is idle. @returns whether nothing is left to send */
-function send(left: number[]): boolean {
-  for (let other = 0; other < count; other++) {
-    const pair = other * count + processor;
-    if (other === processor || (left[other] ?? 0) === 0 || Atomics.load(pending, pair) !== 0) continue;
-    left[other] = (left[other] ?? 0) - 1;
-    Atomics.store(pending, pair, 1);
-    apic.write32(reg.interruptCommandHigh, (ids[other] ?? 0) << 24);
-    apic.write32(reg.interruptCommandLow, firstVector + processor);
+/** Sends what is idle. @returns whether nothing is left to send */
+function send(left: Int32Array): boolean {
+  for (let lane = 0; lane < lanes; lane++) {
+    for (let other = 0; other < count; other++) {
+      const slot = slotOf(other, processor, lane);
+      const at = lane * count + other;
+      if (other === processor || left[at] === 0 || Atomics.load(pending, slot) !== 0) continue;
+      left[at] = (left[at] ?? 0) - 1;
+      Atomics.store(pending, slot, 1);
+      apic.write32(reg.interruptCommandHigh, (ids[other] ?? 0) << 24);
+      apic.write32(reg.interruptCommandLow, firstVector + lane * count + processor);
+    }
   }
-  return left.every((rest, other) => rest === 0 || other === processor);
+  return left.every((rest, at) => rest === 0 || at % count === processor);
 }
 
 /** Sleeps until somebody rings, if nobody has since `bell`. */
@@ -83,15 +92,17 @@ function meet(word: number): void {
 }
 
 meet(ready);
-const left = new Array<number>(count).fill(rounds);
+const left = new Int32Array(lanes * count).fill(rounds);
 for (;;) {
   const bell = Atomics.load(bells, processor);
   const worked = handle();
   if (send(left)) break;
   if (!worked) sleep(bell);
 }
-while (Array.from({ length: count }, (_, other) => pending[other * count + processor]).some((each) => each !== 0)) {
+const sent = Array.from({ length: lanes * count }, (_, at) => slotOf(at % count, processor, Math.floor(at / count)));
+for (;;) {
   const bell = Atomics.load(bells, processor);
+  if (sent.every((slot) => Atomics.load(pending, slot) === 0)) break;
   if (!handle()) sleep(bell);
 }
 meet(done);
