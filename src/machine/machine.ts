@@ -63,7 +63,7 @@ function assemble(
     devices: board.virtio,
   });
   const nowNs = (): number => clock.nowNs();
-  const kvmClock = new KvmClock(memory, { readTsc: () => vcpu.readTsc(), nowNs, wallClockMs });
+  const kvmClock = new KvmClock(memory, { tscAdjust: () => vcpu.tscAdjust, nowNs, wallClockMs });
   const vcpu: Vcpu = new Vcpu({
     memory,
     mmio: board.processorMmio,
