@@ -93,6 +93,7 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
     boot: initrd === undefined ? boot : { ...boot, initrd },
     accel: options.accel,
     cpuModel: options.cpuModel,
+    topology: options.topology,
     debugExit: options.debugExit,
   });
 }
