@@ -37,6 +37,12 @@ test('a size without a unit gets the suggestion, an impossible one the limits', 
   assert.match(refused('--code-cache', '1M'), /too little/);
 });
 
+test('processors are one, or as many as asked for', () => {
+  assert.deepEqual(parsed().topology, { sockets: 1, cores: 1, threads: 1 });
+  assert.deepEqual(parsed('--cpus', '4,threads=2').topology, { sockets: 1, cores: 2, threads: 2 });
+  assert.match(refused('--cpus', '4,cores=3'), /does not divide 4/);
+});
+
 test('without a kernel, and with the word, the linux guest stands in', () => {
   assert.equal(parsed().linux, true);
   assert.equal(parsed('linux', '--kernel', 'k').linux, true);

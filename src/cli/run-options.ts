@@ -1,8 +1,9 @@
 import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import { parseVmName } from '../host/node/vms/vm-name.ts';
-import type { Accelerator } from '../machine/config.ts';
+import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
+import { parseCpus } from './cpu-options.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 
@@ -18,6 +19,7 @@ export interface RunOptions {
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
+  readonly topology: NonNullable<MachineConfig['topology']>;
   readonly serial: SerialTarget;
   readonly command: string | undefined;
   readonly name: string | undefined;
@@ -59,6 +61,11 @@ const rows: readonly OptionRow[] = [
     help: "what translated code may take of this host's\nmemory, about (default 256M)",
   },
   { name: 'cpu', value: 'MODEL', help: 'the processor the guest sees (default: the fullest)' },
+  {
+    name: 'cpus',
+    value: 'N[,...]',
+    help: 'the number of its processors, up to 16, and how they\nshare sockets=, cores= and threads= (default 1)',
+  },
   {
     name: 'serial',
     value: 'WHERE',
@@ -135,6 +142,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   }
   const memory = parseMemorySize(last('memory') ?? '512M');
   if (!memory.ok) return memory;
+  const topology = parseCpus(last('cpus') ?? '1');
+  if (!topology.ok) return topology;
   const codeCache = parseCodeCache(last('code-cache') ?? '256M');
   if (!codeCache.ok) return codeCache;
   const serial = parseSerial(last('serial') ?? 'stdio');
@@ -169,6 +178,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
+    topology: topology.value,
     serial: serial.value,
     command,
     name,

@@ -7,6 +7,7 @@ import type { Siblings } from './smp/siblings.ts';
 import type { CpuState } from './state/cpu-state.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import type { MsrFile } from './system/msrs.ts';
+import type { Topology } from './system/topology.ts';
 
 /** The interrupt controller as its CPU sees it (the local APIC, with the PIC behind it). */
 export interface InterruptSource {
@@ -39,6 +40,7 @@ export interface Processor {
   readonly apicId: number;
   /** The machine's other processors, if there are any. */
   readonly siblings: Siblings | undefined;
+  readonly topology: Topology;
   /** IA32_TSC_ADJUST: what the guest added to the time-stamp counter. */
   tscAdjust: bigint;
   /** Tells the machine that `tscAdjust` changed. */

@@ -6,6 +6,7 @@ import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { InterruptSource, MsrSpace } from './processor.ts';
 import type { Siblings } from './smp/siblings.ts';
 import type { CpuModel } from './system/cpu-model.ts';
+import type { Topology } from './system/topology.ts';
 import type { TranslationService } from './translate/job.ts';
 
 export interface VcpuOptions {
@@ -16,6 +17,8 @@ export interface VcpuOptions {
   readonly externalMsrs: MsrSpace;
   readonly model: CpuModel;
   readonly apicId: number;
+  /** Of all processors of the machine; absent: this is the only one. */
+  readonly topology?: Topology | undefined;
   /**
    * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests,
    * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.

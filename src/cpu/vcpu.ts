@@ -25,6 +25,7 @@ import { engine, segmentIndex, shadowBit, state } from './state/layout.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
+import { type Topology, uniprocessor } from './system/topology.ts';
 import type { TranslatorStatistics } from './translate/translator.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
@@ -50,6 +51,7 @@ export class Vcpu implements Processor {
   readonly debug = new DebugUnit();
   readonly apicId: number;
   readonly siblings: Siblings | undefined;
+  readonly topology: Topology;
   tscAdjust = 0n;
   /** HLT was executed and no event has ended it yet. */
   halted = false;
@@ -83,6 +85,7 @@ export class Vcpu implements Processor {
     this.model = options.model;
     this.apicId = options.apicId;
     this.siblings = options.siblings;
+    this.topology = options.topology ?? uniprocessor;
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
@@ -186,6 +189,13 @@ export class Vcpu implements Processor {
     this.debug.refresh(this);
     this.flushTlb('all');
     this.modeChanged();
+  }
+
+  /** INIT: as power-on, but the time-stamp counter goes on. SDM Vol. 3A table 9-1. */
+  init(): void {
+    const { tscAdjust } = this;
+    this.reset();
+    this.tscAdjust = tscAdjust;
   }
 
   readTsc(): bigint {

@@ -7,11 +7,12 @@ import { guestMemory, mib } from './testing/guest.ts';
 import { runTool, withFiles } from './testing/tool.ts';
 
 const gib = 1024 * mib;
-const machine = (memoryMap: readonly MemoryRange[], processorCount = 4): SmbiosMachine => ({
+const oneSocket = { sockets: 1, cores: 4, threads: 1 };
+const machine = (memoryMap: readonly MemoryRange[], processors = oneSocket): SmbiosMachine => ({
   version: '0.1',
   uuid: Uint8Array.from({ length: 16 }, (_, index) => index * 17),
   processorName: 'Test processor',
-  processorCount,
+  processors,
   memoryMap,
 });
 
@@ -70,11 +71,24 @@ describe('SMBIOS', () => {
           { start: 0x10_0000, length: 3 * gib - mib, type: 1 },
           { start: 4 * gib, length: 61 * gib, type: 1 },
         ],
-        300,
+        { sockets: 1, cores: 300, threads: 1 },
       ),
     );
     assert.match(output, /^\tSize: 64 GB/m);
     assert.match(output, /Starting Address: 0x00100000000\n\tEnding Address: 0x0103FFFFFFF\n\tRange Size: 61 GB/);
     assert.match(output, /Core Count: 300/);
+  });
+
+  it('describes every socket with its cores and threads', () => {
+    const output = decode(machine([{ start: 0x10_0000, length: mib, type: 1 }], { sockets: 3, cores: 2, threads: 2 }));
+    const sockets = output.split('Processor Information\n').slice(1);
+    assert.equal(sockets.length, 3);
+    sockets.forEach((text, socket) => {
+      assert.match(text, new RegExp(`Socket Designation: CPU ${socket}\n`));
+      assert.match(text, /Core Count: 2\n\tCore Enabled: 2\n\tThread Count: 4\n/);
+      assert.match(text, /Multi-Core\n\t\tHardware Thread/);
+    });
+    const handles = [...output.matchAll(/^Handle (\w+),/gm)].map(([, handle]) => handle);
+    assert.equal(new Set(handles).size, handles.length);
   });
 });

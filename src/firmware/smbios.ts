@@ -10,7 +10,8 @@ export interface SmbiosMachine {
   /** 16 bytes in the order in which people write them. */
   readonly uuid: Uint8Array;
   readonly processorName: string;
-  readonly processorCount: number;
+  /** Cores of each socket, and threads of each core. */
+  readonly processors: { readonly sockets: number; readonly cores: number; readonly threads: number };
   readonly memoryMap: readonly MemoryRange[];
 }
 
@@ -55,7 +56,7 @@ export function buildSmbiosTable(machine: SmbiosMachine): Uint8Array {
     bios(machine),
     system(machine),
     chassis(),
-    processor(machine),
+    ...Array.from({ length: machine.processors.sockets }, (_, socket) => processor(machine, socket)),
     memoryArray(memoryBytes),
     memoryDevice(memoryBytes),
     ...areas.map(({ start, end }, index) => mappedAddress(start, end, index)),
@@ -113,12 +114,15 @@ function chassis(): SmbiosStructure {
     .byte(0);
 }
 
-/** 7.5: one package with all processors as its cores. */
-function processor({ processorName, processorCount }: SmbiosMachine): SmbiosStructure {
-  const count8 = Math.min(processorCount, 0xff);
-  const several = processorCount > 1 ? smbiosValue.processorMultiCore : 0;
-  return new SmbiosStructure(smbiosType.processor, handle(smbiosType.processor))
-    .text('CPU 0')
+/** 7.5: a socket. Counts that a byte cannot hold are 0xFF there, and stand in the words behind. */
+function processor({ processorName, processors }: SmbiosMachine, socket: number): SmbiosStructure {
+  const { cores } = processors;
+  const threads = cores * processors.threads;
+  const byte = (count: number): number => Math.min(count, 0xff);
+  const multiCore = cores > 1 ? smbiosValue.processorMultiCore : 0;
+  const multiThread = processors.threads > 1 ? smbiosValue.processorMultiThread : 0;
+  return new SmbiosStructure(smbiosType.processor, handle(smbiosType.processor, socket))
+    .text(`CPU ${socket}`)
     .byte(smbiosValue.processorCentral)
     .byte(smbiosValue.processorFamilyOther)
     .text(manufacturer)
@@ -131,12 +135,12 @@ function processor({ processorName, processorCount }: SmbiosMachine): SmbiosStru
     .word(0xffff)
     .word(0xffff)
     .zeros(3)
-    .raw([count8, count8, count8])
-    .word(smbiosValue.processor64Bit | several)
+    .raw([byte(cores), byte(cores), byte(threads)])
+    .word(smbiosValue.processor64Bit | multiCore | multiThread)
     .word(smbiosValue.processorFamilyOther)
-    .word(processorCount)
-    .word(processorCount)
-    .word(processorCount);
+    .word(cores)
+    .word(cores)
+    .word(threads);
 }
 
 /** 7.17. */

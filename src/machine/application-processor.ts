@@ -6,6 +6,7 @@
 import { segmentIndex } from '../cpu/state/layout.ts';
 import type { CpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
+import { uniprocessor } from '../cpu/system/topology.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { TimerQueue } from '../device-model/time.ts';
 import { ApicBus } from '../devices/apic/apic-bus.ts';
@@ -70,11 +71,12 @@ export class ApplicationProcessor implements FurtherProcessor {
     );
     const mmio = new ProcessorMmio(this.#remote.mmio, this.#apic);
     this.#mmio = mmio;
-    const kvmClock = new KvmClock(memory, {
-      readTsc: () => this.#vcpu.readTsc(),
+    const time = {
+      tscAdjust: () => this.#vcpu.tscAdjust,
       nowNs: () => this.#clock.nowNs(),
       wallClockMs: () => host.wallClockMs(),
-    });
+    };
+    const kvmClock = new KvmClock(memory, time, shared.kvmClocks, processor);
     this.#vcpu = new Vcpu({
       memory,
       mmio,
@@ -83,6 +85,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       externalMsrs: boardMsrs(this.#apic, kvmClock),
       model,
       apicId,
+      topology: config.topology ?? uniprocessor,
       translates: translation[config.accel],
       translation: host.translation,
       codeCacheBytes: config.codeCacheBytes,
@@ -120,7 +123,7 @@ export class ApplicationProcessor implements FurtherProcessor {
         changed: () => socket.interruptChanged(),
         nmi: () => socket.nmi(),
         init: () => {
-          this.#vcpu.reset();
+          this.#vcpu.init();
           this.#waitsForStartUp = true;
         },
         startUp: (vector) => this.#startUp(vector),

@@ -1,6 +1,7 @@
 /** Does what firmware and boot loader do: tables and kernel into memory, the processor to the kernel's entry. */
 import type { CpuState } from '../cpu/state/cpu-state.ts';
 import { segmentIndex } from '../cpu/state/layout.ts';
+import { apicIdsOf, type Topology } from '../cpu/system/topology.ts';
 import type { Vcpu } from '../cpu/vcpu.ts';
 import { installAcpi } from '../firmware/acpi/install.ts';
 import type { InitialCpuState, SegmentState } from '../firmware/cpu-state.ts';
@@ -24,8 +25,7 @@ export interface BootMachine {
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly processorName: string;
-  /** Of all processors, the first one's first. */
-  readonly apicIds: readonly number[];
+  readonly topology: Topology;
   /** 16 random bytes. */
   readonly uuid: Uint8Array;
 }
@@ -36,7 +36,7 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
   const memoryMap = buildMemoryMap(memory);
   writeBiosDataArea(memory);
   const acpi = installAcpi(memory, {
-    apicIds: machine.apicIds,
+    apicIds: apicIdsOf(machine.topology),
     ioApicId: boardFacts.ioApicId,
     hpet: { address: hpetMmio.base, eventTimerBlockId: board.hpet.readMmio(hpetRegister.capabilities, 4) },
     pci: {
@@ -54,7 +54,7 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
     version: machineVersion,
     uuid: machine.uuid,
     processorName: machine.processorName,
-    processorCount: machine.apicIds.length,
+    processors: machine.topology,
     memoryMap,
   });
   const loaded = loadGuestKernel({

@@ -1,4 +1,5 @@
 /** What a machine is built from, what it needs from its host, and what becomes of it. */
+import type { Topology } from '../cpu/system/topology.ts';
 import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
 import type { ProfileEntry } from './profile.ts';
@@ -32,6 +33,8 @@ export interface MachineConfig {
   readonly profile: boolean;
   /** A named processor model. */
   readonly cpuModel: string;
+  /** Its processors; absent: one. */
+  readonly topology?: Topology | undefined;
   /** Whether a write to port 0xf4 ends the run. */
   readonly debugExit: boolean;
 }

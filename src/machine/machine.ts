@@ -1,6 +1,7 @@
 /** Builds a machine in memory that is there already: processor, board, a guest. */
 import { cpuModelNames, findCpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
+import { uniprocessor } from '../cpu/system/topology.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { TimerQueue } from '../device-model/time.ts';
 import { Attention } from '../devices/virtio/mailbox.ts';
@@ -40,6 +41,7 @@ function assemble(
   host: MachineHost,
   model: Model,
 ): ReturnType<CreateMachine> {
+  const topology = config.topology ?? uniprocessor;
   const memory = openMemory(shared, 0);
   const wake = (processor: number): void => wakeProcessor(shared, host, processor);
   const clock = new GuestClock(shared.clock, () => host.nowNs());
@@ -79,10 +81,12 @@ function assemble(
       ? undefined
       : {
           halt: () => siblings.awaitOthers(),
-          goOn: () => shared.processors.forEach((_, processor) => wake(processor)),
+          goOn: () => {
+            for (const processor of shared.processors.keys()) wake(processor);
+          },
         };
   const nowNs = (): number => clock.nowNs();
-  const kvmClock = new KvmClock(memory, { readTsc: () => vcpu.readTsc(), nowNs, wallClockMs });
+  const kvmClock = new KvmClock(memory, { tscAdjust: () => vcpu.tscAdjust, nowNs, wallClockMs }, shared.kvmClocks, 0);
   const vcpu: Vcpu = new Vcpu({
     memory,
     mmio: board.processorMmio,
@@ -91,6 +95,7 @@ function assemble(
     externalMsrs: boardMsrs(board.localApic, kvmClock),
     model,
     apicId: boardFacts.bootApicId,
+    topology,
     translates: translation[config.accel],
     translation: host.translation,
     codeCacheBytes: config.codeCacheBytes,
@@ -105,9 +110,8 @@ function assemble(
     interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
   });
   socket.insert(vcpu);
-  const { apicIds } = shared;
-  const identity = { processorName: model.name, apicIds, uuid: randomUuid(host) };
-  const booted = boot({ memory, board, vcpu, ...identity }, config.boot);
+  const hardware = { memory, board, vcpu, processorName: model.name, topology, uuid: randomUuid(host) };
+  const booted = boot(hardware, config.boot);
   if (!booted.ok) return booted;
   loop = new RunLoop({
     host,

@@ -129,9 +129,10 @@ export class RunLoop {
     const { timers, serial, board, io, remote } = this.#parts;
     const due = timers.nextDeadlineNs() <= timers.nowNs();
     if (due) timers.runExpired();
+    // Mail first: an access that another processor makes comes after the end of an interrupt that it told of before.
+    const mail = board.localApic.takeMail();
     const asked = remote.serve();
     const served = io.serve();
-    const mail = board.localApic.takeMail();
     const met = this.#meetRequests();
     return serial.feed(board.serial) || served || mail || asked || met || due;
   }

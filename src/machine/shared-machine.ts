@@ -2,6 +2,7 @@
 import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
 import { kickVcpu } from '../cpu/kick.ts';
 import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
+import { allocateKvmClocks } from '../cpu/system/kvm-clock.ts';
 import { allocateApicMail } from '../devices/apic/apic-mail.ts';
 import { IoSide } from '../devices/virtio/io-side.ts';
 import { allocateMailboxes } from '../devices/virtio/mailbox.ts';
@@ -30,6 +31,7 @@ export interface SharedMachine {
   readonly apicMail: SharedArrayBuffer;
   readonly remoteIo: SharedArrayBuffer;
   readonly clock: SharedArrayBuffer;
+  readonly kvmClocks: SharedArrayBuffer;
   readonly codeWrites: SharedArrayBuffer;
   readonly virtio: readonly VirtioDescription[];
   readonly mailboxes: SharedArrayBuffer;
@@ -66,6 +68,7 @@ export function allocateMachine(
     apicMail: allocateApicMail(apicIds),
     remoteIo: allocateRemoteIo(apicIds.length),
     clock: allocateGuestClock(),
+    kvmClocks: allocateKvmClocks(apicIds.length),
     codeWrites: allocateCodeWrites(),
     virtio,
     mailboxes: allocateMailboxes(virtio),

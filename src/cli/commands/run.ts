@@ -131,6 +131,7 @@ async function prepare(
     boot: initrd === undefined ? boot : { ...boot, initrd },
     accel: options.accel,
     cpuModel: options.cpuModel,
+    topology: options.topology,
     debugExit: options.debugExit,
   });
 }

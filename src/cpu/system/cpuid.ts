@@ -4,11 +4,12 @@ import { cr4 } from '../../spec/x86/registers.ts';
 import { status } from '../interpret/status.ts';
 import type { Processor } from '../processor.ts';
 import { cpuSignature, type FeatureWords, leafKey } from './cpu-model.ts';
+import { apicIdShifts, type Topology } from './topology.ts';
 import { fpuStateSize } from './xsave-layout.ts';
 
 type Leaf = [eax: number, ebx: number, ecx: number, edx: number];
 
-const maxBasic = 0x16;
+const maxBasic = 0x1f;
 const maxHypervisor = 0x4000_0010;
 const maxExtended = 0x8000_0008;
 
@@ -33,6 +34,8 @@ const tscKhz = 1_000_000;
 /** kvmclock (new MSRs), no delays on port I/O, a clock that is stable across vCPUs. */
 const kvmFeatures = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
 
+/** Leaf 1: the count of IDs in the package means something. */
+const hyperThreading = 1 << 28;
 const archCapabilities = 1 << 29;
 const speculationControl = 1 << 26;
 /** BHI_CTRL, leaf 7 subleaf 2. */
@@ -47,17 +50,21 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
       const bits = featureWords(cpu, leaf);
       const osxsave = cpu.model.features.has('xsave') && (cpu.state.low('cr4') & cr4.osxsave) !== 0 ? 1 << 27 : 0;
       const clflushLine = 8 << 8;
-      return [cpuSignature, clflushLine | (1 << 16) | (cpu.apicId << 24), bits.ecx | osxsave, bits.edx];
+      const ids = 1 << apicIdShifts(cpu.topology).package;
+      const shared = ids > 1 ? hyperThreading : 0;
+      const misc = clflushLine | (ids << 16) | (cpu.apicId << 24);
+      return [cpuSignature, misc, bits.ecx | osxsave, bits.edx | shared];
     }
     case 4:
-      return cacheLeaf(subleaf);
+      return cacheLeaf(cpu.topology, subleaf);
     case 6:
       // ARAT: the APIC timer never stops.
       return [4, 0, 0, 0];
     case 7:
       return structuredLeaf(featureWords(cpu, leaf), subleaf);
     case 0xb:
-      return subleaf < 2 ? [0, 1, ((subleaf + 1) << 8) | subleaf, cpu.apicId] : [0, 0, subleaf, cpu.apicId];
+    case 0x1f:
+      return topologyLeaf(cpu, subleaf);
     case 0xd:
       return xsaveLeaf(cpu, subleaf);
     case 0x15:
@@ -75,13 +82,26 @@ function structuredLeaf(bits: FeatureWords, subleaf: number): Leaf {
   return subleaf === 2 ? [0, 0, 0, branchHistoryControl] : [0, 0, 0, 0];
 }
 
-/** L1 data, L1 instruction, L2; 64-byte lines. */
-function cacheLeaf(subleaf: number): Leaf {
+/** L1 data, L1 instruction, L2, which the threads of a core share; 64-byte lines. Counts of IDs are powers of two. */
+function cacheLeaf(topology: Topology, subleaf: number): Leaf {
   const line = 63;
-  if (subleaf === 0) return [0x121, (7 << 22) | line, 63, 0];
-  if (subleaf === 1) return [0x122, (7 << 22) | line, 63, 0];
-  if (subleaf === 2) return [0x143, (15 << 22) | line, 1023, 0];
+  const shifts = apicIdShifts(topology);
+  const coresInPackage = (1 << (shifts.package - shifts.core)) - 1;
+  const sharing = (coresInPackage << 26) | (((1 << shifts.core) - 1) << 14);
+  if (subleaf === 0) return [sharing | 0x121, (7 << 22) | line, 63, 0];
+  if (subleaf === 1) return [sharing | 0x122, (7 << 22) | line, 63, 0];
+  if (subleaf === 2) return [sharing | 0x143, (15 << 22) | line, 1023, 0];
   return [0, 0, 0, 0];
+}
+
+/** Extended topology: the levels thread and core, each with the shift to the next level's ID. SDM Vol. 3A 9.9.3.1. */
+function topologyLeaf({ topology, apicId }: Processor, subleaf: number): Leaf {
+  const shifts = apicIdShifts(topology);
+  const { cores, threads } = topology;
+  const level = subleaf & 0xff;
+  if (level === 0) return [shifts.core, threads, 1 << 8, apicId];
+  if (level === 1) return [shifts.package, cores * threads, (2 << 8) | 1, apicId];
+  return [0, 0, level, apicId];
 }
 
 function xsaveLeaf(cpu: Processor, subleaf: number): Leaf {

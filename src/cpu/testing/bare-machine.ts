@@ -19,7 +19,11 @@ export interface BareMachine {
 /** Level-4 table; level 3 and 2 follow it. */
 const pageTables = 0x1000;
 
-export function bareMachine(megabytes = 4, translates: VcpuOptions['translates'] = 'never'): BareMachine {
+export function bareMachine(
+  megabytes = 4,
+  translates: VcpuOptions['translates'] = 'never',
+  processor: Pick<VcpuOptions, 'apicId' | 'topology'> = { apicId: 0 },
+): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);
   const ports = new PortBus();
@@ -32,7 +36,7 @@ export function bareMachine(megabytes = 4, translates: VcpuOptions['translates']
     mmio,
     ports,
     model,
-    apicId: 0,
+    ...processor,
     interrupts: { hasInterrupt: () => false, acknowledge: () => -1, taskPriority: 0 },
     externalMsrs: { read: () => undefined, write: () => false },
     nowNs: () => (now += 1000),

@@ -3,6 +3,7 @@
  * own APIC publishes what others need to address it, and others leave what it is to receive between two slices.
  */
 import { apicDestinationFormat } from '../../spec/x86/apic.ts';
+import type { LocalApicRegisters } from './local-apic-wiring.ts';
 
 /** The processor on whose thread the board is: I/O APIC and 8259 pair. */
 export const boardProcessor = 0;
@@ -37,15 +38,6 @@ const signal = {
   startUpVectorShift: 8,
   startUpVector: 0xff00,
 } as const;
-
-/** What other APICs go by. */
-export interface PublishedApic {
-  /** Bits of `apicFlag`. */
-  readonly flags: number;
-  readonly logicalDestination: number;
-  readonly destinationFormat: number;
-  readonly priority: number;
-}
 
 /** Takes what was in a box. */
 export interface MailReceiver {
@@ -84,11 +76,11 @@ export class ApicBox {
 
   // ---- What the APIC publishes ----
 
-  /** Called by the APIC's own thread alone. */
-  publish({ flags, logicalDestination, destinationFormat, priority }: PublishedApic): void {
+  /** What other APICs go by; called by the APIC's own thread alone. @param flags bits of `apicFlag` */
+  publish(flags: number, priority: number, registers: LocalApicRegisters): void {
     this.#set(word.flags, flags);
-    this.#set(word.logicalDestination, logicalDestination);
-    this.#set(word.destinationFormat, destinationFormat);
+    this.#set(word.logicalDestination, registers.logicalDestination);
+    this.#set(word.destinationFormat, registers.destinationFormat);
     this.#set(word.priority, priority);
   }
 

@@ -382,10 +382,9 @@ export class LocalApic implements Device<LocalApicState>, MmioHandler, ApicAgent
   /** Tells the other threads what this APIC answers to. */
   #publish(): void {
     if (this.#box === undefined) return;
-    const { logicalDestination, destinationFormat } = this.#registers;
     const modes = (this.enabled ? apicFlag.enabled : 0) | (this.x2apic ? apicFlag.x2apic : 0);
     const flags = modes | (this.#softwareEnabled ? apicFlag.softwareEnabled : 0);
-    this.#box.publish({ flags, logicalDestination, destinationFormat, priority: this.#queue.processorPriority });
+    this.#box.publish(flags, this.#queue.processorPriority, this.#registers);
   }
 
   #update(): void {

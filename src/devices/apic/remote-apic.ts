@@ -16,7 +16,7 @@ export interface ApicThread {
   readonly kick: (processor: number) => void;
 }
 
-export class RemoteApic implements ApicAgent {
+class RemoteApic implements ApicAgent {
   readonly #box: ApicBox;
   readonly #hasBoard: boolean;
   readonly #kick: () => void;

@@ -2,6 +2,7 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { apicIdsOf, uniprocessor } from '../../cpu/system/topology.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
@@ -269,7 +270,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   const shared = allocateMachine(
     request.config.memoryBytes,
     devices.map(({ device }) => device.description),
-    Array.from({ length: Number(process.env.CORBEL_CPUS ?? 1) }, (_, n) => n),
+    apicIdsOf(request.config.topology ?? uniprocessor),
   );
   if (shared.ok) return new GuestRun(request, devices, shared.value).run();
   return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };

@@ -40,6 +40,7 @@ export const smbiosValue = {
   processorUpgradeOther: 1,
   processor64Bit: 1 << 2,
   processorMultiCore: 1 << 3,
+  processorMultiThread: 1 << 4,
   processorVirtualization: 1 << 6,
   /** 7.17. */
   arrayOther: 1,

@@ -3,11 +3,33 @@ import { ManualClock, TimerQueue } from '../../../device-model/time.ts';
 import { apicRegister } from '../../../spec/x86/apic.ts';
 import { ApicBus } from '../apic-bus.ts';
 import { LocalApic } from '../local-apic.ts';
+import type { LocalApicWiring } from '../local-apic-wiring.ts';
 
 export interface TestProcessor {
   readonly apic: LocalApic;
   /** What the APIC told its processor, in order. */
   readonly events: string[];
+}
+
+/** An APIC that tells `events`. The TSC counts nanoseconds and started at 1,000 when the machine was switched on. */
+export function createTestApic(
+  wiring: Pick<LocalApicWiring, 'id' | 'bootstrapProcessor' | 'bus' | 'timers' | 'box'>,
+  events: string[],
+  externalVector = (): number => 0x20,
+): LocalApic {
+  return new LocalApic({
+    ...wiring,
+    physicalAddressBits: 40,
+    tscToNs: (tsc) => Number(tsc) - 1_000,
+    processor: {
+      changed: () => events.push('changed'),
+      nmi: () => events.push('nmi'),
+      init: () => events.push('init'),
+      startUp: (vector) => events.push(`startUp ${vector.toString(16)}`),
+      externalVector,
+      mmioMoved: () => events.push('mmioMoved'),
+    },
+  });
 }
 
 export class ApicBench {
@@ -18,26 +40,11 @@ export class ApicBench {
   /** What the 8259 pair answers to the next INTA cycle. */
   externalVector = 0x20;
 
-  /** The TSC counts nanoseconds and started at 1,000 when the machine was switched on. */
   constructor(ids: readonly number[] = [0]) {
     this.processors = ids.map((id, index) => {
       const events: string[] = [];
-      const apic = new LocalApic({
-        id,
-        bootstrapProcessor: index === 0,
-        physicalAddressBits: 40,
-        bus: this.bus,
-        timers: this.timers,
-        tscToNs: (tsc) => Number(tsc) - 1_000,
-        processor: {
-          changed: () => events.push('changed'),
-          nmi: () => events.push('nmi'),
-          init: () => events.push('init'),
-          startUp: (vector) => events.push(`startUp ${vector.toString(16)}`),
-          externalVector: () => this.externalVector,
-          mmioMoved: () => events.push('mmioMoved'),
-        },
-      });
+      const wiring = { id, bootstrapProcessor: index === 0, bus: this.bus, timers: this.timers };
+      const apic = createTestApic(wiring, events, () => this.externalVector);
       return { apic, events };
     });
   }
