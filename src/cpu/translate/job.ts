@@ -35,6 +35,8 @@ export interface RegionEntry {
 }
 
 export interface TranslatedRegion {
+  /** Its module exports its function as r0, r1 …: the number. */
+  readonly position: number;
   /** The first is the one that was asked for. */
   readonly entries: readonly RegionEntry[];
   readonly pages: RegionPages;
@@ -43,12 +45,17 @@ export interface TranslatedRegion {
   readonly instructions: number;
 }
 
-export interface TranslationResult {
-  readonly id: number;
-  /** Exports the regions' functions as r0, r1 …; absent if there are none. */
-  readonly module?: WasmModule;
+/** Regions out of one module: all of it, or those of another processor's that this one wants, too. */
+export interface TranslatedModule {
+  readonly module: WasmModule;
+  /** Of WebAssembly; 0 for a module that was there already. */
   readonly bytes: number;
   readonly regions: readonly TranslatedRegion[];
+}
+
+export interface TranslationResult {
+  readonly id: number;
+  readonly modules: readonly TranslatedModule[];
   /** Requests that nothing came of. */
   readonly refused: number;
   readonly milliseconds: number;

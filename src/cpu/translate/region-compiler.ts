@@ -1,7 +1,7 @@
 /** From pages of guest code to a compiled module of regions. */
 import { pageSize } from '../../memory/guest-memory.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { webAssembly } from '../../wasm/webassembly.ts';
+import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { regionType, sharedTypes } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
@@ -11,7 +11,8 @@ import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';
 import { buildGraph, type FlowGraph, findReturnSites } from './flow-graph.ts';
 import { FormFactsTable } from './form-facts.ts';
-import type { RegionRequest, TranslatedRegion, TranslationJob, TranslationResult } from './job.ts';
+import type { RegionRequest, TranslatedModule, TranslatedRegion, TranslationJob, TranslationResult } from './job.ts';
+import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
 
@@ -19,6 +20,7 @@ import { maxRegions } from './region-store.ts';
 const maxInstructions = 250;
 
 interface Work {
+  readonly request: RegionRequest;
   readonly source: RegionSource;
   readonly code: Code;
   /** Distances of the pages that it has instructions in, in pages, from the first entry's. */
@@ -30,6 +32,8 @@ export interface RegionCompilerOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
   readonly guestPages: number;
+  /** What was made before for any processor; absent: there is only one. */
+  readonly library?: RegionLibrary | undefined;
   /** Whether several processors share the memory: locked instructions are atomic. */
   readonly atomic: boolean;
   /** For statistics. */
@@ -49,21 +53,33 @@ export class RegionCompiler {
     const start = this.#options.nowMs();
     const covered = new Set<number>();
     const work: Work[] = [];
+    const shared: SharedRegion[] = [];
     for (const request of job.regions) {
       if (covered.has(request.ramOffset)) continue;
+      const known = this.#options.library?.find(request);
+      if (known !== undefined) {
+        shared.push(known);
+        for (const { ramOffset } of known.region.entries) covered.add(ramOffset);
+        continue;
+      }
       const found = this.#examine(request, covered);
       if (found === undefined) continue;
       work.push(found);
       for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
     }
     const { id } = job;
-    const refused = job.regions.length - work.length;
-    const done = { id, regions: work.map(describe), refused };
-    const since = (): number => this.#options.nowMs() - start;
-    if (work.length === 0) return { ...done, bytes: 0, milliseconds: since() };
-    const bytes = this.#emit(work);
-    const module = new webAssembly.Module(bytes);
-    return { ...done, module, bytes: bytes.length, milliseconds: since() };
+    const refused = job.regions.length - work.length - shared.length;
+    const modules = [...(work.length === 0 ? [] : [this.#make(work)]), ...byModule(shared)];
+    return { id, modules, refused, milliseconds: this.#options.nowMs() - start };
+  }
+
+  #make(work: readonly Work[]): TranslatedModule {
+    const code = this.#emit(work);
+    const module = new webAssembly.Module(code);
+    const regions = work.map(describe);
+    const requests = work.map(({ request }) => request);
+    this.#options.library?.add(module, code.length, regions, requests);
+    return { module, bytes: code.length, regions };
   }
 
   /** @param covered RAM offsets that become entries of other regions meanwhile */
@@ -78,7 +94,7 @@ export class RegionCompiler {
     const more = code.reentries.filter(
       (offset) => !inner.has(offset) && source.isFree(offset) && !covered.has(source.ramOffset(offset)),
     );
-    return { source, code, pages: pagesOf(code), graph: buildGraph(code, [entry, ...more], returnSites) };
+    return { request, source, code, pages: pagesOf(code), graph: buildGraph(code, [entry, ...more], returnSites) };
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
@@ -114,7 +130,14 @@ function pagesOf(code: Code): number[] {
   return [...pages];
 }
 
-function describe({ source, code, pages, graph }: Work): TranslatedRegion {
+/** Regions of others' modules, a module at a time. */
+function byModule(shared: readonly SharedRegion[]): TranslatedModule[] {
+  const modules = new Map<WasmModule, TranslatedRegion[]>();
+  for (const { module, region } of shared) modules.set(module, [...(modules.get(module) ?? []), region]);
+  return [...modules].map(([module, regions]) => ({ module, bytes: 0, regions }));
+}
+
+function describe({ source, code, pages, graph }: Work, position: number): TranslatedRegion {
   const chunks = new Set<number>();
   for (const { instructions } of code.blocks.values()) {
     for (const { instruction, offset } of instructions) {
@@ -122,6 +145,7 @@ function describe({ source, code, pages, graph }: Work): TranslatedRegion {
     }
   }
   return {
+    position,
     entries: graph.entries.slice(0, graph.externalEntries).map((offset) => ({
       ramOffset: source.ramOffset(offset),
       page: Math.floor(offset / pageSize),

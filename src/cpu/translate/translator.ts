@@ -15,6 +15,7 @@ import {
   type RegionPages,
   type RegionRequest,
   setBit,
+  type TranslatedModule,
   type TranslatedRegion,
   type TranslationResult,
   type TranslationService,
@@ -238,29 +239,28 @@ export class Translator {
       this.#jobs.delete(result.id);
       this.#statistics.refused += result.refused;
       this.#statistics.milliseconds += result.milliseconds;
-      this.#statistics.bytes += result.bytes;
+      for (const { bytes } of result.modules) this.#statistics.bytes += bytes;
       // A job that was posted before everything was forgotten is not among the jobs any more.
-      if (overwritten === undefined || result.module === undefined) continue;
-      this.#install(result, overwritten);
+      if (overwritten === undefined) continue;
+      for (const made of result.modules) this.#install(made, overwritten);
       const { cacheBytes } = this.#options;
       if (this.#store.bytes > cacheBytes) this.#store.shrink(cacheBytes * keptPart);
       if (this.#store.isFull) this.#store.shrink(this.#store.bytes * keptPart);
     }
   }
 
-  #functionsOf(result: TranslationResult): RegionFunction[] {
-    if (result.module === undefined) return [];
+  #functionsOf({ module, regions }: TranslatedModule): RegionFunction[] {
     const { host, table } = this.#options;
-    const { exports } = new webAssembly.Instance(result.module, {
+    const { exports } = new webAssembly.Instance(module, {
       env: { vcpu: host.vcpuMemory, ram: host.guestMemory, regions: table, ...host.shared },
     });
-    return result.regions.map((_, position) => exports[`r${position}`] as RegionFunction);
+    return regions.map(({ position }) => exports[`r${position}`] as RegionFunction);
   }
 
-  #install(result: TranslationResult, overwritten: ReadonlySet<number>): void {
-    const functions = this.#functionsOf(result);
-    const module = new RegionModule(result.bytes * bytesPerByte + moduleOverhead);
-    for (const [position, region] of result.regions.entries()) {
+  #install(made: TranslatedModule, overwritten: ReadonlySet<number>): void {
+    const functions = this.#functionsOf(made);
+    const module = new RegionModule(made.bytes * bytesPerByte + moduleOverhead);
+    for (const [position, region] of made.regions.entries()) {
       const entries = this.#entriesOf(region);
       const [first] = entries;
       if (first === undefined || first.number !== 0) continue;
@@ -318,8 +318,9 @@ export class Translator {
 
   /** Every way into a region is taken in lockstep, too. */
   #detach(result: TranslationResult): void {
-    const [region] = result.regions;
-    const [run] = this.#functionsOf(result);
+    const [made] = result.modules;
+    const [region] = made?.regions ?? [];
+    const [run] = made === undefined ? [] : this.#functionsOf(made);
     if (region === undefined || run === undefined) return;
     for (const [number, entry] of region.entries.entries()) {
       if (this.#detached.get(entry.ramOffset) !== undefined) continue;
