@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { consoleCommand } from './commands/console.ts';
 import { hostCheckCommand } from './commands/host-check.ts';
+import { imageCommand } from './commands/image.ts';
 import { logsCommand } from './commands/logs.ts';
 import { pauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
@@ -26,6 +27,7 @@ Commands:
   resume       let them go on
   stop         end some
   rm           remove what is kept of some that have ended
+  image        make, convert, check and change disk images
   host check   tell what this host can do for virtual machines
 
 Options:
@@ -58,6 +60,8 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
       return rmCommand(rest);
     case detachedCommand:
       return runDetachedCommand(rest, machineModule);
+    case 'image':
+      return imageCommand(rest);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));
