@@ -8,7 +8,7 @@ import { allocateMachine, type SharedMachine } from '../../machine/shared-machin
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
-import { createGuestDevices, type GuestDevice, type GuestDeviceOptions } from './guest-devices.ts';
+import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
@@ -31,6 +31,8 @@ export interface GuestRequest {
   readonly notice: (text: string) => void;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
+  /** Where hvc0 leads, if the devices have it; not to standard input and output where `serial` does. */
+  readonly virtioConsole: SerialTarget;
   readonly timeoutMs?: number | undefined;
   /** Standard input, read only as far as the guest asks; it outlives a reboot. */
   readonly input: PulledInput;
@@ -77,6 +79,9 @@ class GuestRun {
   readonly #stdout: Output;
   readonly #stderr: Output;
   readonly #console: Output;
+  readonly #hvc: Output;
+  /** To the terminal that standard input is connected to. */
+  readonly #sendKeys: (bytes: Uint8Array) => Promise<unknown>;
   readonly #tail = new Tail(tailBytes);
   #terminal: RawTerminal | undefined;
   readonly #keysBeforeReady: Uint8Array[] = [];
@@ -85,7 +90,7 @@ class GuestRun {
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
 
-  constructor(request: GuestRequest, devices: readonly GuestDevice[], shared: SharedMachine) {
+  constructor(request: GuestRequest, devices: GuestDevices, shared: SharedMachine) {
     this.#request = request;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
@@ -95,16 +100,21 @@ class GuestRun {
     this.#stdout = streamOutput(process.stdout, onClosed);
     this.#stderr = streamOutput(process.stderr, onClosed);
     this.#console = this.#openConsole(onClosed);
+    this.#hvc = this.#openHvc(onClosed);
+    this.#sendKeys =
+      request.virtioConsole.kind === 'stdio'
+        ? (bytes) => devices.sendToConsole(bytes)
+        : (bytes) => this.#vm.send(consolePort, bytes);
     this.#ready = request.session === 'none';
     this.#session = request.session === 'none' ? undefined : this.#openSession();
     this.#vm = new Vm({
       ...request,
       shared,
-      devices: devices.map(({ device }) => device),
+      devices: devices.all.map(({ device }) => device),
       sink: (port, bytes) => this.#receive(port, bytes),
       report: (number, reason) =>
         request.notice(
-          `the guest's driver of ${devices[number]?.name} broke the rules (${reason}); the device stopped.`,
+          `the guest's driver of ${devices.all[number]?.name} broke the rules (${reason}); the device stopped.`,
         ),
     });
   }
@@ -127,14 +137,14 @@ class GuestRun {
     process.stdout.off('resize', this.#resized);
     this.#vm.stop();
     const settled = reported.then(() =>
-      Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#console.flush()]),
+      Promise.all([this.#stdout, this.#stderr, this.#console, this.#hvc].map((output) => output.flush())),
     );
     // A guest that ended is owed all of its output. Where something else ended the run, a reader that no longer
     // reads must not keep it alive.
     const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of signals) process.off(signal, onSignal);
-    for (const output of [this.#stdout, this.#stderr, this.#console]) output.release();
+    for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
     return { end, statistics, profile, console: this.#tail.lines(tailLines) };
   }
@@ -144,6 +154,17 @@ class GuestRun {
     if (serial.kind === 'file') return fileOutput(serial.path, onClosed);
     if (session === 'command') return this.#tail;
     return serial.kind === 'stdio' ? this.#stdout : nowhere;
+  }
+
+  #openHvc(onClosed: (error: Error) => void): Output {
+    const { virtioConsole } = this.#request;
+    if (virtioConsole.kind === 'file') return fileOutput(virtioConsole.path, onClosed);
+    return virtioConsole.kind === 'stdio' ? this.#stdout : nowhere;
+  }
+
+  /** Takes what the guest writes to hvc0. */
+  writeHvc(bytes: Uint8Array): Promise<void> {
+    return this.#hvc.write(bytes);
   }
 
   #openSession(): GuestSession {
@@ -162,8 +183,9 @@ class GuestRun {
   }
 
   #openInput(): void {
-    const { session, serial } = this.#request;
-    if (serial.kind !== 'stdio' || session === 'lines' || session === 'command') return;
+    const { session, serial, virtioConsole } = this.#request;
+    const connected = serial.kind === 'stdio' || virtioConsole.kind === 'stdio';
+    if (!connected || session === 'lines' || session === 'command') return;
     if (!process.stdin.isTTY) {
       void this.#pipeInput();
       return;
@@ -182,13 +204,13 @@ class GuestRun {
 
   /** What is typed before the guest's shell is there would be thrown away when its terminal is opened. */
   #key(bytes: Uint8Array): void {
-    if (this.#ready) void this.#vm.send(consolePort, bytes);
+    if (this.#ready) void this.#sendKeys(bytes);
     else this.#keysBeforeReady.push(bytes);
   }
 
   #becomeReady(): void {
     this.#ready = true;
-    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#vm.send(consolePort, bytes);
+    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#sendKeys(bytes);
     if (this.#terminal !== undefined && this.#session !== undefined) this.#resized();
   }
 
@@ -196,7 +218,7 @@ class GuestRun {
     for (;;) {
       const bytes = await this.#request.input.read(rawInputBytes);
       if (bytes.length === 0) return;
-      await this.#vm.send(consolePort, bytes);
+      await this.#sendKeys(bytes);
     }
   }
 
@@ -216,16 +238,19 @@ class GuestRun {
 }
 
 export async function runGuest(request: GuestRequest): Promise<GuestResult> {
+  let run: GuestRun | undefined;
   const devices = createGuestDevices(request.devices, {
     noSpace: async (disk, { message }) => {
       request.notice(`there is no room for what the guest writes to ${disk} (${message}); it waits until there is.`);
       await delay(roomRetryMs, undefined, { ref: false });
     },
+    consoleOutput: (bytes) => run?.writeHvc(bytes) ?? Promise.resolve(),
   });
   const shared = allocateMachine(
     request.config.memoryBytes,
-    devices.map(({ device }) => device.description),
+    devices.all.map(({ device }) => device.description),
   );
-  if (shared.ok) return new GuestRun(request, devices, shared.value).run();
-  return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
+  if (!shared.ok) return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
+  run = new GuestRun(request, devices, shared.value);
+  return run.run();
 }
