@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly modules: readonly string[];
   readonly memoryBytes: number;
   readonly disks: readonly DiskSpec[];
+  /** How much of its memory the guest is to give back; undefined: it has no balloon. */
+  readonly balloonBytes: number | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -44,6 +46,11 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
+  {
+    name: 'balloon',
+    value: 'SIZE',
+    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free',
+  },
   {
     name: 'disk',
     value: 'FILE[,readonly]',
@@ -136,6 +143,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   }
   const memory = parseMemorySize(last('memory') ?? '512M');
   if (!memory.ok) return memory;
+  const balloonBytes = parseBalloon(last('balloon'), memory.value);
+  if (!balloonBytes.ok) return balloonBytes;
   const codeCache = parseCodeCache(last('code-cache') ?? '256M');
   if (!codeCache.ok) return codeCache;
   const virtioConsole = parseConsole('virtio-console', last('virtio-console') ?? 'none');
@@ -171,6 +180,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
     disks: disks.value,
+    balloonBytes: balloonBytes.value,
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
@@ -210,6 +220,14 @@ function parsePorts(texts: readonly string[]): Result<PortSpec[]> {
     ports.push({ name, path });
   }
   return ok(ports);
+}
+
+function parseBalloon(text: string | undefined, memoryBytes: number): Result<number | undefined> {
+  if (text === undefined) return ok(undefined);
+  const size = parseSize('balloon', text);
+  if (!size.ok) return size;
+  if (size.value <= memoryBytes) return ok(memoryBytes - size.value);
+  return fail('usage', `--balloon ${text} is more than the guest's memory.`);
 }
 
 const maxDisks = 16;

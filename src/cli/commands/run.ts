@@ -36,7 +36,7 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
     return refuse(ports.error);
   }
   const console = options.virtioConsole !== undefined;
-  const devices = { disks: disks.value, ports: ports.value, console };
+  const devices = { disks: disks.value, ports: ports.value, console, balloonBytes: options.balloonBytes };
   const status = await runUntilItEnds(options, machineModule, devices);
   for (const port of ports.value) port.close();
   const complaints = await closeDisks(disks.value);

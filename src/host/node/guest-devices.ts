@@ -1,6 +1,7 @@
 /** The virtio devices of a guest, made anew for each run of it. */
 import { randomFillSync } from 'node:crypto';
 import type { DiskFailure } from '../../block/disk-failure.ts';
+import { VirtioBalloon } from '../../devices/virtio/balloon.ts';
 import { VirtioBlock } from '../../devices/virtio/block.ts';
 import { VirtioConsole } from '../../devices/virtio/console.ts';
 import type { PortOptions } from '../../devices/virtio/console-port.ts';
@@ -22,12 +23,15 @@ export interface GuestDeviceOptions {
   /** Whether there is a virtio console (hvc0). */
   readonly console: boolean;
   readonly ports: readonly PortSocket[];
+  /** How much of its memory the guest is to give back at first, in bytes; absent: it has no balloon. */
+  readonly balloonBytes: number | undefined;
 }
 
 export interface GuestDevices {
   readonly all: readonly GuestDevice[];
   /** Sends bytes to hvc0. */
   readonly sendToConsole: (bytes: Uint8Array) => Promise<boolean>;
+  readonly balloon: VirtioBalloon | undefined;
 }
 
 /** What devices ask of the run that they are part of. */
@@ -36,6 +40,8 @@ export interface DeviceHooks {
   noSpace(disk: string, failure: DiskFailure): Promise<void>;
   /** Takes what the guest writes to hvc0. */
   consoleOutput(bytes: Uint8Array): Promise<void>;
+  /** Gives whole pages of the guest's RAM back to the host. */
+  releaseMemory(ramOffset: number, length: number): void;
 }
 
 /** Queues of a disk: as many processors of a guest can send requests without waiting for each other. */
@@ -44,6 +50,14 @@ const diskQueues = 4;
 /** The order is that of the PCI device numbers: what is always there first, so that the others find their place again. */
 export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHooks): GuestDevices {
   const all: GuestDevice[] = [{ name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) }];
+  const balloon =
+    options.balloonBytes === undefined
+      ? undefined
+      : new VirtioBalloon({
+          targetBytes: options.balloonBytes,
+          release: (offset, length) => hooks.releaseMemory(offset, length),
+        });
+  if (balloon !== undefined) all.push({ name: 'balloon', device: balloon });
   const console = createConsole(options, hooks);
   if (console !== undefined) all.push({ name: 'console', device: console });
   options.disks.forEach(({ name, disk }, number) => {
@@ -51,7 +65,7 @@ export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHoo
     const noSpace = (failure: DiskFailure): Promise<void> => hooks.noSpace(name, failure);
     all.push({ name: `disk ${name}`, device: new VirtioBlock({ disk, serial, queues: diskQueues, noSpace }) });
   });
-  return { all, sendToConsole: (bytes) => console?.send(0, bytes) ?? Promise.resolve(false) };
+  return { all, sendToConsole: (bytes) => console?.send(0, bytes) ?? Promise.resolve(false), balloon };
 }
 
 /** hvc0 is port 0 if it is there at all. */
@@ -75,9 +89,10 @@ function createConsole({ console, ports }: GuestDeviceOptions, hooks: DeviceHook
 }
 
 /** The kernel modules that the linux guest loads for such devices. */
-export function guestModules({ disks, console, ports }: GuestDeviceOptions): string[] {
+export function guestModules({ disks, console, ports, balloonBytes }: GuestDeviceOptions): string[] {
   const ids: number[] = [virtioDeviceId.entropy];
   if (disks.length > 0) ids.push(virtioDeviceId.block);
   if (console || ports.length > 0) ids.push(virtioDeviceId.console);
+  if (balloonBytes !== undefined) ids.push(virtioDeviceId.balloon);
   return modulesFor(ids);
 }

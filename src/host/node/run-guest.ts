@@ -9,6 +9,7 @@ import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
+import { memoryRelease } from './memory-release.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
@@ -71,9 +72,12 @@ const rawInputBytes = 4096;
 const settleMs = 3000;
 /** Until a write is tried again that the host had no room for. */
 const roomRetryMs = 1000;
+/** How often the guest is asked about its memory, if it has a balloon. */
+const memoryStatisticsMs = 2000;
 
 class GuestRun {
   readonly #request: GuestRequest;
+  readonly #devices: GuestDevices;
   readonly #vm: Vm;
   readonly #session: GuestSession | undefined;
   readonly #stdout: Output;
@@ -92,6 +96,7 @@ class GuestRun {
 
   constructor(request: GuestRequest, devices: GuestDevices, shared: SharedMachine) {
     this.#request = request;
+    this.#devices = devices;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -126,6 +131,7 @@ class GuestRun {
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
     this.#openInput();
+    const memoryTimer = setInterval(() => this.#devices.balloon?.requestStatistics(), memoryStatisticsMs).unref();
     let report: VmReport | undefined;
     const reported = this.#vm.ended.then((value): GuestEnd => {
       report = value;
@@ -133,6 +139,7 @@ class GuestRun {
     });
     const end = await Promise.race([reported, this.#decided]);
     clearTimeout(timer);
+    clearInterval(memoryTimer);
     this.#terminal?.restore();
     process.stdout.off('resize', this.#resized);
     this.#vm.stop();
@@ -146,7 +153,18 @@ class GuestRun {
     for (const signal of signals) process.off(signal, onSignal);
     for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    return { end, statistics, profile, console: this.#tail.lines(tailLines) };
+    const all = { ...statistics, ...this.#balloonStatistics() };
+    return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
+  }
+
+  /** What the guest said of its memory last. */
+  #balloonStatistics(): Statistics {
+    const { balloon } = this.#devices;
+    if (balloon === undefined) return {};
+    const { freeBytes, totalBytes, availableBytes } = balloon.statistics;
+    const said = { guestFreeBytes: freeBytes, guestTotalBytes: totalBytes, guestAvailableBytes: availableBytes };
+    const known = Object.entries(said).filter((entry): entry is [string, number] => entry[1] !== undefined);
+    return { balloonBytes: balloon.actualBytes, releasedBytes: balloon.releasedBytes, ...Object.fromEntries(known) };
   }
 
   #openConsole(onClosed: (error: Error) => void): Output {
@@ -239,18 +257,25 @@ class GuestRun {
 
 export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   let run: GuestRun | undefined;
+  let release: ReturnType<typeof memoryRelease>;
   const devices = createGuestDevices(request.devices, {
     noSpace: async (disk, { message }) => {
       request.notice(`there is no room for what the guest writes to ${disk} (${message}); it waits until there is.`);
       await delay(roomRetryMs, undefined, { ref: false });
     },
     consoleOutput: (bytes) => run?.writeHvc(bytes) ?? Promise.resolve(),
+    releaseMemory: (offset, length) => release?.(offset, length),
   });
   const shared = allocateMachine(
     request.config.memoryBytes,
     devices.all.map(({ device }) => device.description),
   );
   if (!shared.ok) return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
+  if (devices.balloon !== undefined) {
+    release = memoryRelease(shared.value.ram.buffer);
+    if (release === undefined)
+      request.notice('this host takes no memory back from a guest; --balloon is without effect.');
+  }
   run = new GuestRun(request, devices, shared.value);
   return run.run();
 }
