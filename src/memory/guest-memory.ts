@@ -11,6 +11,12 @@ const highBase = 0x1_0000_0000;
 /** RAM below this address; the rest of the first 4 GiB belongs to PCI, IOAPIC, HPET, local APIC and firmware. */
 export const maxLowRam = 0xc000_0000;
 
+/** A run of bytes by its offset into RAM. */
+export interface RamPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Told before a write to a page that carries the `code` mark changes it. */
 export type CodeWriteListener = (ramOffset: number, length: number) => void;
 
@@ -110,15 +116,22 @@ export class GuestMemory {
   }
 
   /**
-   * Follows a write, to the page at `offset` of RAM, of a thread that is no processor's: the page becomes dirty.
-   * @returns whether the page may hold decoded code, which processors have to drop before the guest hears of the write.
-   * Whoever claims a page's code does it before it reads what it decodes, and there is a read-modify-write operation on
-   * either side: the claim is seen here, or what was written is seen there.
+   * Follows writes of a thread that is no processor's, by offset into RAM: the pages become dirty.
+   * @returns the places in pages that may hold decoded code, which processors have to drop before the guest hears of the
+   * writes. Whoever claims a page's code does it before it reads what it decodes, and there is a read-modify-write
+   * operation on either side: the claim is seen here, or what was written is seen there.
    */
-  publishWrite(offset: number): boolean {
-    const page = Math.floor(offset / pageSize);
-    Atomics.or(this.pageFlags, page, pageFlag.dirty);
-    return this.users.holdsCode(page);
+  publishWrite(offset: number, length: number): RamPlace[] {
+    const code: RamPlace[] = [];
+    const end = offset + length;
+    for (let from = offset; from < end; ) {
+      const page = Math.floor(from / pageSize);
+      const to = Math.min(end, (page + 1) * pageSize);
+      Atomics.or(this.pageFlags, page, pageFlag.dirty);
+      if (this.users.holdsCode(page)) code.push({ offset: from, length: to - from });
+      from = to;
+    }
+    return code;
   }
 
   /** Drops the code that was decoded from a place that another thread has written to. */

@@ -4,6 +4,7 @@ import { buildUserland, type Session, type UserlandParts } from '../../host/node
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
+import { openPortSockets } from '../../host/node/port-socket.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig } from '../../machine/config.ts';
@@ -45,7 +46,15 @@ export async function runDetachedCommand(args: readonly string[], machineModule:
 async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
   const disks = await openDisks(options.disks);
   if (!disks.ok) return { status: refuse(disks.error), kind: 'refused', summary: disks.error.message };
-  const end = await runUntilItEnds(options, machineModule, { disks: disks.value }, attendant);
+  const ports = await openPortSockets(options.ports);
+  if (!ports.ok) {
+    await closeDisks(disks.value);
+    return { status: refuse(ports.error), kind: 'refused', summary: ports.error.message };
+  }
+  const console = options.virtioConsole !== undefined;
+  const devices = { disks: disks.value, ports: ports.value, console, balloonBytes: options.balloonBytes };
+  const end = await runUntilItEnds(options, machineModule, devices, attendant);
+  for (const port of ports.value) port.close();
   const complaints = await closeDisks(disks.value);
   complaints.forEach(say);
   return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
@@ -72,6 +81,7 @@ async function runUntilItEnds(
       notice: say,
       session: session.kind,
       serial: options.serial,
+      virtioConsole: options.virtioConsole ?? { kind: 'none' },
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
       input,
       attendant,
@@ -86,11 +96,12 @@ async function runUntilItEnds(
 function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   if (options.command !== undefined) return { kind: 'command', command: options.command };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
-  if (options.detach) return { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 };
-  if (!process.stdin.isTTY || options.serial.kind !== 'stdio') return { kind: 'lines' };
+  if (options.detach) return { kind: 'interactive', device: 'ttyS0', terminal: 'xterm', rows: 24, columns: 80 };
+  const onHvc = options.virtioConsole?.kind === 'stdio';
+  if (!process.stdin.isTTY || (!onHvc && options.serial.kind !== 'stdio')) return { kind: 'lines' };
   const { columns = 80, rows = 24 } = process.stdout;
   const terminal = /^[A-Za-z0-9._+-]{1,64}$/.test(process.env.TERM ?? '') ? (process.env.TERM as string) : 'vt100';
-  return { kind: 'interactive', terminal, rows, columns };
+  return { kind: 'interactive', device: onHvc ? 'hvc0' : 'ttyS0', terminal, rows, columns };
 }
 
 async function prepare(

@@ -56,8 +56,9 @@ power_off() { sync; poweroff -f; }
  */
 export const interactiveScript = `#!/bin/sh
 . /corbel/channel
+terminal=$(tty)
 while read -r rows columns <&3; do
-  if [ "$rows" = off ]; then poweroff; else stty rows "$rows" cols "$columns" </dev/ttyS0; fi
+  if [ "$rows" = off ]; then poweroff; else stty rows "$rows" cols "$columns" <"$terminal"; fi
 done &
 cd /root
 sh -l 3>&-
