@@ -120,6 +120,8 @@ test('the machine gets what the options say', async () => {
     'interpret',
     '--code-cache',
     '32M',
+    '--cpus',
+    '4,threads=2',
   ];
   const ended = await corbel(runArgs('config', ...more));
   assert.deepEqual(JSON.parse(ended.stdout.toString()), {
@@ -129,6 +131,7 @@ test('the machine gets what the options say', async () => {
     codeCacheBytes: 32 * 2 ** 20,
     profile: false,
     cpuModel: 'max',
+    topology: { sockets: 1, cores: 2, threads: 2 },
     debugExit: false,
   });
 });
