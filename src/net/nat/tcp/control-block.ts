@@ -56,9 +56,9 @@ export interface TcpNetwork {
    * @returns false when there is no room
    */
   send(flow: FlowKey, header: TcpHeader, payload: TcpPayload, mssBytes: number): boolean;
-  /** Sees to it that `acknowledge` is called soon, once for all segments that arrive together. */
+  /** Sees to it that `acknowledgeNews` is called soon, once for all segments that arrive together. */
   scheduleAcknowledgment(block: ControlBlock): void;
-  /** Sees to it that `transmit` is called when there is room. */
+  /** Sees to it that `resume` is called when there is room. */
   holdBack(block: ControlBlock): void;
   /** A number that nobody can guess. */
   initialSequence(): number;
@@ -210,7 +210,6 @@ export class ControlBlock implements FlowKey {
     this.acknowledgmentTimer.stop();
     this.waitTimer.stop();
     this.sendRing.close();
-    this.receive.ring.close();
     this.user.closed(end);
   }
 }

@@ -57,13 +57,9 @@ export class TcpConnection {
     transmit(block);
   }
 
-  /** The offset up to which the guest's bytes have been consumed, and up to which they are here. */
-  get consumed(): number {
-    return this.#block.receive.ring.start;
-  }
-
-  get received(): number {
-    return this.#block.receive.next;
+  /** Whether the connection has ended; what was received can still be read. */
+  get over(): boolean {
+    return this.#block.state === 'closed';
   }
 
   /** Bytes that were received and not consumed, as many as lie in one piece. Valid until they are consumed. */
@@ -75,9 +71,8 @@ export class TcpConnection {
   /** The user is done with `count` bytes of what it received. */
   consume(count: number): void {
     const { receive, state, finReceived, announcedEdge, network } = this.#block;
-    if (state === 'closed') return;
     receive.ring.release(receive.ring.start + count);
-    if (finReceived) return;
+    if (state === 'closed' || finReceived) return;
     // Not for every byte (silly windows, RFC 9293 3.8.6.2.2), nor for what is small beside a window that is open.
     const opened = receive.edge - announcedEdge;
     const open = announcedEdge - receive.next;
@@ -91,6 +86,17 @@ export class TcpConnection {
     if (this.#block.state === 'closed') return;
     reset(this.#block);
     this.#block.end('aborted');
+  }
+
+  /** Gives back what a connection that is over has received. */
+  release(): void {
+    this.#block.receive.ring.close();
+  }
+
+  /** Whether `syn` begins a new connection where this one only waits for old segments. RFC 1122 4.2.2.13. */
+  mayBeReplacedBy(syn: TcpSegment): boolean {
+    const { state, initialReceive, receive } = this.#block;
+    return state === 'time-wait' && ((syn.sequence - (initialReceive + 1 + receive.next)) | 0) > 0;
   }
 
   /** When the guest was last heard of. */

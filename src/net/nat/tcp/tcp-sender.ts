@@ -80,6 +80,20 @@ export function acknowledge(c: ControlBlock): void {
   sendHeader(c, headerOf(c, tcpFlag.ack, sequenceOf(c, c.sendTop)));
 }
 
+/** There is room for frames again. */
+export function resume(c: ControlBlock): void {
+  transmit(c);
+  if (c.unacknowledgedBytes > 0 && c.state !== 'closed') acknowledge(c);
+}
+
+/** Acknowledges what was received since the last time, or tells of a window that has opened. */
+export function acknowledgeNews(c: ControlBlock): void {
+  c.acknowledgmentScheduled = false;
+  if (c.state === 'closed') return;
+  const opened = c.receive.edge - c.announcedEdge;
+  if (c.unacknowledgedBytes > 0 || opened >= 2 * c.network.mssBytes) acknowledge(c);
+}
+
 /** Asks an idle guest whether the connection is still there. RFC 9293 3.8.4. */
 export function probe(c: ControlBlock): void {
   sendHeader(c, headerOf(c, tcpFlag.ack, (sequenceOf(c, c.sendRing.start) - 1) >>> 0));
@@ -189,7 +203,7 @@ function sendData(c: ControlBlock, offset: number, length: number, fin: boolean)
 
 function sendHeader(c: ControlBlock, header: TcpHeader): void {
   if ((header.flags & tcpFlag.syn) === 0) announceWindow(c, header);
-  sendSegment(c, header, c.sendRing.start, 0);
+  if (!sendSegment(c, header, c.sendRing.start, 0)) c.network.holdBack(c);
 }
 
 function sendSegment(c: ControlBlock, header: TcpHeader, offset: number, length: number): boolean {
