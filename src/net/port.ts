@@ -23,6 +23,7 @@ export interface Offload {
 export interface FrameSink {
   /**
    * @param offload what is left to do on the frame; absent: nothing
+   * Answers may arrive at the sender's own sink before this returns.
    * @returns false when there is no room: the frame is lost, as on a wire. A sender may keep it and try again, at the
    * latest when `resume` is called on the sink at its own end of the cable.
    */

@@ -51,18 +51,24 @@ function transmitOne(c: ControlBlock): boolean {
     if (inFlight === 0) ensureTimer(c);
     return false;
   }
-  if (!sendData(c, c.sendNext, length, fin)) {
-    c.network.holdBack(c);
-    ensureTimer(c);
-    return false;
-  }
-  const after = c.sendNext + length + (fin ? 1 : 0);
-  if (c.timedOffset < 0 && c.sendNext >= c.sendTop) {
+  // Noted before it is sent: a peer on the same thread may answer before `send` returns.
+  const { sendNext, sendTop, timedOffset } = c;
+  const after = sendNext + length + (fin ? 1 : 0);
+  if (timedOffset < 0 && sendNext >= sendTop) {
     c.timedOffset = after;
     c.timedSinceMs = c.network.timers.nowMs();
   }
   c.sendNext = after;
-  c.sendTop = Math.max(c.sendTop, after);
+  c.sendTop = Math.max(sendTop, after);
+  if (!sendData(c, sendNext, length, fin)) {
+    c.sendNext = sendNext;
+    c.sendTop = sendTop;
+    c.timedOffset = timedOffset;
+    c.network.holdBack(c);
+    ensureTimer(c);
+    return false;
+  }
+  if (c.sendTop === c.sendRing.start + (c.finAcknowledged ? 1 : 0)) return true;
   ensureTimer(c);
   return true;
 }
