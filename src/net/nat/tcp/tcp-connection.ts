@@ -76,7 +76,7 @@ export class TcpConnection {
     // Not for every byte (silly windows, RFC 9293 3.8.6.2.2), nor for what is small beside a window that is open.
     const opened = receive.edge - announcedEdge;
     const open = announcedEdge - receive.next;
-    if (opened >= Math.min(2 * network.mssBytes, receive.ring.limit / 2) && opened >= open) {
+    if (opened >= 2 * network.mssBytes && open <= receive.ring.limit / 4) {
       network.scheduleAcknowledgment(this.#block);
     }
   }

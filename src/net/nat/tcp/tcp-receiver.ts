@@ -192,11 +192,12 @@ function receivePayload(c: ControlBlock, segment: TcpSegment, frame: Uint8Array,
   if (fin && c.receiveEnd === undefined) c.receiveEnd = offset + length;
   const end = Math.min(offset + length, c.receiveEnd ?? Number.POSITIVE_INFINITY);
   const before = receive.next;
+  const hadGap = receive.hasGap;
   receive.insert(offset, frame, segment.payloadStart, segment.payloadStart + Math.max(0, end - offset));
   const gained = receive.next - before;
   c.unacknowledgedBytes += gained;
   if (receive.next === c.receiveEnd) takeFin(c);
-  if (c.finReceived || gained === 0 || receive.hasGap) acknowledge(c);
+  if (c.finReceived || gained === 0 || hadGap || receive.hasGap) acknowledge(c);
   else if (c.unacknowledgedBytes >= 2 * c.network.mssBytes) c.network.scheduleAcknowledgment(c);
   else if (!c.acknowledgmentTimer.armed) c.acknowledgmentTimer.start(acknowledgmentDelayMs);
   if (gained > 0) c.user.received();
