@@ -51,7 +51,8 @@ export class Switch {
   readonly #nowMs: () => number;
   readonly #ports: (SwitchPort | undefined)[] = [];
   readonly #table = new MacTable();
-  readonly #retagger = new Retagger();
+  readonly #incoming = new Retagger();
+  readonly #outgoing = new Retagger();
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -71,6 +72,10 @@ export class Switch {
   forward(from: SwitchPort, frame: Frame, offload?: Offload): boolean {
     if (frame.length < ethernet.headerBytes || this.#ports[from.index] !== from) return true;
     const tagged = taggedVlan(frame);
+    // A tag without a VLAN carries a priority alone, which this switch does not know.
+    if (tagged === vlanTag.priorityOnly) {
+      return this.forward(from, this.#incoming.untag(frame), this.#incoming.move(offload, -vlanTag.bytes));
+    }
     const vlan = incomingVlan(from.mode, tagged);
     if (vlan < 0 || ((frame[ethernet.source] as number) & groupBit) !== 0 || isReserved(frame)) return true;
     const now = this.#nowMs();
@@ -112,15 +117,15 @@ export class Switch {
     if (receiver === undefined) return true;
     const wantsTag = port.mode.kind === 'trunk' && vlan !== nativeVlan;
     if (wantsTag === tagged) return receiver.send(frame, offload);
-    if (wantsTag) return receiver.send(this.#retagger.tag(frame, vlan), this.#retagger.move(offload, vlanTag.bytes));
-    return receiver.send(this.#retagger.untag(frame), this.#retagger.move(offload, -vlanTag.bytes));
+    if (wantsTag) return receiver.send(this.#outgoing.tag(frame, vlan), this.#outgoing.move(offload, vlanTag.bytes));
+    return receiver.send(this.#outgoing.untag(frame), this.#outgoing.move(offload, -vlanTag.bytes));
   }
 }
 
 /** The VLAN that a frame belongs to where it comes in, or -1 where it must not. */
 function incomingVlan(mode: PortMode, tagged: number): number {
   const own = mode.kind === 'access' ? mode.vlan : nativeVlan;
-  if (tagged <= vlanTag.priorityOnly) return own;
+  if (tagged < 0) return own;
   if (mode.kind === 'access' || tagged > vlanTag.last) return -1;
   return tagged;
 }
