@@ -168,6 +168,7 @@ test('frames that no bridge forwards', () => {
   assert.deepEqual(counts(stations), [0, 0, 0]);
   a.port.send(frame('0180c2000010', station(1)));
   a.port.send(bytesOf(`${broadcast}${station(1)}8100`));
+  a.port.send(bytesOf(`${broadcast}${station(1)}${'81000000'.repeat(16_000)}`));
   assert.deepEqual(counts(stations), [0, 2, 2], 'a tag that is cut short is no tag');
 });
 

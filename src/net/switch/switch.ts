@@ -74,7 +74,9 @@ export class Switch {
     const tagged = taggedVlan(frame);
     // A tag without a VLAN carries a priority alone, which this switch does not know.
     if (tagged === vlanTag.priorityOnly) {
-      return this.forward(from, this.#incoming.untag(frame), this.#incoming.move(offload, -vlanTag.bytes));
+      const untagged = this.#incoming.untag(frame);
+      if (taggedVlan(untagged) === vlanTag.priorityOnly) return true;
+      return this.forward(from, untagged, this.#incoming.move(offload, -vlanTag.bytes));
     }
     const vlan = incomingVlan(from.mode, tagged);
     if (vlan < 0 || ((frame[ethernet.source] as number) & groupBit) !== 0 || isReserved(frame)) return true;
