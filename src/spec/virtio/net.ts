@@ -1,26 +1,28 @@
-/** The network device. Source: virtio 1.2 5.1. */
-export const virtioNetDeviceId = 1;
+/** The network device. Source: VIRTIO 1.2 5.1. */
 
 /** Feature bits. Section 5.1.3. */
-export const virtioNetFeature = {
-  checksum: 0,
-  guestChecksum: 1,
-  mtu: 3,
-  mac: 5,
-  guestTso4: 7,
-  guestTso6: 8,
-  guestEcn: 9,
-  hostTso4: 11,
-  hostTso6: 12,
-  hostEcn: 13,
-  mergeReceiveBuffers: 15,
-  status: 16,
-  controlQueue: 17,
-  controlReceive: 18,
-  controlVlan: 19,
-  controlReceiveExtra: 20,
-  controlMacAddress: 23,
+export const netFeature = {
+  checksum: 1n << 0n,
+  guestChecksum: 1n << 1n,
+  mtu: 1n << 3n,
+  mac: 1n << 5n,
+  guestTso4: 1n << 7n,
+  guestTso6: 1n << 8n,
+  guestEcn: 1n << 9n,
+  hostTso4: 1n << 11n,
+  hostTso6: 1n << 12n,
+  hostEcn: 1n << 13n,
+  mergeReceiveBuffers: 1n << 15n,
+  status: 1n << 16n,
+  controlQueue: 1n << 17n,
+  controlReceive: 1n << 18n,
+  controlVlan: 1n << 19n,
+  controlReceiveExtra: 1n << 20n,
+  controlMacAddress: 1n << 23n,
 } as const;
+
+/** Queue numbers, with one pair. Section 5.1.2. */
+export const netQueue = { receive: 0, transmit: 1, control: 2 } as const;
 
 /** Offsets in the configuration space. Section 5.1.4. */
 export const virtioNetConfig = { mac: 0, status: 6, maxQueuePairs: 8, mtu: 10, bytes: 12 } as const;
