@@ -39,6 +39,32 @@ type Values = ReadonlyMap<string, readonly string[]>;
 
 const usage = (message: string): { ok: false; error: Failure } => fail('usage', `--net: ${message}`);
 
+const maxCards = 8;
+
+/** All values that were given, in their order. @returns undefined when none was */
+export function parseNets(texts: readonly string[] | undefined): Result<NetworkOptions[] | undefined> {
+  if (texts === undefined) return ok(undefined);
+  if (texts.length > maxCards) return fail('usage', `--net may be given ${maxCards} times at most.`);
+  const networks: NetworkOptions[] = [];
+  for (const text of texts) {
+    const network = parseNet(text);
+    if (!network.ok) return network;
+    if (network.value !== undefined) networks.push(network.value);
+  }
+  return ok(networks);
+}
+
+/** The network of a guest that was given none: behind the NAT, with nothing forwarded. */
+export const defaultNetwork: NetworkOptions = {
+  backend: {
+    kind: 'user',
+    user: { forwards: [], allowLoopback: false, allowLinkLocal: false, restricted: false, hostName: undefined },
+  },
+  mac: undefined,
+  rate: { toPort: undefined, fromPort: undefined },
+  mtuBytes: ethernet.mtuBytes,
+};
+
 /** @returns undefined for `none` */
 export function parseNet(text: string): Result<NetworkOptions | undefined> {
   const words = text.split(',');

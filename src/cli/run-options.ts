@@ -1,8 +1,10 @@
 import type { DiskSpec } from '../host/node/disks.ts';
+import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
+import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 
 export interface RunOptions {
@@ -14,6 +16,9 @@ export interface RunOptions {
   readonly modules: readonly string[];
   readonly memoryBytes: number;
   readonly disks: readonly DiskSpec[];
+  /** Undefined: nothing was said of networks. */
+  readonly networks: readonly NetworkOptions[] | undefined;
+  readonly capturePath: string | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -45,6 +50,12 @@ const rows: readonly OptionRow[] = [
     value: 'FILE[,readonly]',
     help: 'a disk whose content is FILE (/dev/vda in Linux); may\nbe given several times',
   },
+  {
+    name: 'net',
+    value: 'NETWORK',
+    help: 'what a network card is plugged into (see below; the\nlinux guest has user, other guests none)',
+  },
+  { name: 'pcap', value: 'FILE', help: 'record what passes the network cards, for tcpdump' },
   {
     name: 'accel',
     value: 'NAME',
@@ -89,6 +100,8 @@ powers off.
 
 ${describeOptions(rows)}
 
+${netHelp}
+
 Exit status:
   0    the guest powered off, or the user left with Ctrl-]
   64   the command line is wrong
@@ -130,6 +143,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!timeoutMs.ok) return timeoutMs;
   const disks = parseDisks(values.get('disk') ?? []);
   if (!disks.ok) return disks;
+  const networks = parseNets(values.get('net'));
+  if (!networks.ok) return networks;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -150,6 +165,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
     disks: disks.value,
+    networks: networks.value,
+    capturePath: last('pcap'),
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',

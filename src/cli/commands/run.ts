@@ -4,6 +4,7 @@ import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
+import { type NetworkOptions, openNetworks } from '../../host/node/net/network.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
@@ -11,6 +12,7 @@ import type { ProfileEntry } from '../../machine/profile.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
+import { defaultNetwork } from '../net-options.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -29,10 +31,20 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
 async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
   const disks = await openDisks(options.disks);
   if (!disks.ok) return refuse(disks.error);
-  const status = await runUntilItEnds(options, machineModule, { disks: disks.value });
-  const complaints = await closeDisks(disks.value);
+  const networks = await openNetworks(networksOf(options), options.capturePath, say);
+  if (!networks.ok) {
+    await closeDisks(disks.value);
+    return refuse(networks.error);
+  }
+  const status = await runUntilItEnds(options, machineModule, { disks: disks.value, networks: networks.value.all });
+  const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
   complaints.forEach(say);
   return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
+}
+
+/** The linux guest has a network unless it is told otherwise; what another guest would do with one, nobody knows. */
+function networksOf({ networks, linux }: RunOptions): readonly NetworkOptions[] {
+  return networks ?? (linux ? [defaultNetwork] : []);
 }
 
 async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: GuestDeviceOptions): Promise<number> {
@@ -118,7 +130,9 @@ function userlandParts(
   { kernel }: RunOptions,
   devices: GuestDeviceOptions,
 ): UserlandParts {
-  return kernel === undefined ? { busybox, modules: { archive: modules, load: guestModules(devices) } } : { busybox };
+  if (kernel !== undefined) return { busybox };
+  const cards = devices.networks.map(({ hasDhcp }) => ({ hasDhcp }));
+  return { busybox, modules: { archive: modules, load: guestModules(devices) }, cards };
 }
 
 /** `FILE ARGUMENTS`, or a name that contains spaces itself when there are no arguments. */

@@ -3,10 +3,12 @@ import { randomFillSync } from 'node:crypto';
 import type { DiskFailure } from '../../block/disk-failure.ts';
 import { VirtioBlock } from '../../devices/virtio/block.ts';
 import { VirtioEntropy } from '../../devices/virtio/entropy.ts';
+import { VirtioNet } from '../../devices/virtio/net.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import type { OpenDisk } from './disks.ts';
 import { modulesFor } from './guest/linux-modules.ts';
+import type { Network } from './net/network.ts';
 
 export interface GuestDevice {
   /** What messages call it. */
@@ -16,6 +18,7 @@ export interface GuestDevice {
 
 export interface GuestDeviceOptions {
   readonly disks: readonly OpenDisk[];
+  readonly networks: readonly Network[];
 }
 
 /** What devices ask of the run that they are part of. */
@@ -28,7 +31,7 @@ export interface DeviceHooks {
 const diskQueues = 4;
 
 /** The order is that of the PCI device numbers: what is always there first, so that the others find their place again. */
-export function createGuestDevices({ disks }: GuestDeviceOptions, hooks: DeviceHooks): GuestDevice[] {
+export function createGuestDevices({ disks, networks }: GuestDeviceOptions, hooks: DeviceHooks): GuestDevice[] {
   return [
     { name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) },
     ...disks.map(({ name, disk }, number) => ({
@@ -40,11 +43,15 @@ export function createGuestDevices({ disks }: GuestDeviceOptions, hooks: DeviceH
         noSpace: (failure) => hooks.noSpace(name, failure),
       }),
     })),
+    ...networks.map(({ port, mac, mtuBytes }, number) => ({
+      name: `network card ${number}`,
+      device: new VirtioNet({ port, mac, mtuBytes, later: (task) => void setImmediate(task) }),
+    })),
   ];
 }
 
 /** The kernel modules that the linux guest loads for such devices. */
-export function guestModules({ disks }: GuestDeviceOptions): string[] {
-  const { entropy, block } = virtioDeviceId;
-  return modulesFor([entropy, ...(disks.length > 0 ? [block] : [])]);
+export function guestModules({ disks, networks }: GuestDeviceOptions): string[] {
+  const { entropy, block, network } = virtioDeviceId;
+  return modulesFor([entropy, ...(disks.length > 0 ? [block] : []), ...(networks.length > 0 ? [network] : [])]);
 }

@@ -8,7 +8,7 @@ import type { NetPort } from '../../../net/port.ts';
 import { limitRate, type RateLimits } from '../../../net/rate-limit.ts';
 import type { Switch } from '../../../net/switch/switch.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
-import type { CaptureFile } from './capture-file.ts';
+import { CaptureFile } from './capture-file.ts';
 import { createHostNetwork } from './host-sockets.ts';
 import { nodeNetClock } from './net-clock.ts';
 import { Resolver } from './resolver.ts';
@@ -42,8 +42,10 @@ export interface NetworkOptions {
   readonly mtuBytes: number;
 }
 
-/** A network that is up. */
+/** A network that is up. It outlives the guest's reboots. */
 export interface Network {
+  /** Whether somebody on it gives addresses to guests. */
+  readonly hasDhcp: boolean;
   readonly mac: MacAddress;
   readonly mtuBytes: number;
   /** The end of the cable for the card. */
@@ -54,8 +56,8 @@ export interface Network {
 /** What messages of a network are about that is not an error. */
 export type NetworkNotice = (text: string) => void;
 
-/** @param index the card's number; @param recording records what passes */
-export async function openNetwork(
+/** @param recording records what passes */
+async function openNetwork(
   options: NetworkOptions,
   index: number,
   recording: CaptureFile | undefined,
@@ -72,7 +74,11 @@ export async function openNetwork(
     port.close();
     opened.value.close();
   };
-  return ok({ mac, mtuBytes, port, close });
+  return ok({ hasDhcp: hasNat(options.backend), mac, mtuBytes, port, close });
+}
+
+function hasNat(backend: NetBackend): boolean {
+  return backend.kind === 'user' || (backend.kind === 'switch' && backend.user !== undefined);
 }
 
 /**
@@ -171,4 +177,36 @@ function plugNat(middle: Switch, user: UserNetworkOptions, mtuBytes: number, not
     gone = true;
     nat?.close();
   };
+}
+
+export interface Networks {
+  /** In the order of the cards. */
+  readonly all: readonly Network[];
+  /** Pulls all cables. @returns what went wrong meanwhile, a sentence each */
+  close(): string[];
+}
+
+/** @param capturePath where everything that passes is recorded, if it is */
+export async function openNetworks(
+  options: readonly NetworkOptions[],
+  capturePath: string | undefined,
+  notice: NetworkNotice,
+): Promise<Result<Networks>> {
+  const recording = capturePath === undefined ? undefined : CaptureFile.open(capturePath);
+  if (recording?.ok === false) return recording;
+  const all: Network[] = [];
+  const close = (): string[] => {
+    for (const network of all) network.close();
+    const failure = recording?.value.close();
+    return failure === undefined ? [] : [`the capture file ${capturePath} is not complete (${failure}).`];
+  };
+  for (const [index, one] of options.entries()) {
+    const opened = await openNetwork(one, index, recording?.value, notice);
+    if (!opened.ok) {
+      close();
+      return opened;
+    }
+    all.push(opened.value);
+  }
+  return ok({ all, close });
 }
