@@ -4,8 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { linkSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, linkSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { type Failure, fail, ok, type Result } from '../../../support/result.ts';
 
 export type Meeting =
@@ -27,6 +28,10 @@ export async function meet(path: string, accept: (socket: Socket) => void): Prom
     const connected = await tryConnect(path);
     if (connected.ok) return ok({ role: 'later', socket: connected.value });
     if (connected.error.kind === 'ECONNREFUSED') {
+      // Any file refuses; only a socket may be taken away.
+      if (statSync(path, { throwIfNoEntry: false })?.isSocket() === false) {
+        return fail('unavailable', `${path} is no socket, so it cannot be a switch.`);
+      }
       await removeStale(path);
     } else if (connected.error.kind !== 'ENOENT') {
       return fail('unavailable', `the switch ${path} cannot be reached (${connected.error.kind}).`);
@@ -34,7 +39,8 @@ export async function meet(path: string, accept: (socket: Socket) => void): Prom
     const listening = await tryListen(path, accept);
     if (listening.ok) return listening;
     if (listening.error.kind !== 'EEXIST') {
-      return fail('unavailable', `the switch ${path} cannot be made (${listening.error.kind}).`);
+      const why = existsSync(dirname(path)) ? listening.error.kind : 'there is no such folder';
+      return fail('unavailable', `the switch ${path} cannot be made (${why}).`);
     }
   }
   return fail('unavailable', `the switch ${path} is neither there nor can it be made.`);

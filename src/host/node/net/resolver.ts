@@ -46,12 +46,14 @@ export function parseResolvConf(text: string): ResolverConfiguration {
 
 export class Resolver {
   readonly #file: string;
+  readonly #port: number;
   #servers: readonly string[] = [];
   #readMs = Number.NEGATIVE_INFINITY;
   #questions = 0;
 
-  constructor(file = configurationFile) {
+  constructor(file = configurationFile, port: number = dns.port) {
     this.#file = file;
+    this.#port = port;
   }
 
   /** The server for questions over TCP: the first one. */
@@ -86,7 +88,7 @@ export class Resolver {
   async #askServers(query: Uint8Array): Promise<Uint8Array> {
     for (let round = 0; round < rounds; round++) {
       for (const server of this.#servers) {
-        const answer = await askServer(server, query);
+        const answer = await askServer(server, this.#port, query);
         if (answer !== undefined) return answer;
       }
     }
@@ -95,7 +97,7 @@ export class Resolver {
 }
 
 /** Asks with a number and a port of our own, so that nobody who has not seen the question can answer it. */
-function askServer(server: string, query: Uint8Array): Promise<Uint8Array | undefined> {
+function askServer(server: string, port: number, query: Uint8Array): Promise<Uint8Array | undefined> {
   const question = query.slice();
   const id = randomInt(0x1_0000);
   write16(question, dns.id, id);
@@ -115,7 +117,7 @@ function askServer(server: string, query: Uint8Array): Promise<Uint8Array | unde
       answer.set(query.subarray(dns.id, dns.id + 2), dns.id);
       done(answer);
     });
-    socket.connect(dns.port, server, () => socket.send(question));
+    socket.connect(port, server, () => socket.send(question));
   });
 }
 

@@ -78,10 +78,10 @@ export interface TcpTimerHandlers {
 }
 
 /** Of each direction of a connection. */
-const ringLimits = { initialBytes: 1 << 17, maxBytes: 1 << 20 } as const;
+const ringLimits = { initialBytes: 1 << 17, maxBytes: 1 << 21 } as const;
 
-/** Windows of up to 2 MiB in units of 32 bytes. */
-export const ourWindowScale = 5;
+/** Windows of up to 4 MiB in units of 64 bytes. */
+export const ourWindowScale = 6;
 
 /** Segments of an old connection may be about for so long; on a virtual cable that is a formality. */
 const timeWaitMs = 5000;

@@ -125,7 +125,7 @@ test('the guest closes first: half-closed, then done after the host', async () =
   const connection = openConnection(bench);
   connection.send('FA', 0, 0);
   await bench.settle();
-  assert.deepEqual(connection.seen()[0], { text: 'A 0+0', acknowledged: 1, window: 4096 });
+  assert.deepEqual(connection.seen()[0], { text: 'A 0+0', acknowledged: 1, window: 2048 });
   assert.equal(connection.stream.ended, true);
   assert.equal(connection.stream.events.data(bytes(10)), true, 'the host may still send');
   connection.stream.events.ended();

@@ -80,7 +80,7 @@ test('a host socket that takes nothing closes the window, and opens it again', a
   const connection = openConnection(bench);
   connection.stream.slow = true;
   let sent = 0;
-  let window = 4096 << 5;
+  let window = 2048 << 6;
   while (window > 0) {
     assert.ok(sent < 2_000_000, 'the window closes');
     const count = Math.min(window, 20_000);
@@ -88,7 +88,7 @@ test('a host socket that takes nothing closes the window, and opens it again', a
     sent += count;
     await bench.settle();
     const last = connection.seen().at(-1);
-    if (last !== undefined) window = (last.window << 5) - (sent - last.acknowledged);
+    if (last !== undefined) window = (last.window << 6) - (sent - last.acknowledged);
     else window -= count;
   }
   assert.equal(sent, 1 << 17);
