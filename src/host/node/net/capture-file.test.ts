@@ -38,7 +38,7 @@ test('tcpdump reads it', { skip: tcpdump ? false : 'tcpdump is not installed' },
   const path = join(folder, 'one.pcap');
   const before = Date.now();
   assert.equal(record(path).close(), undefined);
-  const { stdout, stderr } = await run('tcpdump', ['-nnvr', path, '--time-stamp-precision=nano', '-tt']);
+  const { stdout, stderr } = await run('tcpdump', ['-nnSvr', path, '--time-stamp-precision=nano', '-tt']);
   assert.match(stderr, /link-type EN10MB/);
   const lines = stdout.split('\n');
   assert.match(stdout, /10\.0\.2\.15\.40000 > 198\.51\.100\.7\.80: UDP, length 3/);
