@@ -1,4 +1,5 @@
 import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
+import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { PortSpec } from '../host/node/port-socket.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import { parseVmName } from '../host/node/vms/vm-name.ts';
@@ -6,6 +7,7 @@ import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseCpus } from './cpu-options.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
+import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 
 export interface RunOptions {
@@ -19,6 +21,9 @@ export interface RunOptions {
   readonly disks: readonly DiskSpec[];
   /** How much of its memory the guest is to give back; undefined: it has no balloon. */
   readonly balloonBytes: number | undefined;
+  /** Undefined: nothing was said of networks. */
+  readonly networks: readonly NetworkOptions[] | undefined;
+  readonly capturePath: string | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -61,6 +66,12 @@ const rows: readonly OptionRow[] = [
     value: 'FILE[,…]',
     help: 'a disk whose content is the image FILE (/dev/vda in\nLinux), with format=NAME, readonly, snapshot (writes\nare thrown away), iops=N or bps=SIZE after it; may be\ngiven several times',
   },
+  {
+    name: 'net',
+    value: 'NETWORK',
+    help: 'what a network card is plugged into (see below; the\nlinux guest has user, other guests none)',
+  },
+  { name: 'pcap', value: 'FILE', help: 'record what passes the network cards, for tcpdump' },
   {
     name: 'accel',
     value: 'NAME',
@@ -129,6 +140,8 @@ powers off.
 
 ${describeOptions(rows)}
 
+${netHelp}
+
 Exit status:
   0    the guest powered off, or the user left with Ctrl-]
   64   the command line is wrong
@@ -182,6 +195,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!timeoutMs.ok) return timeoutMs;
   const disks = parseDisks(values.get('disk') ?? []);
   if (!disks.ok) return disks;
+  const networks = parseNets(values.get('net'));
+  if (!networks.ok) return networks;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -206,6 +221,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     memoryBytes: memory.value,
     disks: disks.value,
     balloonBytes: balloonBytes.value,
+    networks: networks.value,
+    capturePath: last('pcap'),
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',

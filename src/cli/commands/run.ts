@@ -4,15 +4,17 @@ import { buildUserland, type Session, type UserlandParts } from '../../host/node
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
+import { type NetworkOptions, openNetworks } from '../../host/node/net/network.ts';
 import { openPortSockets } from '../../host/node/port-socket.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig } from '../../machine/config.ts';
-import { ok, type Result } from '../../support/result.ts';
+import { type Failure, ok, type Result } from '../../support/result.ts';
 import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '../conclusion.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
 import { runDetached, runNamed } from '../named-run.ts';
+import { defaultNetwork } from '../net-options.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -45,19 +47,39 @@ export async function runDetachedCommand(args: readonly string[], machineModule:
 
 async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
   const disks = await openDisks(options.disks);
-  if (!disks.ok) return { status: refuse(disks.error), kind: 'refused', summary: disks.error.message };
+  if (!disks.ok) return refused(disks.error);
+  const networks = await openNetworks(networksOf(options), options.capturePath, say);
+  if (!networks.ok) {
+    await closeDisks(disks.value);
+    return refused(networks.error);
+  }
   const ports = await openPortSockets(options.ports);
   if (!ports.ok) {
+    networks.value.close();
     await closeDisks(disks.value);
-    return { status: refuse(ports.error), kind: 'refused', summary: ports.error.message };
+    return refused(ports.error);
   }
-  const console = options.virtioConsole !== undefined;
-  const devices = { disks: disks.value, ports: ports.value, console, balloonBytes: options.balloonBytes };
+  const devices = {
+    disks: disks.value,
+    networks: networks.value.all,
+    ports: ports.value,
+    console: options.virtioConsole !== undefined,
+    balloonBytes: options.balloonBytes,
+  };
   const end = await runUntilItEnds(options, machineModule, devices, attendant);
   for (const port of ports.value) port.close();
-  const complaints = await closeDisks(disks.value);
+  const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
   complaints.forEach(say);
   return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
+}
+
+/** The linux guest has a network unless it is told otherwise; what another guest would do with one, nobody knows. */
+function networksOf({ networks, linux }: RunOptions): readonly NetworkOptions[] {
+  return networks ?? (linux ? [defaultNetwork] : []);
+}
+
+function refused(failure: Failure): RunEnd {
+  return { status: refuse(failure), kind: 'refused', summary: failure.message };
 }
 
 async function runUntilItEnds(
@@ -71,7 +93,7 @@ async function runUntilItEnds(
   let deadline: number | undefined;
   for (;;) {
     const config = await prepare(options, session, devices);
-    if (!config.ok) return { status: refuse(config.error), kind: 'refused', summary: config.error.message };
+    if (!config.ok) return refused(config.error);
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
     if (session.kind === 'interactive' && !options.detach) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
@@ -153,7 +175,9 @@ function userlandParts(
   { kernel }: RunOptions,
   devices: GuestDeviceOptions,
 ): UserlandParts {
-  return kernel === undefined ? { busybox, modules: { archive: modules, load: guestModules(devices) } } : { busybox };
+  if (kernel !== undefined) return { busybox };
+  const cards = devices.networks.map(({ hasDhcp }) => ({ hasDhcp }));
+  return { busybox, modules: { archive: modules, load: guestModules(devices) }, cards };
 }
 
 /** `FILE ARGUMENTS`, or a name that contains spaces itself when there are no arguments. */

@@ -6,10 +6,12 @@ import { VirtioBlock } from '../../devices/virtio/block.ts';
 import { VirtioConsole } from '../../devices/virtio/console.ts';
 import type { PortOptions } from '../../devices/virtio/console-port.ts';
 import { VirtioEntropy } from '../../devices/virtio/entropy.ts';
+import { VirtioNet } from '../../devices/virtio/net.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import type { OpenDisk } from './disks.ts';
 import { modulesFor } from './guest/linux-modules.ts';
+import type { Network } from './net/network.ts';
 import type { PortSocket } from './port-socket.ts';
 
 export interface GuestDevice {
@@ -20,6 +22,7 @@ export interface GuestDevice {
 
 export interface GuestDeviceOptions {
   readonly disks: readonly OpenDisk[];
+  readonly networks: readonly Network[];
   /** Whether there is a virtio console (hvc0). */
   readonly console: boolean;
   readonly ports: readonly PortSocket[];
@@ -65,6 +68,10 @@ export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHoo
     const noSpace = (failure: DiskFailure): Promise<void> => hooks.noSpace(name, failure);
     all.push({ name: `disk ${name}`, device: new VirtioBlock({ disk, serial, queues: diskQueues, noSpace }) });
   });
+  options.networks.forEach(({ port, mac, mtuBytes }, number) => {
+    const device = new VirtioNet({ port, mac, mtuBytes, later: (task) => void setImmediate(task) });
+    all.push({ name: `network card ${number}`, device });
+  });
   return { all, sendToConsole: (bytes) => console?.send(0, bytes) ?? Promise.resolve(false), balloon };
 }
 
@@ -89,9 +96,10 @@ function createConsole({ console, ports }: GuestDeviceOptions, hooks: DeviceHook
 }
 
 /** The kernel modules that the linux guest loads for such devices. */
-export function guestModules({ disks, console, ports, balloonBytes }: GuestDeviceOptions): string[] {
+export function guestModules({ disks, networks, console, ports, balloonBytes }: GuestDeviceOptions): string[] {
   const ids: number[] = [virtioDeviceId.entropy];
   if (disks.length > 0) ids.push(virtioDeviceId.block);
+  if (networks.length > 0) ids.push(virtioDeviceId.network);
   if (console || ports.length > 0) ids.push(virtioDeviceId.console);
   if (balloonBytes !== undefined) ids.push(virtioDeviceId.balloon);
   return modulesFor(ids);

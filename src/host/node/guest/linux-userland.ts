@@ -2,9 +2,11 @@ import { type CpioEntry, writeCpio } from './cpio.ts';
 import {
   channelLibrary,
   commandScript,
+  dhcpScript,
   initScript,
   interactiveScript,
   linesScript,
+  networkScript,
   shutdownScript,
 } from './scripts.ts';
 
@@ -52,10 +54,17 @@ stty rows ${session.rows} cols ${session.columns}
   }
 }
 
+/** A network card, `eth` and its number. */
+export interface GuestCard {
+  /** Whether an address is certain to come: then the session starts with it. */
+  readonly hasDhcp: boolean;
+}
+
 export interface UserlandParts {
   readonly busybox: Uint8Array;
   /** An archive of kernel modules, and the names of those that are loaded, in order; absent: none. */
   readonly modules?: { readonly archive: Uint8Array; readonly load: readonly string[] } | undefined;
+  readonly cards?: readonly GuestCard[] | undefined;
 }
 
 /**
@@ -63,7 +72,7 @@ export interface UserlandParts {
  * guest would have to unpack it on an emulated processor.
  */
 export function buildUserland(parts: UserlandParts, session: Session): Uint8Array {
-  const { busybox, modules } = parts;
+  const { busybox, modules, cards = [] } = parts;
   const terminal = session.kind === 'interactive' ? session.device : 'ttyS0';
   const inittab = `${terminal}::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n`;
   const own = writeCpio([
@@ -77,6 +86,8 @@ export function buildUserland(parts: UserlandParts, session: Session): Uint8Arra
     text('etc/group', 'root::0:\n'),
     text('corbel/channel', channelLibrary),
     script('corbel/shutdown', shutdownScript),
+    script('corbel/dhcp', dhcpScript),
+    script('corbel/network', networkScript(cards)),
     text('corbel/modules', (modules?.load ?? []).map((name) => `${name}\n`).join('')),
     ...sessionEntries(session),
   ]);
