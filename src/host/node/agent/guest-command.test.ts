@@ -154,8 +154,8 @@ test('a terminal: size, its changes, keys, the end of input', { skip: missing },
   const streams = new Collected();
   const keys = new PassThrough();
   streams.readInput = async (maxBytes) => {
-    while (keys.readableLength === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    return keys.read(Math.min(maxBytes, keys.readableLength));
+    while (keys.readableLength === 0 && !keys.readableEnded) await new Promise((resolve) => setTimeout(resolve, 10));
+    return keys.readableEnded ? new Uint8Array(0) : keys.read(Math.min(maxBytes, keys.readableLength));
   };
   const argv = shell('stty size; tty; read line; echo "got $line"; read line; stty size; exec sleep 100');
   const request = execInGuest(
@@ -173,6 +173,7 @@ test('a terminal: size, its changes, keys, the end of input', { skip: missing },
   keys.write('\r');
   await shows(/44 55\r\n/);
   keys.write('\x03');
+  context.after(() => keys.resume().end());
   assert.deepEqual(await request.ended, { ok: true, value: { kind: 'signal', signal: 2 } });
 });
 
