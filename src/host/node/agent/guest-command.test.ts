@@ -1,45 +1,15 @@
 /** The agent that guests carry, run on this host with a socket in place of vsock. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Duplex, PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { AgentRequest, type RequestStreams } from './agent-request.ts';
 import { encodeFrame, encodeList } from './frames.ts';
 import { execInGuest, type GuestCommand } from './guest-command.ts';
+import { noAgent, startAgent } from './testing/agent-process.ts';
 
-const script = fileURLToPath(new URL('./guest/corbel-agent.pl', import.meta.url));
-const missing = spawnSync('perl', ['-v']).status === 0 ? false : 'there is no perl';
 const isRoot = process.getuid?.() === 0;
-
-interface Agent {
-  readonly child: ChildProcess;
-  readonly stream: Socket;
-}
-
-/** Starts the agent as systemd does for a connection: a socket is its standard input and output. */
-async function agent(context: TestContext): Promise<Agent> {
-  const folder = mkdtempSync(join(tmpdir(), 'corbel-agent-'));
-  const server = createServer({ pauseOnConnect: true });
-  await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const stream = connect(join(folder, 'socket'));
-  const socket = await accepted;
-  const child = spawn('perl', [script], { stdio: [socket, socket, 'inherit'] });
-  socket.destroy();
-  server.close();
-  context.after(() => {
-    child.kill('SIGKILL');
-    stream.destroy();
-    rmSync(folder, { recursive: true });
-  });
-  return { child, stream };
-}
 
 class Collected implements RequestStreams {
   readonly out: Uint8Array[] = [];
@@ -74,13 +44,13 @@ class Collected implements RequestStreams {
 }
 
 async function run(context: TestContext, command: Partial<GuestCommand>, streams = new Collected()) {
-  const request = execInGuest((await agent(context)).stream, { argv: [], environment: {}, ...command }, streams);
+  const request = execInGuest((await startAgent(context)).stream, { argv: [], environment: {}, ...command }, streams);
   return { end: await request.ended, streams };
 }
 
 const shell = (line: string): readonly string[] => ['sh', '-c', line];
 
-test('output, errors, input and status are the program’s', { skip: missing }, async (context) => {
+test('output, errors, input and status are the program’s', { skip: noAgent }, async (context) => {
   const argv = ['sh', '-c', 'cat; echo "$1|$2" >&2; exit 3', 'sh', 'with space', "quo'te\n"];
   const { end, streams } = await run(context, { argv }, new Collected('input\n'));
   assert.deepEqual(end, { ok: true, value: { kind: 'exit', status: 3 } });
@@ -88,7 +58,7 @@ test('output, errors, input and status are the program’s', { skip: missing }, 
   assert.equal(streams.errorText, "with space|quo'te\n\n");
 });
 
-test('environment and directory', { skip: missing }, async (context) => {
+test('environment and directory', { skip: noAgent }, async (context) => {
   const environment = { A: 'b=c\nd', PATH: '/bin:/usr/bin' };
   const { streams } = await run(context, { argv: shell('pwd; printf "%s" "$A"; env'), environment, directory: '/usr' });
   const lines = streams.text.split('\n');
@@ -97,7 +67,7 @@ test('environment and directory', { skip: missing }, async (context) => {
   assert.ok(!lines.some((line) => line.startsWith('npm_')), 'the agent’s own environment stays with it');
 });
 
-test('a megabyte each way, byte for byte', { skip: missing }, async (context) => {
+test('a megabyte each way, byte for byte', { skip: noAgent }, async (context) => {
   const input = randomBytes(1_000_000).toString('base64');
   const { end, streams } = await run(context, { argv: ['cat'] }, new Collected(input));
   assert.ok(end.ok);
@@ -105,7 +75,7 @@ test('a megabyte each way, byte for byte', { skip: missing }, async (context) =>
 });
 
 test('a reader that is slow holds the program up, one stream does not hold up the other', {
-  skip: missing,
+  skip: noAgent,
 }, async (context) => {
   const streams = new Collected();
   const gate = Promise.withResolvers<void>();
@@ -115,7 +85,7 @@ test('a reader that is slow holds the program up, one stream does not hold up th
     await gate.promise;
   };
   const argv = shell('head -c 2000000 /dev/zero >&2 & head -c 3000000 /dev/zero; wait; echo end');
-  const request = execInGuest((await agent(context)).stream, { argv, environment: {} }, streams);
+  const request = execInGuest((await startAgent(context)).stream, { argv, environment: {} }, streams);
   while (Buffer.concat(streams.out).length < 3_000_000) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.ok(taken <= 262_144, `${taken} bytes came though nobody took them`);
   gate.resolve();
@@ -124,21 +94,21 @@ test('a reader that is slow holds the program up, one stream does not hold up th
   assert.equal(Buffer.concat(streams.out).length, 3_000_004);
 });
 
-test('a program that does not read its input ends all the same', { skip: missing }, async (context) => {
+test('a program that does not read its input ends all the same', { skip: noAgent }, async (context) => {
   const { end } = await run(context, { argv: ['true'] }, new Collected('x'.repeat(3_000_000)));
   assert.deepEqual(end, { ok: true, value: { kind: 'exit', status: 0 } });
 });
 
-test('what a program leaves in the background is not waited for', { skip: missing }, async (context) => {
+test('what a program leaves in the background is not waited for', { skip: noAgent }, async (context) => {
   const { end, streams } = await run(context, { argv: shell('sleep 100 & echo $!') });
   assert.ok(end.ok);
   process.kill(Number(streams.text), 'SIGKILL');
 });
 
-test('signals reach it, and it can end by one', { skip: missing }, async (context) => {
+test('signals reach it, and it can end by one', { skip: noAgent }, async (context) => {
   const streams = new Collected();
   const argv = shell("trap 'echo trapped' USR1; echo ready; while :; do sleep 0.05; done");
-  const request = execInGuest((await agent(context)).stream, { argv, environment: {} }, streams);
+  const request = execInGuest((await startAgent(context)).stream, { argv, environment: {} }, streams);
   const shows = async (pattern: RegExp): Promise<void> => {
     while (!pattern.test(streams.text)) await new Promise((resolve) => setTimeout(resolve, 10));
   };
@@ -150,7 +120,7 @@ test('signals reach it, and it can end by one', { skip: missing }, async (contex
   assert.deepEqual(await request.ended, { ok: true, value: { kind: 'signal', signal: 15 } });
 });
 
-test('a terminal: size, its changes, keys, the end of input', { skip: missing }, async (context) => {
+test('a terminal: size, its changes, keys, the end of input', { skip: noAgent }, async (context) => {
   const streams = new Collected();
   const keys = new PassThrough();
   streams.readInput = async (maxBytes) => {
@@ -159,7 +129,7 @@ test('a terminal: size, its changes, keys, the end of input', { skip: missing },
   };
   const argv = shell('stty size; tty; read line; echo "got $line"; read line; stty size; exec sleep 100');
   const request = execInGuest(
-    (await agent(context)).stream,
+    (await startAgent(context)).stream,
     { argv, environment: { TERM: 'vt100' }, terminal: { rows: 33, columns: 111 } },
     streams,
   );
@@ -177,13 +147,13 @@ test('a terminal: size, its changes, keys, the end of input', { skip: missing },
   assert.deepEqual(await request.ended, { ok: true, value: { kind: 'signal', signal: 2 } });
 });
 
-test('without a program it is the login shell', { skip: missing }, async (context) => {
+test('without a program it is the login shell', { skip: noAgent }, async (context) => {
   const { end, streams } = await run(context, {}, new Collected('echo "$0"; exit 4\n'));
   assert.deepEqual(end, { ok: true, value: { kind: 'exit', status: 4 } });
   assert.match(streams.text, /^-[a-z]*sh\n$/);
 });
 
-test('what cannot be run says why', { skip: missing }, async (context) => {
+test('what cannot be run says why', { skip: noAgent }, async (context) => {
   const kinds: [Partial<GuestCommand>, string, RegExp][] = [
     [{ argv: ['/nonexistent/program'] }, 'not-found', /nonexistent/],
     [{ argv: ['no such program'] }, 'not-found', /no such program/],
@@ -200,15 +170,15 @@ test('what cannot be run says why', { skip: missing }, async (context) => {
   }
 });
 
-test('another user', { skip: missing || (isRoot ? false : 'only root can become somebody else') }, async (context) => {
+test('another user', { skip: noAgent || (isRoot ? false : 'only root can become somebody else') }, async (context) => {
   const { streams } = await run(context, { argv: shell('id -un; id -gn; echo $HOME'), user: 'daemon' });
   assert.equal(streams.text, 'daemon\ndaemon\n/usr/sbin\n');
   const numbered = await run(context, { argv: ['id', '-u'], user: '1' });
   assert.equal(numbered.streams.text, '1\n');
 });
 
-test('the guest hangs up on a program whose host went away', { skip: missing }, async (context) => {
-  const { stream, child } = await agent(context);
+test('the guest hangs up on a program whose host went away', { skip: noAgent }, async (context) => {
+  const { stream, child } = await startAgent(context);
   const streams = new Collected();
   const request = execInGuest(stream, { argv: shell('echo $$; exec sleep 100'), environment: {} }, streams);
   while (!streams.text.includes('\n')) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -260,7 +230,7 @@ test('what is not the agent, or breaks the protocol, is an error', async () => {
   assert.ok(!end.ok && end.error.kind === 'connection');
 });
 
-test('the agent refuses hosts that break the protocol', { skip: missing }, async (context) => {
+test('the agent refuses hosts that break the protocol', { skip: noAgent }, async (context) => {
   const cases: [string, RegExp][] = [
     ['GET / HTTP/1.0\r\n\r\n', /^CORBEL-AGENT 1\n$/],
     ['CORBEL-HOST 9\n', /^CORBEL-AGENT 1\n$/],
@@ -269,7 +239,7 @@ test('the agent refuses hosts that break the protocol', { skip: missing }, async
     ['CORBEL-HOST 1\nQ\0\0\0\0', /F.*protocol.*type Q/s],
   ];
   for (const [bytes, pattern] of cases) {
-    const { stream, child } = await agent(context);
+    const { stream, child } = await startAgent(context);
     const gone = new Promise((resolve) => child.once('exit', resolve));
     let received = '';
     stream.on('data', (data) => {
