@@ -1,3 +1,4 @@
+import type { DiskSpec } from '../host/node/disks.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
@@ -12,6 +13,7 @@ export interface RunOptions {
   readonly append: string;
   readonly modules: readonly string[];
   readonly memoryBytes: number;
+  readonly disks: readonly DiskSpec[];
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -38,6 +40,11 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
+  {
+    name: 'disk',
+    value: 'FILE[,readonly]',
+    help: 'a disk whose content is FILE (/dev/vda in Linux); may\nbe given several times',
+  },
   {
     name: 'accel',
     value: 'NAME',
@@ -121,6 +128,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!serial.ok) return serial;
   const timeoutMs = parseTimeout(last('timeout'));
   if (!timeoutMs.ok) return timeoutMs;
+  const disks = parseDisks(values.get('disk') ?? []);
+  if (!disks.ok) return disks;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -140,6 +149,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     append: (values.get('append') ?? []).join(' '),
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
+    disks: disks.value,
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
@@ -158,6 +168,26 @@ function parseSerial(text: string): Result<SerialTarget> {
   const path = /^file:(.+)$/s.exec(text)?.[1];
   if (path !== undefined) return ok({ kind: 'file', path });
   return fail('usage', `--serial takes stdio, none or file:PATH, not "${text}".`);
+}
+
+const maxDisks = 16;
+
+/** `FILE` or `FILE,readonly`; a comma in a name is written twice. */
+function parseDisks(texts: readonly string[]): Result<DiskSpec[]> {
+  if (texts.length > maxDisks) return fail('usage', `--disk may be given ${maxDisks} times at most.`);
+  const disks: DiskSpec[] = [];
+  for (const text of texts) {
+    const [path = '', ...flags] = text
+      .replaceAll(',,', '\0')
+      .split(',')
+      .map((part) => part.replaceAll('\0', ','));
+    if (path === '') return fail('usage', '--disk needs the name of a file.');
+    const wrong = flags.find((flag) => flag !== 'readonly');
+    if (wrong !== undefined)
+      return fail('usage', `--disk knows no "${wrong}", only readonly; a comma in a file's name is written twice.`);
+    disks.push({ path, readOnly: flags.length > 0 });
+  }
+  return ok(disks);
 }
 
 function parseCodeCache(text: string): Result<number> {

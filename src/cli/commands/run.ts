@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
-import { provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
-import { buildUserland, type Session } from '../../host/node/guest/linux-userland.ts';
+import { closeDisks, openDisks } from '../../host/node/disks.ts';
+import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
+import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
+import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
@@ -25,19 +27,28 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
 }
 
 async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+  const disks = await openDisks(options.disks);
+  if (!disks.ok) return refuse(disks.error);
+  const status = await runUntilItEnds(options, machineModule, { disks: disks.value });
+  const complaints = await closeDisks(disks.value);
+  complaints.forEach(say);
+  return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
+}
+
+async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: GuestDeviceOptions): Promise<number> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
   let deadline: number | undefined;
   for (;;) {
-    const config = await prepare(options, session);
+    const config = await prepare(options, session, devices);
     if (!config.ok) return refuse(config.error);
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
     if (session.kind === 'interactive') say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
-      devices: [],
-      report: (device, reason) => say(`the guest's driver of virtio device ${device} did wrong: ${reason}.`),
+      devices,
+      notice: say,
       session: session.kind,
       serial: options.serial,
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
@@ -59,7 +70,11 @@ function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   return { kind: 'interactive', terminal, rows, columns };
 }
 
-async function prepare(options: RunOptions, session: Session | { kind: 'none' }): Promise<Result<MachineConfig>> {
+async function prepare(
+  options: RunOptions,
+  session: Session | { kind: 'none' },
+  devices: GuestDeviceOptions,
+): Promise<Result<MachineConfig>> {
   const limit = options.memoryBytes;
   const modules: BootModule[] = [];
   for (const text of options.modules) {
@@ -83,7 +98,7 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
     const packages = await provideLinuxPackages(say);
     if (!packages.ok) return packages;
     kernel ??= packages.value.kernel;
-    if (session.kind !== 'none') initrd = buildUserland(packages.value.busybox, session);
+    if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
   }
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
   return ok({
@@ -95,6 +110,15 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
     cpuModel: options.cpuModel,
     debugExit: options.debugExit,
   });
+}
+
+/** The modules belong to the distribution's kernel; another one brings what it needs. */
+function userlandParts(
+  { busybox, modules }: LinuxPackages,
+  { kernel }: RunOptions,
+  devices: GuestDeviceOptions,
+): UserlandParts {
+  return kernel === undefined ? { busybox, modules: { archive: modules, load: guestModules(devices) } } : { busybox };
 }
 
 /** `FILE ARGUMENTS`, or a name that contains spaces itself when there are no arguments. */

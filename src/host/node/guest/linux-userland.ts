@@ -45,13 +45,20 @@ stty rows ${session.rows} cols ${session.columns}
   }
 }
 
+export interface UserlandParts {
+  readonly busybox: Uint8Array;
+  /** An archive of kernel modules, and the names of those that are loaded, in order; absent: none. */
+  readonly modules?: { readonly archive: Uint8Array; readonly load: readonly string[] } | undefined;
+}
+
 /**
  * The initramfs of the linux guest: busybox, the scripts, and what this session is for. Not compressed, because the
  * guest would have to unpack it on an emulated processor.
  */
-export function buildUserland(busybox: Uint8Array, session: Session): Uint8Array {
+export function buildUserland(parts: UserlandParts, session: Session): Uint8Array {
+  const { busybox, modules } = parts;
   const inittab = 'ttyS0::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n';
-  return writeCpio([
+  const own = writeCpio([
     ...['bin', 'dev', 'etc', 'root', 'corbel'].map(directory),
     { kind: 'character', path: 'dev/console', mode: 0o600, device: [5, 1] },
     { kind: 'file', path: 'bin/busybox', mode: 0o755, data: busybox },
@@ -62,6 +69,9 @@ export function buildUserland(busybox: Uint8Array, session: Session): Uint8Array
     text('etc/group', 'root::0:\n'),
     text('corbel/channel', channelLibrary),
     script('corbel/shutdown', shutdownScript),
+    text('corbel/modules', (modules?.load ?? []).map((name) => `${name}\n`).join('')),
     ...sessionEntries(session),
   ]);
+  // Archives one behind the other are as good as one.
+  return modules === undefined ? own : Buffer.concat([own, modules.archive]);
 }

@@ -16,6 +16,8 @@ export const initScript = `#!/bin/busybox sh
 /bin/busybox mount -t devpts devpts /dev/pts
 /bin/busybox mount -t tmpfs tmpfs /dev/shm
 /bin/busybox --install -s /bin
+# A kernel may have a module built in, or have another version than the modules.
+while read -r module; do insmod /lib/corbel/$module.ko 2>/dev/null; done </corbel/modules
 hostname corbel
 ip link set lo up 2>/dev/null
 exec /bin/linuxrc
