@@ -1,9 +1,12 @@
 import type { DiskSpec } from '../host/node/disks.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
+import type { ShareSpec } from '../host/node/shared-folder/shares.ts';
+import type { VsockSpec } from '../host/node/vsock/vsock-sockets.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
+import { parseShares, parseVsock } from './share-options.ts';
 
 export interface RunOptions {
   /** Whether the linux guest's parts stand in for a kernel and a userland that were not given. */
@@ -14,6 +17,8 @@ export interface RunOptions {
   readonly modules: readonly string[];
   readonly memoryBytes: number;
   readonly disks: readonly DiskSpec[];
+  readonly shares: readonly ShareSpec[];
+  readonly vsock: VsockSpec | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -44,6 +49,22 @@ const rows: readonly OptionRow[] = [
     name: 'disk',
     value: 'FILE[,readonly]',
     help: 'a disk whose content is FILE (/dev/vda in Linux); may\nbe given several times',
+  },
+  {
+    name: 'share',
+    value: 'FOLDER:TAG[,ro]',
+    help:
+      'a folder of this host that the guest can mount by TAG;\n' +
+      'ro: it cannot change it; ,owner=root: all in it seems\n' +
+      'to be owned by root; may be given several times',
+  },
+  {
+    name: 'vsock',
+    value: 'PATH[,cid=N]',
+    help:
+      'sockets between guest and host: the socket PATH leads\n' +
+      'to the port of the guest in the line "CONNECT PORT",\n' +
+      'and PATH_PORT is reached from the guest (host CID 2)',
   },
   {
     name: 'accel',
@@ -102,6 +123,8 @@ Examples:
   corbel run
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
+  corbel run --share .:here   (in it: mount -t 9p -o
+      trans=virtio,version=9p2000.L,msize=512000 here /mnt)
   corbel run --kernel bzImage --initrd initrd.img --append console=ttyS0
 `;
 
@@ -130,6 +153,10 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!timeoutMs.ok) return timeoutMs;
   const disks = parseDisks(values.get('disk') ?? []);
   if (!disks.ok) return disks;
+  const shares = parseShares(values.get('share') ?? []);
+  if (!shares.ok) return shares;
+  const vsock = parseVsock(last('vsock'));
+  if (!vsock.ok) return vsock;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -150,6 +177,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
     disks: disks.value,
+    shares: shares.value,
+    vsock: vsock.value,
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',

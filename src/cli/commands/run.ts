@@ -5,7 +5,9 @@ import { buildUserland, type Session, type UserlandParts } from '../../host/node
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
+import { openShares } from '../../host/node/shared-folder/shares.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
+import { VsockSockets } from '../../host/node/vsock/vsock-sockets.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
@@ -27,9 +29,17 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
 }
 
 async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+  const shares = await openShares(options.shares);
+  if (!shares.ok) return refuse(shares.error);
   const disks = await openDisks(options.disks);
   if (!disks.ok) return refuse(disks.error);
-  const status = await runUntilItEnds(options, machineModule, { disks: disks.value });
+  const vsock = options.vsock === undefined ? undefined : new VsockSockets(options.vsock);
+  const listening = await vsock?.listen();
+  const status =
+    listening?.ok === false
+      ? refuse(listening.error)
+      : await runUntilItEnds(options, machineModule, { disks: disks.value, shares: shares.value, vsock });
+  vsock?.close();
   const complaints = await closeDisks(disks.value);
   complaints.forEach(say);
   return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;

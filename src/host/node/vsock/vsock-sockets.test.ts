@@ -41,7 +41,7 @@ class EchoingGuest extends VirtioVsock {
 async function open(context: TestContext) {
   const folder = fs.mkdtempSync(join(tmpdir(), 'corbel-vsock-'));
   const path = join(folder, 'vsock.sock');
-  const sockets = new VsockSockets(path);
+  const sockets = new VsockSockets({ path: path, guestCid: 3 });
   const guest = new EchoingGuest(3, sockets);
   sockets.attach(guest);
   assert.ok((await sockets.listen()).ok);
@@ -140,18 +140,18 @@ test('a guest reaches a program that listens on PATH_port', async (context) => {
 
 test('a socket that nobody is behind is replaced, anything else is not', async (context) => {
   const { folder, path } = await open(context);
-  const second = await new VsockSockets(path).listen();
+  const second = await new VsockSockets({ path: path, guestCid: 3 }).listen();
   assert.ok(!second.ok && /EADDRINUSE/.test(second.error.message));
   fs.writeFileSync(join(folder, 'file'), 'precious');
-  assert.equal((await new VsockSockets(join(folder, 'file')).listen()).ok, false);
+  assert.equal((await new VsockSockets({ path: join(folder, 'file'), guestCid: 3 }).listen()).ok, false);
   assert.equal(fs.readFileSync(join(folder, 'file'), 'utf8'), 'precious');
   const stale = join(folder, 'stale');
   const { spawnSync } = await import('node:child_process');
   const script = `require('node:net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', script]);
   assert.ok(fs.existsSync(stale));
-  const third = new VsockSockets(stale);
+  const third = new VsockSockets({ path: stale, guestCid: 3 });
   assert.ok((await third.listen()).ok);
   third.close();
-  assert.equal((await new VsockSockets(join(folder, 'no/folder')).listen()).ok, false);
+  assert.equal((await new VsockSockets({ path: join(folder, 'no/folder'), guestCid: 3 }).listen()).ok, false);
 });

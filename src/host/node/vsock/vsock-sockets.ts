@@ -9,19 +9,26 @@ import type { VirtioVsock, VsockCall, VsockHost } from '../../../devices/virtio/
 import type { VsockPeer, VsockStream } from '../../../devices/virtio/vsock-connection.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 
+export interface VsockSpec {
+  readonly path: string;
+  readonly guestCid: number;
+}
+
 const longestRequestBytes = 32;
 /** For a client's first line, and for the guest's answer to it. */
 const patienceMs = 10_000;
 const mostClients = 256;
 
 export class VsockSockets implements VsockHost {
+  readonly guestCid: number;
   readonly #path: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** The device of the guest that runs now. */
   #device: VirtioVsock | undefined;
 
-  constructor(path: string) {
+  constructor({ path, guestCid }: VsockSpec) {
+    this.guestCid = guestCid;
     this.#path = path;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#request(socket));
     this.#server.maxConnections = mostClients;
