@@ -105,7 +105,7 @@ async function prepare(
     initrd = file.value;
   }
   if (kernel === undefined || session.kind !== 'none') {
-    const packages = await provideLinuxPackages(say);
+    const packages = await provideLinuxPackages(say, options.shares.length > 0 ? 'complete' : 'small');
     if (!packages.ok) return packages;
     kernel ??= packages.value.kernel;
     if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
