@@ -1,5 +1,7 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
+import { cpCommand } from './commands/cp.ts';
+import { execCommand } from './commands/exec.ts';
 import { hostCheckCommand } from './commands/host-check.ts';
 import { runCommand } from './commands/run.ts';
 import { exitStatus } from './exit-status.ts';
@@ -11,6 +13,8 @@ Corbel is a hypervisor: it runs x86 virtual machines.
 
 Commands:
   run          run a virtual machine on this terminal
+  exec         run a command in the guest of one that runs
+  cp           copy files between this host and a guest
   host check   tell what this host can do for virtual machines
 
 Options:
@@ -27,6 +31,10 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
   switch (first) {
     case 'run':
       return runCommand(rest, machineModule);
+    case 'exec':
+      return execCommand(rest);
+    case 'cp':
+      return cpCommand(rest);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startLinux } from './linux-process.ts';
 
-const options = { timeout: 300_000 };
+const options = { timeout: 900_000 };
 const mount = 'mkdir -p /mnt && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000';
 
 /** A folder, next to it something that nobody shares. */
@@ -22,7 +22,14 @@ function sharedFolder(context: TestContext): string {
 
 /** Runs a script in the guest that has mounted `share`. @returns what it printed */
 async function inGuest(share: string, script: string): Promise<string> {
-  const ended = await startLinux(['--share', share, '--exec', `${mount} here /mnt && cd /mnt && { ${script}\n}`]).ended;
+  const ended = await startLinux([
+    '--timeout',
+    '800',
+    '--share',
+    share,
+    '--exec',
+    `${mount} here /mnt && cd /mnt && { ${script}\n}`,
+  ]).ended;
   assert.equal(ended.status, 0, ended.stderr);
   return ended.stdout.toString();
 }
@@ -31,7 +38,7 @@ const sum = (content: Uint8Array): string => createHash('md5').update(content).d
 
 test('files of a guest are files of the host, and the other way round', options, async (context) => {
   const folder = sharedFolder(context);
-  const large = randomBytes(20_000_000);
+  const large = randomBytes(6_000_000);
   fs.writeFileSync(join(folder, 'large'), large);
   const printed = await inGuest(
     `${folder}:here`,
@@ -112,7 +119,7 @@ test('two folders, one of them owned by root', options, async (context) => {
   const shares = ['--share', `${one}:one`, '--share', `${two}:two,owner=root`];
   const script = `${mount} one /mnt; stat -c '%u %g' /mnt/file; umount /mnt; mount -t 9p -o trans=virtio two /mnt;
     stat -c '%u %g' /mnt/file; chown 7:7 /mnt/file; stat -c '%u %g' /mnt/file`;
-  const ended = await startLinux([...shares, '--exec', script]).ended;
+  const ended = await startLinux(['--timeout', '800', ...shares, '--exec', script]).ended;
   assert.deepEqual([ended.status, ended.stderr], [0, '']);
   assert.equal(ended.stdout.toString(), `${uid} ${gid}\n0 0\n0 0\n`);
 });

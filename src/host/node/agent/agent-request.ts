@@ -69,6 +69,7 @@ export class AgentRequest {
     stream.on('error', (error) => this.#fail('connection', `the connection to the guest broke (${error.message}).`));
     stream.on('close', () => this.#fail('connection', 'the guest closed the connection.'));
     stream.on('end', () => this.#fail('connection', 'the guest closed the connection.'));
+    stream.resume();
     this.#send(Buffer.from(`CORBEL-HOST ${agentVersion}\n`));
   }
 

@@ -18,7 +18,7 @@ export interface AgentProcess {
 }
 
 /** Starts it as systemd does for a connection: a socket is its standard input and output. */
-export async function startAgent(context: TestContext): Promise<AgentProcess> {
+export async function spawnAgent(): Promise<AgentProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'corbel-agent-'));
   const server = createServer({ pauseOnConnect: true });
   await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
@@ -28,10 +28,16 @@ export async function startAgent(context: TestContext): Promise<AgentProcess> {
   const child = spawn('perl', [script], { stdio: [socket, socket, 'inherit'] });
   socket.destroy();
   server.close();
-  context.after(() => {
-    child.kill('SIGKILL');
-    stream.destroy();
-    rmSync(folder, { recursive: true });
-  });
+  rmSync(folder, { recursive: true });
   return { child, stream };
+}
+
+/** One that is gone after the test. */
+export async function startAgent(context: TestContext): Promise<AgentProcess> {
+  const agent = await spawnAgent();
+  context.after(() => {
+    agent.child.kill('SIGKILL');
+    agent.stream.destroy();
+  });
+  return agent;
 }
