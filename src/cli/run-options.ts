@@ -52,19 +52,19 @@ const rows: readonly OptionRow[] = [
   },
   {
     name: 'share',
-    value: 'FOLDER:TAG[,ro]',
+    value: 'DIR:TAG[,ro]',
     help:
-      'a folder of this host that the guest can mount by TAG;\n' +
-      'ro: it cannot change it; ,owner=root: all in it seems\n' +
-      'to be owned by root; may be given several times',
+      'a folder of this host that the guest can mount by TAG\n' +
+      '(,ro: without changing it; ,owner=root: as if root\n' +
+      'owned all in it); may be given several times',
   },
   {
     name: 'vsock',
-    value: 'PATH[,cid=N]',
+    value: 'PATH',
     help:
-      'sockets between guest and host: the socket PATH leads\n' +
-      'to the port of the guest in the line "CONNECT PORT",\n' +
-      'and PATH_PORT is reached from the guest (host CID 2)',
+      'vsock: to reach a port of the guest, connect to the\n' +
+      'socket PATH and write "CONNECT PORT"; the guest reaches\n' +
+      'PATH_PORT as that port of CID 2 (,cid=N: its own CID)',
   },
   {
     name: 'accel',
