@@ -4,6 +4,7 @@ import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
+import { openPortSockets } from '../../host/node/port-socket.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { openShares } from '../../host/node/shared-folder/shares.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
@@ -33,13 +34,25 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
   if (!shares.ok) return refuse(shares.error);
   const disks = await openDisks(options.disks);
   if (!disks.ok) return refuse(disks.error);
+  const ports = await openPortSockets(options.ports);
+  if (!ports.ok) {
+    await closeDisks(disks.value);
+    return refuse(ports.error);
+  }
   const vsock = options.vsock === undefined ? undefined : new VsockSockets(options.vsock);
   const listening = await vsock?.listen();
+  const devices: GuestDeviceOptions = {
+    disks: disks.value,
+    shares: shares.value,
+    vsock,
+    ports: ports.value,
+    console: options.virtioConsole !== undefined,
+    balloonBytes: options.balloonBytes,
+  };
   const status =
-    listening?.ok === false
-      ? refuse(listening.error)
-      : await runUntilItEnds(options, machineModule, { disks: disks.value, shares: shares.value, vsock });
+    listening?.ok === false ? refuse(listening.error) : await runUntilItEnds(options, machineModule, devices);
   vsock?.close();
+  for (const port of ports.value) port.close();
   const complaints = await closeDisks(disks.value);
   complaints.forEach(say);
   return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
@@ -61,6 +74,7 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
       notice: say,
       session: session.kind,
       serial: options.serial,
+      virtioConsole: options.virtioConsole ?? { kind: 'none' },
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
       input,
     });
@@ -74,10 +88,11 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
 function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   if (options.command !== undefined) return { kind: 'command', command: options.command };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
-  if (!process.stdin.isTTY || options.serial.kind !== 'stdio') return { kind: 'lines' };
+  const onHvc = options.virtioConsole?.kind === 'stdio';
+  if (!process.stdin.isTTY || (!onHvc && options.serial.kind !== 'stdio')) return { kind: 'lines' };
   const { columns = 80, rows = 24 } = process.stdout;
   const terminal = /^[A-Za-z0-9._+-]{1,64}$/.test(process.env.TERM ?? '') ? (process.env.TERM as string) : 'vt100';
-  return { kind: 'interactive', terminal, rows, columns };
+  return { kind: 'interactive', device: onHvc ? 'hvc0' : 'ttyS0', terminal, rows, columns };
 }
 
 async function prepare(
