@@ -7,7 +7,7 @@ export const agentVersion = 1;
 export const agentPort = 1024;
 /** How many bytes of a stream may be under way that nobody has taken yet. */
 export const streamWindowBytes = 262_144;
-export const longestFrameBytes = 1_048_576;
+const longestFrameBytes = 1_048_576;
 /** Bytes of a stream in one frame. */
 export const pieceBytes = 65_536;
 

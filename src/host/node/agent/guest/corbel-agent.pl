@@ -36,6 +36,15 @@ my ($input_buffer, $output_buffer) = ('', '');
 sub pack_list   { return pack('(N/a*)*', @_) }
 sub unpack_list { return unpack('(N/a*)*', $_[0]) }
 
+# A guest's own programs can connect to its vsock ports too, and must not become root by it. The host's context ID is 2;
+# struct sockaddr_vm is family[2] reserved[2] port[4] cid[4]. A socket of another family is a test's.
+sub from_host {
+  my $peer = getpeername $from_host;
+  return 1 unless defined $peer && length $peer >= 12;
+  my ($family, undef, undef, $cid) = unpack 'S S L L', $peer;
+  return $family != 40 || $cid == 2;
+}
+
 sub set_nonblocking {
   my ($handle) = @_;
   fcntl($handle, F_SETFL, fcntl($handle, F_GETFL, 0) | O_NONBLOCK);
@@ -372,6 +381,7 @@ open my $nowhere, '+<', '/dev/null' or die;
 POSIX::dup2(fileno $nowhere, $_) for 0, 1;
 binmode $_ for $from_host, $to_host;
 $SIG{PIPE} = 'IGNORE';
+exit 1 unless from_host();
 set_nonblocking($_) for $from_host, $to_host;
 greet();
 serve(start(first_request()));
