@@ -14,6 +14,9 @@ export const exitStatus = {
   guestDied: 75,
   /** --timeout passed, as timeout(1) says it. */
   timedOut: 124,
+  /** A command in a guest cannot be run, or is not there, as shells say it. */
+  commandNotExecutable: 126,
+  commandNotFound: 127,
   /** Added to a signal's number, as shells do. */
   signalBase: 128,
 } as const;

@@ -1,6 +1,8 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
 import { consoleCommand } from './commands/console.ts';
+import { cpCommand } from './commands/cp.ts';
+import { execCommand } from './commands/exec.ts';
 import { hostCheckCommand } from './commands/host-check.ts';
 import { imageCommand } from './commands/image.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -21,6 +23,8 @@ Corbel is a hypervisor: it runs x86 virtual machines.
 Commands:
   run          run a virtual machine on this terminal, or without one
   ps           list the virtual machines that run
+  exec         run a command in the guest of one that runs
+  cp           copy files between this host and a guest
   console      attach to the console of one
   logs         print what the console of one has shown
   pause        let some stand still
@@ -62,6 +66,10 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
       return runDetachedCommand(rest, machineModule);
     case 'image':
       return imageCommand(rest);
+    case 'exec':
+      return execCommand(rest);
+    case 'cp':
+      return cpCommand(rest);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));

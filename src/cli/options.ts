@@ -16,17 +16,26 @@ export interface ParsedOptions {
   readonly operands: readonly string[];
 }
 
-/** Reads `args`. @param command how the user called it, for the messages */
+/**
+ * Reads `args`.
+ * @param command how the user called it, for the messages
+ * @param ownOperands after so many operands the rest is somebody else's command line: it is taken as it is
+ */
 export function parseOptions(
   rows: readonly OptionRow[],
   args: readonly string[],
   command: string,
+  ownOperands = Number.POSITIVE_INFINITY,
 ): Result<ParsedOptions> {
   const values = new Map<string, string[]>();
   const operands: string[] = [];
   const hint = `"${command} --help" lists the options`;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
+    if (arg !== '--' && operands.length >= ownOperands) {
+      operands.push(...args.slice(i));
+      break;
+    }
     if (arg === '--') {
       operands.push(...args.slice(i + 1));
       break;

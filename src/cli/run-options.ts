@@ -2,13 +2,16 @@ import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
 import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { PortSpec } from '../host/node/port-socket.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
+import type { ShareSpec } from '../host/node/shared-folder/shares.ts';
 import { parseVmName } from '../host/node/vms/vm-name.ts';
+import type { VsockSpec } from '../host/node/vsock/vsock-sockets.ts';
 import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseCpus } from './cpu-options.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
 import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
+import { parseShares, parseVsock } from './share-options.ts';
 
 export interface RunOptions {
   /** Whether the linux guest's parts stand in for a kernel and a userland that were not given. */
@@ -19,6 +22,8 @@ export interface RunOptions {
   readonly modules: readonly string[];
   readonly memoryBytes: number;
   readonly disks: readonly DiskSpec[];
+  readonly shares: readonly ShareSpec[];
+  readonly vsock: VsockSpec | undefined;
   /** How much of its memory the guest is to give back; undefined: it has no balloon. */
   readonly balloonBytes: number | undefined;
   /** Undefined: nothing was said of networks. */
@@ -72,6 +77,22 @@ const rows: readonly OptionRow[] = [
     help: 'what a network card is plugged into (see below; the\nlinux guest has user, other guests none)',
   },
   { name: 'pcap', value: 'FILE', help: 'record what passes the network cards, for tcpdump' },
+  {
+    name: 'share',
+    value: 'DIR:TAG[,ro]',
+    help:
+      'a folder of this host that the guest can mount by TAG\n' +
+      '(,ro: without changing it; ,owner=root: as if root\n' +
+      'owned all in it); may be given several times',
+  },
+  {
+    name: 'vsock',
+    value: 'PATH',
+    help:
+      'vsock: to reach a port of the guest, connect to the\n' +
+      'socket PATH and write "CONNECT PORT"; a guest reaches\n' +
+      'PATH_PORT as that port of CID 2 (,cid=N: its own CID)',
+  },
   {
     name: 'accel',
     value: 'NAME',
@@ -156,6 +177,8 @@ Examples:
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
   corbel run --detach --name web
+  corbel run --share .:here   (in it: mount -t 9p -o
+      trans=virtio,version=9p2000.L,msize=512000 here /mnt)
   corbel run --kernel bzImage --initrd initrd.img --append console=ttyS0
 `;
 
@@ -197,6 +220,10 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!disks.ok) return disks;
   const networks = parseNets(values.get('net'));
   if (!networks.ok) return networks;
+  const shares = parseShares(values.get('share') ?? []);
+  if (!shares.ok) return shares;
+  const vsock = parseVsock(last('vsock'));
+  if (!vsock.ok) return vsock;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -220,6 +247,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
     disks: disks.value,
+    shares: shares.value,
+    vsock: vsock.value,
     balloonBytes: balloonBytes.value,
     networks: networks.value,
     capturePath: last('pcap'),

@@ -1,11 +1,8 @@
-import { closeDisks, openDisks } from '../../host/node/disks.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
-import { type NetworkOptions, openNetworks } from '../../host/node/net/network.ts';
-import { openPortSockets } from '../../host/node/port-socket.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig } from '../../machine/config.ts';
@@ -14,7 +11,7 @@ import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '..
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
 import { runDetached, runNamed } from '../named-run.ts';
-import { defaultNetwork } from '../net-options.ts';
+import { openDevices } from '../run-devices.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -46,36 +43,12 @@ export async function runDetachedCommand(args: readonly string[], machineModule:
 }
 
 async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
-  const disks = await openDisks(options.disks);
-  if (!disks.ok) return refused(disks.error);
-  const networks = await openNetworks(networksOf(options), options.capturePath, say);
-  if (!networks.ok) {
-    await closeDisks(disks.value);
-    return refused(networks.error);
-  }
-  const ports = await openPortSockets(options.ports);
-  if (!ports.ok) {
-    networks.value.close();
-    await closeDisks(disks.value);
-    return refused(ports.error);
-  }
-  const devices = {
-    disks: disks.value,
-    networks: networks.value.all,
-    ports: ports.value,
-    console: options.virtioConsole !== undefined,
-    balloonBytes: options.balloonBytes,
-  };
-  const end = await runUntilItEnds(options, machineModule, devices, attendant);
-  for (const port of ports.value) port.close();
-  const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
+  const devices = await openDevices(options, say);
+  if (!devices.ok) return refused(devices.error);
+  const end = await runUntilItEnds(options, machineModule, devices.value.options, attendant);
+  const complaints = await devices.value.close();
   complaints.forEach(say);
   return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
-}
-
-/** The linux guest has a network unless it is told otherwise; what another guest would do with one, nobody knows. */
-function networksOf({ networks, linux }: RunOptions): readonly NetworkOptions[] {
-  return networks ?? (linux ? [defaultNetwork] : []);
 }
 
 function refused(failure: Failure): RunEnd {
@@ -151,7 +124,7 @@ async function prepare(
     initrd = file.value;
   }
   if (kernel === undefined || session.kind !== 'none') {
-    const packages = await provideLinuxPackages(say);
+    const packages = await provideLinuxPackages(say, options.shares.length > 0 ? 'complete' : 'small');
     if (!packages.ok) return packages;
     kernel ??= packages.value.kernel;
     if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);

@@ -7,12 +7,17 @@ import { VirtioConsole } from '../../devices/virtio/console.ts';
 import type { PortOptions } from '../../devices/virtio/console-port.ts';
 import { VirtioEntropy } from '../../devices/virtio/entropy.ts';
 import { VirtioNet } from '../../devices/virtio/net.ts';
+import { VirtioNinep } from '../../devices/virtio/ninep.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
+import { VirtioVsock } from '../../devices/virtio/vsock.ts';
+import { NinepSession } from '../../ninep/session.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import type { OpenDisk } from './disks.ts';
 import { modulesFor } from './guest/linux-modules.ts';
 import type { Network } from './net/network.ts';
 import type { PortSocket } from './port-socket.ts';
+import type { OpenShare } from './shared-folder/shares.ts';
+import type { VsockSockets } from './vsock/vsock-sockets.ts';
 
 export interface GuestDevice {
   /** What messages call it. */
@@ -23,6 +28,8 @@ export interface GuestDevice {
 export interface GuestDeviceOptions {
   readonly disks: readonly OpenDisk[];
   readonly networks: readonly Network[];
+  readonly shares: readonly OpenShare[];
+  readonly vsock: VsockSockets | undefined;
   /** Whether there is a virtio console (hvc0). */
   readonly console: boolean;
   readonly ports: readonly PortSocket[];
@@ -72,7 +79,18 @@ export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHoo
     const device = new VirtioNet({ port, mac, mtuBytes, later: (task) => void setImmediate(task) });
     all.push({ name: `network card ${number}`, device });
   });
+  for (const { spec, tree } of options.shares) {
+    const open = (): NinepSession => new NinepSession(tree, spec);
+    all.push({ name: `folder ${spec.tag}`, device: new VirtioNinep({ tag: spec.tag, open }) });
+  }
+  if (options.vsock !== undefined) all.push({ name: 'vsock', device: createVsock(options.vsock) });
   return { all, sendToConsole: (bytes) => console?.send(0, bytes) ?? Promise.resolve(false), balloon };
+}
+
+function createVsock(sockets: VsockSockets): VirtioVsock {
+  const device = new VirtioVsock(sockets.guestCid, sockets);
+  sockets.attach(device);
+  return device;
 }
 
 /** hvc0 is port 0 if it is there at all. */
@@ -96,10 +114,20 @@ function createConsole({ console, ports }: GuestDeviceOptions, hooks: DeviceHook
 }
 
 /** The kernel modules that the linux guest loads for such devices. */
-export function guestModules({ disks, networks, console, ports, balloonBytes }: GuestDeviceOptions): string[] {
+export function guestModules({
+  disks,
+  networks,
+  shares,
+  vsock,
+  console,
+  ports,
+  balloonBytes,
+}: GuestDeviceOptions): string[] {
   const ids: number[] = [virtioDeviceId.entropy];
   if (disks.length > 0) ids.push(virtioDeviceId.block);
   if (networks.length > 0) ids.push(virtioDeviceId.network);
+  if (shares.length > 0) ids.push(virtioDeviceId.fileSystem9p);
+  if (vsock !== undefined) ids.push(virtioDeviceId.socket);
   if (console || ports.length > 0) ids.push(virtioDeviceId.console);
   if (balloonBytes !== undefined) ids.push(virtioDeviceId.balloon);
   return modulesFor(ids);

@@ -13,27 +13,37 @@ export interface LinuxPackages {
   readonly modules: Uint8Array;
 }
 
-/** Debian's first; the others are what Ubuntu has in its place. All are made for virtual machines or any machine. */
-const kernelPackages = ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-amd64', 'linux-image-generic'];
+/** `small`: made for virtual machines, and up soon. `complete`: with 9P, which Debian leaves out of the small one. */
+export type KernelChoice = 'small' | 'complete';
+
+/** Debian's first; the others are what Ubuntu has in its place. */
+const kernelPackages: Readonly<Record<KernelChoice, readonly string[]>> = {
+  small: ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-amd64', 'linux-image-generic'],
+  complete: ['linux-image-amd64', 'linux-image-virtual', 'linux-image-generic'],
+};
+const cacheNames: Readonly<Record<KernelChoice, string>> = { small: 'linux', complete: 'linux-complete' };
 const busyboxPackage = 'busybox-static';
 const cachedNames = ['vmlinuz', 'busybox', 'modules.cpio'];
 const instead = 'give a kernel and a userland of your own with --kernel FILE and --initrd FILE';
 
 /** @param progress is told what takes long */
-export async function provideLinuxPackages(progress: (text: string) => void): Promise<Result<LinuxPackages>> {
+export async function provideLinuxPackages(
+  progress: (text: string) => void,
+  choice: KernelChoice = 'small',
+): Promise<Result<LinuxPackages>> {
   const folder = cacheFolder();
-  const cache = new FileCache(join(folder, 'linux'));
+  const cache = new FileCache(join(folder, cacheNames[choice]));
   const cached = await cache.load(cachedNames);
   if (cached !== undefined) return ok(asPackages(cached));
   if (!(await onPath('apt-get')) || !(await onPath('dpkg-deb'))) {
-    const packages = `${kernelPackages[0]} and ${busyboxPackage}`;
+    const packages = `${kernelPackages[choice][0]} and ${busyboxPackage}`;
     return fail('unavailable', `this host has no apt-get to fetch the linux guest (${packages}) with; ${instead}.`);
   }
   const workFolder = join(folder, `fetch-${process.pid}`);
   try {
     await removeAbandoned(folder);
     await mkdir(workFolder, { recursive: true });
-    const fetched = await fetchPackages(workFolder, progress);
+    const fetched = await fetchPackages(workFolder, choice, progress);
     if (!fetched.ok) return fail('unavailable', `${fetched.error.message}; ${instead}.`);
     const { kernel, busybox, modules } = fetched.value;
     await cache.store([
@@ -55,24 +65,28 @@ function asPackages(files: readonly Uint8Array[]): LinuxPackages {
   return { kernel, busybox, modules };
 }
 
-async function fetchPackages(folder: string, progress: (text: string) => void): Promise<Result<LinuxPackages>> {
+async function fetchPackages(
+  folder: string,
+  choice: KernelChoice,
+  progress: (text: string) => void,
+): Promise<Result<LinuxPackages>> {
   progress("fetching the linux guest's packages (once)");
   // The host's lists are of its own architecture, so another host goes straight to fresh ones.
   if (process.arch === 'x64') {
-    const found = await downloadFrom(PackageLists.ofHost(folder), folder);
+    const found = await downloadFrom(PackageLists.ofHost(folder), choice, folder);
     if (found.ok) return found;
   }
   progress('fetching current package lists');
   const fresh = await PackageLists.fetch(folder);
   if (!fresh.ok) return fail('unavailable', `the host's package lists could not be fetched (${fresh.error.message})`);
-  return downloadFrom(fresh.value, folder);
+  return downloadFrom(fresh.value, choice, folder);
 }
 
-async function downloadFrom(lists: PackageLists, folder: string): Promise<Result<LinuxPackages>> {
-  const kernel = await findKernel(lists);
+async function downloadFrom(lists: PackageLists, choice: KernelChoice, folder: string): Promise<Result<LinuxPackages>> {
+  const kernel = await findKernel(lists, choice);
   const busybox = await lists.find(busyboxPackage);
   if (kernel === undefined || busybox === undefined) {
-    const missing = kernel === undefined ? kernelPackages[0] : busyboxPackage;
+    const missing = kernel === undefined ? kernelPackages[choice][0] : busyboxPackage;
     return fail('unavailable', `the host's package sources have no ${missing}`);
   }
   const packageFiles: string[] = [];
@@ -98,8 +112,8 @@ async function modulePackages(lists: PackageLists, kernel: PackageRecord): Promi
 }
 
 /** The package with the kernel itself: the well-known names only depend on it. */
-async function findKernel(lists: PackageLists): Promise<PackageRecord | undefined> {
-  for (const name of kernelPackages) {
+async function findKernel(lists: PackageLists, choice: KernelChoice): Promise<PackageRecord | undefined> {
+  for (const name of kernelPackages[choice]) {
     const meta = await lists.find(name);
     const image = /\blinux-image-[0-9][^ ,|(:]*/.exec(meta?.depends ?? '');
     const record = image === null ? undefined : await lists.find(image[0]);
