@@ -82,7 +82,7 @@ test('exec: a signal goes to the command', { skip: noAgent }, async () => {
 test('exec: what cannot be done', { skip: noAgent }, async () => {
   const cases: [string[], number, RegExp][] = [
     [['exec'], 64, /needs the name/],
-    [['exec', '../alpha', 'true'], 64, /cannot be the name/],
+    [['exec', '../alpha', 'true'], 64, /cannot be a virtual machine's name/],
     [['exec', '--terminal', 'maybe', 'alpha'], 64, /auto, always or never/],
     [['exec', '--env', 'A', 'alpha'], 64, /NAME=VALUE/],
     [['exec', 'beta', 'true'], 65, /no virtual machine beta that runs with a vsock/],
