@@ -60,7 +60,8 @@ test('programs of host and guest reach each other', { skip, timeout: 900_000 }, 
     over = true;
   });
   while (!fs.existsSync(join(folder, 'ready')) && !over) await new Promise((resolve) => setTimeout(resolve, 100));
-  if (!over) {
+  try {
+    assert.ok(!over, 'the guest has ended');
     assert.ok((await exchange(path, 7, data)).equals(data));
     assert.equal((await exchange(path, 8, data)).toString(), `${sum(data)}  -\n`);
     const both = await Promise.all([exchange(path, 7, data), exchange(path, 7, data.subarray(1))]);
@@ -74,8 +75,9 @@ test('programs of host and guest reach each other', { skip, timeout: 900_000 }, 
     assert.ok(endless.value.readableLength < 1_000_000);
     endless.value.destroy();
     assert.equal((await exchange(path, 8, Buffer.from('after\n'))).toString(), `${sum(Buffer.from('after\n'))}  -\n`);
+  } finally {
+    fs.writeFileSync(join(folder, 'stop'), '');
   }
-  fs.writeFileSync(join(folder, 'stop'), '');
   const ended = await guest.ended;
   assert.equal(ended.stderr, '');
   assert.equal(ended.stdout.toString(), `${sum(data)}  -\nconnect: Connection reset by peer\n`);

@@ -84,7 +84,6 @@ export class VsockConnection implements VsockStream {
     this.#peer = peer;
     this.#state = peer === undefined ? 'asked-host' : 'asked-guest';
     this.#due.request = peer !== undefined;
-    if (this.#due.request) port.ready();
   }
 
   accept(peer: VsockPeer): void {

@@ -50,6 +50,8 @@ export class VirtioVsock implements VirtioDevice {
   readonly #refusals: OutgoingPacket[] = [];
   #lastHostPort = firstHostPort;
   #pumping = false;
+  /** Whether a pump is on its way. */
+  #due = false;
 
   /** @param guestCid what the guest is called: 3 to 2^32 - 2 */
   constructor(guestCid: number, host: VsockHost) {
@@ -106,10 +108,17 @@ export class VirtioVsock implements VirtioDevice {
     return connection;
   }
 
+  /** Soon, not now: a guest may answer at once, and who has just connected has to know the stream by then. */
   #becameReady(key: string): void {
     const connection = this.#connections.get(key);
-    if (connection !== undefined) this.#ready.add(connection);
-    this.#pump();
+    if (connection === undefined) return;
+    this.#ready.add(connection);
+    if (this.#due) return;
+    this.#due = true;
+    void Promise.resolve().then(() => {
+      this.#due = false;
+      this.#pump();
+    });
   }
 
   /** Takes what the guest sends and gives it what there is, until neither goes on. */
