@@ -51,13 +51,15 @@ export class GuestLink {
     this.#receiver = receiver;
   }
 
-  /** Notes that the station `mac` has `address`, and sends what waited for that. */
-  learn(address: number, mac: MacAddress): void {
+  /** Notes that the station `mac` has `address`, and sends what waited for that. @returns whether it is a new one */
+  learn(address: number, mac: MacAddress): boolean {
+    const isNew = this.#neighbours.find(address) === undefined;
     this.#neighbours.learn(address, mac);
-    for (const { frame, offload } of this.#neighbours.takeWaiting(address)) {
+    for (const { frame, offload } of this.#neighbours.takeWaiting(address, this.#nowMs())) {
       frame.set(mac, ethernet.destination);
       this.#receiver?.send(frame, offload);
     }
+    return isNew;
   }
 
   answerArp(mac: MacAddress, address: number, asked: number): void {

@@ -134,17 +134,21 @@ export class Nat implements NetPort {
     if (packet === undefined || ((packet.senderMac[0] as number) & groupBit) !== 0) return;
     const { subnet } = this.#config;
     const { senderAddress, senderMac, targetAddress } = packet;
-    if (isGuestAddress(subnet, senderAddress)) this.#link.learn(senderAddress, senderMac);
+    if (isGuestAddress(subnet, senderAddress)) this.#learn(senderAddress, senderMac);
     const ours = targetAddress === subnet.gateway || targetAddress === subnet.dns;
     if (packet.operation === arpOperation.request && ours)
       this.#link.answerArp(senderMac, senderAddress, targetAddress);
+  }
+
+  #learn(address: number, mac: Uint8Array): void {
+    if (this.#link.learn(address, mac)) this.#tcp.guestAppeared(address);
   }
 
   #receiveIpv4(frame: Frame, offload: Offload | undefined): void {
     const packet = this.#packet;
     if (!readIpv4Packet(frame, ethernet.headerBytes, packet)) return;
     if (isGuestAddress(this.#config.subnet, packet.source)) {
-      this.#link.learn(packet.source, frame.subarray(ethernet.source, ethernet.source + ethernet.addressBytes));
+      this.#learn(packet.source, frame.subarray(ethernet.source, ethernet.source + ethernet.addressBytes));
     } else if (packet.source !== 0) {
       return;
     }

@@ -53,10 +53,10 @@ export class Neighbours {
   }
 
   /** Takes out the frames that waited for `address`. */
-  takeWaiting(address: number): readonly WaitingFrame[] {
+  takeWaiting(address: number, nowMs: number): readonly WaitingFrame[] {
     if (this.#waiting.length === 0) return [];
     const found = this.#waiting.filter((waiting) => waiting.address === address);
     if (found.length > 0) this.#waiting = this.#waiting.filter((waiting) => waiting.address !== address);
-    return found;
+    return found.filter(({ untilMs }) => untilMs > nowMs);
   }
 }

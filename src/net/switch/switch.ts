@@ -12,7 +12,7 @@ import { Retagger, taggedVlan } from './vlan-frame.ts';
 export type PortMode = { readonly kind: 'access'; readonly vlan: number } | { readonly kind: 'trunk' };
 
 /** Where frames without a tag belong on a trunk. */
-export const nativeVlan = 1;
+const nativeVlan = 1;
 
 export const maxSwitchPorts = 256;
 

@@ -6,7 +6,7 @@ import { FakeHostNetwork } from './fake-host-network.ts';
 import { ManualNetClock } from './manual-net-clock.ts';
 import { ScriptedGuest } from './scripted-guest.ts';
 
-export const natConfig: NatConfig = {
+const natConfig: NatConfig = {
   subnet: defaultSubnet,
   hostName: undefined,
   searchDomains: [],

@@ -33,7 +33,5 @@ export const dnsStatus = {
 /** Source: RFC 1035 3.2.2, RFC 3596 2.1. */
 export const dnsType = { a: 1, ptr: 12, aaaa: 28 } as const;
 
-export const dnsClass = { internet: 1 } as const;
-
 /** A length byte of this form begins a pointer to another name in the message. RFC 1035 4.1.4. */
 export const dnsPointer = 0xc0;

@@ -28,6 +28,3 @@ export const bridgeReserved = { high: 0x0180, low: 0xc200_0000, lowMask: 0xffff_
 
 /** A frame with this bit in the first byte of its destination goes to several stations. */
 export const groupBit = 0x01;
-
-/** A station address with this bit was assigned locally. */
-export const localBit = 0x02;

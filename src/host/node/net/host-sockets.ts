@@ -27,12 +27,12 @@ const listenTcp: HostNetwork['listenTcp'] = (address, port, accept) => {
     const peer = { address: socket.remoteAddress?.replace(/^::ffff:/, ''), port: socket.remotePort ?? 0 };
     TcpStream.accept(socket, (stream) => accept(stream, peer));
   });
-  server.unref();
   return new Promise<Result<HostListener>>((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       resolve(fail('unavailable', `TCP port ${address}:${port} cannot be opened (${reason(error)}).`)),
     );
     server.listen(port, address, () => {
+      server.unref();
       server.removeAllListeners('error');
       // Later errors are those of single connections: too many files, say.
       server.on('error', () => {});

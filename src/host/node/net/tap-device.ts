@@ -27,6 +27,8 @@ export class TapDevice implements NetPort {
     this.#descriptor = descriptor;
     this.#worker = worker;
     this.#words = words;
+    // A network alone keeps no process alive.
+    worker.unref();
     worker.on('message', (report: TapReport) => {
       if (report.kind === 'frames') this.#receive(report.bytes);
       if (report.kind === 'ended') this.#ended();
@@ -43,10 +45,10 @@ export class TapDevice implements NetPort {
     }
     const words = new Int32Array(new SharedArrayBuffer(tapWord.count * 4));
     const workerData: TapWorkerData = { name, words };
+    // The descriptor is this thread's to close, so that nobody writes to a number that means something else by then.
     // Calling the system's own functions is experimental in Node, and says so; whoever starts a machine need not know.
     const execArgv = ['--disable-warning=ExperimentalWarning'];
-    const worker = new Worker(workerFile(), { workerData, execArgv });
-    worker.unref();
+    const worker = new Worker(workerFile(), { workerData, execArgv, trackUnmanagedFds: false });
     return new Promise((resolve) => {
       worker.once('error', (error) =>
         resolve(fail('unavailable', `the TAP device cannot be used (${String(error)}).`)),

@@ -32,7 +32,12 @@ export class UdpSocket implements HostUdp {
       socket.#socket.once('error', (error: NodeJS.ErrnoException) =>
         resolve(fail('unavailable', `UDP port ${address}:${port} cannot be opened (${error.code ?? error.message}).`)),
       );
-      socket.#socket.bind(port, address, () => resolve(ok(socket)));
+      // Nobody else may be keeping the process alive until it is known.
+      socket.#socket.ref();
+      socket.#socket.bind(port, address, () => {
+        socket.#socket.unref();
+        resolve(ok(socket));
+      });
     });
   }
 

@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { icmpType } from '../../../spec/net/icmp.ts';
 import { ipProtocol } from '../../../spec/net/ipv4.ts';
 import { ipv4Address } from '../../frame/address.ts';
+import { arpRequest } from '../../frame/arp-packet.ts';
 import { natBench } from '../../testing/nat-bench.ts';
 import { bytes, ends, guestSyn, openConnection, remote } from '../../testing/open-connection.ts';
-import { guestAddress } from '../../testing/scripted-guest.ts';
+import { guestAddress, guestMac } from '../../testing/scripted-guest.ts';
 
 const syn = { flags: 'S', sequence: guestSyn, mssBytes: 1460, windowScale: 7 } as const;
 const gateway = ipv4Address(10, 0, 2, 2);
@@ -266,6 +267,20 @@ test('a guest that refuses a forwarded connection, or is not there', async () =>
   const other = bench.host.knock('203.0.113.9', 1235);
   bench.clock.advance(300_000);
   assert.equal(other?.wasReset, true);
+});
+
+test('whoever waits for a guest that boots reaches it as soon as it is heard', async () => {
+  const bench = natBench();
+  const forward = { hostAddress: '127.0.0.1', hostPort: 2222, guestAddress: undefined, guestPort: 22 } as const;
+  await bench.nat.forward({ protocol: 'tcp', ...forward });
+  bench.guest.answersArp = false;
+  bench.host.knock('127.0.0.1', 5555);
+  bench.clock.advance(20_000);
+  await bench.settle();
+  bench.guest.take();
+  bench.guest.send(arpRequest({ mac: guestMac, address: guestAddress }, gateway));
+  const [ask] = bench.guest.take();
+  assert.equal(ask?.[47], 2, 'a SYN');
 });
 
 test('connections have a limit, and those under way another', () => {

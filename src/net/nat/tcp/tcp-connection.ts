@@ -28,6 +28,15 @@ export class TcpConnection {
     sendSyn(this.#block);
   }
 
+  /** Asks the guest for the connection again, if it has not answered: it is there only now. */
+  hurry(): void {
+    const block = this.#block;
+    if (block.state !== 'syn-sent') return;
+    block.timeouts = 0;
+    block.timeout.progress();
+    sendSyn(block);
+  }
+
   /** Takes a segment of the guest; its payload lies in `frame`. */
   receive(segment: TcpSegment, frame: Uint8Array): void {
     receiveSegment(this.#block, segment, frame);

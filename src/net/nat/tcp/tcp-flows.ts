@@ -27,7 +27,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { acknowledgeNews, resume } from './tcp-sender.ts';
 import { type SpliceOwner, TcpSplice } from './tcp-splice.ts';
 
-export const maxTcpFlows = 1024;
+const maxTcpFlows = 1024;
 /** Connections that the host is asked for at once. */
 const maxConnecting = 256;
 /** Beyond what each connection has anyway. */
@@ -101,6 +101,11 @@ export class TcpFlows implements TcpNetwork, SpliceOwner {
     this.#table.add(splice);
     splice.connectGuest(stream);
     return splice;
+  }
+
+  /** A guest is heard for the first time: who has been waiting for it need wait no longer. */
+  guestAppeared(address: number): void {
+    for (const flow of this.#table.all()) if (flow.guestAddress === address) flow.hurry();
   }
 
   /** Frames go out again. */

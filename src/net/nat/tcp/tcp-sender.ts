@@ -177,7 +177,7 @@ function ensureTimer(c: ControlBlock): void {
 }
 
 /** The wire's number of an offset in the stream to the guest. */
-export function sequenceOf(c: ControlBlock, offset: number): number {
+function sequenceOf(c: ControlBlock, offset: number): number {
   return (c.initialSend + 1 + offset) >>> 0;
 }
 

@@ -76,6 +76,10 @@ export class TcpSplice implements FlowKey, TcpUser, StreamEvents {
     return this.#connection.heardMs;
   }
 
+  hurry(): void {
+    this.#connection.hurry();
+  }
+
   probe(): void {
     this.#connection.probe();
   }
