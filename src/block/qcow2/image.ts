@@ -89,6 +89,8 @@ export class Qcow2Image {
     const geometry = geometryOf(header.clusterBits, header.refcountOrder, false);
     const fileBytes = await file.size();
     if (!fileBytes.ok) return fileBytes;
+    const end = roundUp(fileBytes.value, geometry.clusterBytes);
+    if (header.l1TableOffset + header.l1Size * 8 > end) return corrupt(file.name, 'its L1 table lies outside the file');
     const l1 = await L1Table.load(file, header.l1TableOffset, header.l1Size);
     if (!l1.ok) return l1;
     const committer = new MetadataCommitter(file);
@@ -96,8 +98,10 @@ export class Qcow2Image {
     const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? l2CacheBytes });
     const mapParts = { name: file.name, version: header.version, geometry, cache, l1: l1.value };
     if (readOnly) {
-      const end = roundUp(fileBytes.value, geometry.clusterBytes);
       return ok(new Qcow2Image(options, geometry, new ClusterMap({ ...mapParts, endBytes: () => end }), undefined));
+    }
+    if (header.refcountTableOffset + header.refcountTableClusters * geometry.clusterBytes > end) {
+      return corrupt(file.name, 'its refcount table lies outside the file');
     }
     if ((header.incompatible & qcow2Incompatible.corrupt) !== 0n) {
       return corrupt(file.name, 'it is marked so; it can be read, and "corbel image check --repair all" may mend it');
