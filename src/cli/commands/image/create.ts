@@ -57,7 +57,7 @@ async function create(call: ImageCall): Promise<Status> {
   if (closed.ok && !call.has('quiet')) {
     const { format, sizeBytes, backingFile } = request.value;
     const below = backingFile === undefined ? '' : `, over ${backingFile}`;
-    process.stdout.write(`${path}: ${format}, ${formatByteSize(sizeBytes)}${below}\n`);
+    call.print(`${path}: ${format}, ${formatByteSize(sizeBytes)}${below}\n`);
   }
   return closed;
 }

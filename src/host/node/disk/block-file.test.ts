@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BlockFile } from '../../../block/block-file.ts';
@@ -7,7 +7,7 @@ import { kindOf, messageOf, value } from '../../../support/testing/expect.ts';
 import { NodeBlockFiles } from './block-files.ts';
 import { loadLibc } from './libc.ts';
 import { testFolder } from './testing/folder.ts';
-import { qemuImg, qemuIo, qemuToolsSkip, run } from './testing/qemu-tools.ts';
+import { qemuImg, qemuIo, qemuToolsSkip, run, whileQemuHas } from './testing/qemu-tools.ts';
 
 const path = testFolder();
 const libc = loadLibc();
@@ -167,19 +167,11 @@ describe('locks', { skip: qemuToolsSkip() || (libc === undefined && 'needs node:
   test("QEMU's are honoured", async () => {
     const name = path('theirs');
     await qemuImg('create', '-q', '-f', 'qcow2', name, '1M');
-    const holds = async (args: string[], check: () => Promise<void>): Promise<void> => {
-      const child = spawn('qemu-io', ['-f', 'qcow2', ...args, name], { stdio: ['pipe', 'pipe', 'inherit'] });
-      const closed = new Promise((resolve) => child.once('close', resolve));
-      await new Promise((resolve) => child.stdout.once('data', resolve)); // Its prompt: it has the image.
-      await check();
-      child.stdin.end('quit\n');
-      await closed;
-    };
-    await holds([], async () => {
+    await whileQemuHas(name, [], async () => {
       assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
       assert.equal(kindOf(await files.open(name, 'read')), 'in-use');
     });
-    await holds(['-r'], async () => {
+    await whileQemuHas(name, ['-r'], async () => {
       assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
       value(await value(await files.open(name, 'read')).close());
     });
