@@ -18,7 +18,7 @@ export interface CreateRequest {
   readonly backingFormat?: string | undefined;
 }
 
-export const writtenFormats: readonly string[] = ['raw', 'qcow2'];
+const writtenFormats: readonly string[] = ['raw', 'qcow2'];
 
 /** Reads `name=value,name=value`; commas within values are doubled. */
 export function parseFormatOptions(text: string): Result<Map<string, string>> {

@@ -16,7 +16,7 @@ export interface Cluster {
 }
 
 export const hole: Cluster = { kind: 'hole', host: 0, hostBytes: 0, own: false };
-export const plainZero: Cluster = { kind: 'zero', host: 0, hostBytes: 0, own: false };
+const plainZero: Cluster = { kind: 'zero', host: 0, hostBytes: 0, own: false };
 
 /** @returns what contradicts the format, if the entry does */
 export function decodeEntry(high: number, low: number, version: number, clusterBits: number): Cluster | string {

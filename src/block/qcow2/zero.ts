@@ -58,7 +58,7 @@ async function writeZeroes(image: Qcow2Image, offset: number, end: number): Prom
 }
 
 /** One L2 table at a time, so that other requests get their turn. */
-export async function zeroClusters(
+async function zeroClusters(
   image: Qcow2Image,
   start: number,
   end: number,

@@ -40,6 +40,19 @@ for (const [way, opener] of ways) {
       assert.deepEqual([...readFileSync(name).subarray(998)], [0, 0, 1]);
     });
 
+    test('a guest that shares its memory with other threads can be read into and written from', async () => {
+      const file = value(await opener.create(path(`shared-${way}`)));
+      const shared = new Uint8Array(new SharedArrayBuffer(8192));
+      shared.fill(3, 100, 1000);
+      value(await file.write(7, shared.subarray(50, 1050)));
+      for (const length of [20, 4096]) {
+        shared.fill(0xee);
+        value(await file.read(7 + 40, shared.subarray(11, 11 + length)));
+        assert.deepEqual([...shared.subarray(9, 23)], [0xee, 0xee, ...new Array(10).fill(0), 3, 3]);
+      }
+      value(await file.close());
+    });
+
     test('many requests at once', async () => {
       const file = value(await opener.create(path(`many-${way}`)));
       const numbers = Array.from({ length: 200 }, (_, index) => index);
