@@ -22,8 +22,8 @@ import { encodeSnapshots, loadSnapshots, type Snapshot } from './snapshot/snapsh
 import { TableCache } from './table-cache.ts';
 
 /** L2 tables for 128 GiB in clusters of 64 KiB; what a disk does not use takes nothing. */
-const l2CacheBytes = 16 * 2 ** 20;
-const refcountCacheBytes = 4 * 2 ** 20;
+const defaultL2CacheBytes = 16 * 2 ** 20;
+const defaultRefcountCacheBytes = 4 * 2 ** 20;
 
 /** What only an image that is written has. */
 export interface WritableParts {
@@ -39,7 +39,9 @@ export interface ImageOptions {
   readonly codecs: Codecs;
   readonly header: Header;
   readonly readOnly: boolean;
+  /** What the tables in memory may take. */
   readonly l2CacheBytes?: number;
+  readonly refcountCacheBytes?: number;
 }
 
 /** Reads the header of the image in `file`. */
@@ -95,7 +97,7 @@ export class Qcow2Image {
     if (!l1.ok) return l1;
     const committer = new MetadataCommitter(file);
     const limits = { clusterBytes: geometry.clusterBytes, commit: () => committer.commit() };
-    const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? l2CacheBytes });
+    const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? defaultL2CacheBytes });
     const mapParts = { name: file.name, version: header.version, geometry, cache, l1: l1.value };
     if (readOnly) {
       return ok(new Qcow2Image(options, geometry, new ClusterMap({ ...mapParts, endBytes: () => end }), undefined));
@@ -114,7 +116,7 @@ export class Qcow2Image {
       file,
       geometry,
       table: refcountTable.value,
-      cache: new TableCache(file, { ...limits, limitBytes: refcountCacheBytes }),
+      cache: new TableCache(file, { ...limits, limitBytes: options.refcountCacheBytes ?? defaultRefcountCacheBytes }),
       regions,
       freed,
       fileBytes: fileBytes.value,
