@@ -34,6 +34,7 @@ const kinds: readonly Omit<Qcow2CreateOptions, 'sizeBytes'>[] = [
   { clusterBytes: 4096, refcountBits: 2 },
   { clusterBytes: 65_536, compression: 'zstd' },
   { clusterBytes: 1024, refcountBits: 64 },
+  { clusterBytes: 16_384, extendedL2: true },
 ];
 
 /** Data, zeroes, compressed clusters, two snapshots. */

@@ -88,6 +88,7 @@ describe('images that QEMU wrote', { skip: qemuToolsSkip() }, () => {
     'refcount_bits=1',
     'refcount_bits=64',
     'lazy_refcounts=on',
+    'extended_l2=on,cluster_size=16k',
     'preallocation=metadata',
     'compression_type=zstd',
   ];
@@ -118,6 +119,32 @@ describe('images that QEMU wrote', { skip: qemuToolsSkip() }, () => {
     const expected = readFileSync(path('two.raw'));
     assertSame(await readAll('two.qcow2'), expected);
     await changeAndJudge('two.qcow2', expected);
+  });
+
+  test('parts of clusters', async () => {
+    await qemuImg('create', '-q', '-f', 'raw', path('below.raw'), '2M');
+    await qemuIo('raw', path('below.raw'), 'write -P 1 0 2M');
+    const options = ['-o', 'extended_l2=on,cluster_size=64k', '-b', 'below.raw', '-F', 'raw'];
+    await qemuImg('create', '-q', '-f', 'qcow2', ...options, path('parts.qcow2'), '3M');
+    const commands = [
+      'write -P 2 1k 3k',
+      'write -P 3 100k 2k',
+      'write -z 300k 4k',
+      'write -z -u 400k 100k',
+      'discard 64k 64k',
+    ];
+    await qemuIo(
+      'qcow2',
+      path('parts.qcow2'),
+      ...commands,
+      'write -P 4 401k 1k',
+      'write -c -P 5 1M 64k',
+      'write -P 6 1030k 1k',
+    );
+    await qemuImg('convert', '-O', 'raw', path('parts.qcow2'), path('parts.raw'));
+    const expected = readFileSync(path('parts.raw'));
+    assertSame(await readAll('parts.qcow2'), expected);
+    await changeAndJudge('parts.qcow2', expected);
   });
 
   test('snapshots', async () => {

@@ -109,10 +109,11 @@ test('an unknown feature is called what the image calls it, unless that is no te
   await createQcow2(file, noCodecs, { sizeBytes: 0 });
   const bytes = file.bytes();
   const table = bytes.findIndex((_, at) => viewOf(bytes).getUint32(at) === qcow2Extension.featureNames) + 8;
-  viewOf(bytes).setBigUint64(qcow2Header.incompatibleFeatures, 0x10n);
+  viewOf(bytes).setBigUint64(qcow2Header.incompatibleFeatures, 0x20n);
+  bytes[table + 4 * 48 + 1] = 5;
   assert.match(messageOf(parseHeader('image', bytes)), /needs the feature "extended L2 entries", which/);
   bytes[table + 4 * 48 + 2] = 0x1b;
-  assert.match(messageOf(parseHeader('image', bytes)), /needs feature 4, which/);
+  assert.match(messageOf(parseHeader('image', bytes)), /needs feature 5, which/);
 });
 
 test('another backing file leaves the rest of the header alone', async () => {

@@ -88,7 +88,7 @@ export class Qcow2Image {
 
   static async open(options: ImageOptions): Promise<Result<Qcow2Image, DiskFailure>> {
     const { file, header, readOnly } = options;
-    const geometry = geometryOf(header.clusterBits, header.refcountOrder, false);
+    const geometry = geometryOf(header);
     const fileBytes = await file.size();
     if (!fileBytes.ok) return fileBytes;
     const end = roundUp(fileBytes.value, geometry.clusterBytes);
@@ -98,7 +98,7 @@ export class Qcow2Image {
     const committer = new MetadataCommitter(file);
     const limits = { clusterBytes: geometry.clusterBytes, commit: () => committer.commit() };
     const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? defaultL2CacheBytes });
-    const mapParts = { name: file.name, version: header.version, geometry, cache, l1: l1.value };
+    const mapParts = { name: file.name, geometry, cache, l1: l1.value };
     if (readOnly) {
       return ok(new Qcow2Image(options, geometry, new ClusterMap({ ...mapParts, endBytes: () => end }), undefined));
     }
