@@ -43,7 +43,8 @@ test('what cannot be is named', () => {
     ['qcow2', 'compat=0.10,lazy_refcounts=on', /need version 3/],
     ['qcow2', 'compression_type=lz4', /zlib or zstd/],
     ['qcow2', 'preallocation=full', /cannot have preallocation=full/],
-    ['qcow2', 'extended_l2=on', /cannot have extended_l2=on/],
+    ['qcow2', 'extended_l2=maybe', /extended_l2 is on or off/],
+    ['qcow2', 'extended_l2=on,cluster_size=4k', /16k at least/],
     ['raw', 'cluster_size=64k', /no option cluster_size/],
     ['vmdk', 'cluster_size=64k', /cannot be written, only raw and qcow2/],
   ];

@@ -18,7 +18,7 @@ export interface CreateRequest {
   readonly backingFormat?: string | undefined;
 }
 
-export const writtenFormats: readonly string[] = ['raw', 'qcow2'];
+const writtenFormats: readonly string[] = ['raw', 'qcow2'];
 
 /** Reads `name=value,name=value`; commas within values are doubled. */
 export function parseFormatOptions(text: string): Result<Map<string, string>> {
@@ -75,7 +75,7 @@ export async function createImage(
 
 /** What asks for nothing is granted by everybody. */
 function isOff(name: string, value: string): boolean {
-  return value === 'off' && ['preallocation', 'encryption', 'extended_l2', 'nocow', 'data_file_raw'].includes(name);
+  return value === 'off' && ['preallocation', 'encryption', 'nocow', 'data_file_raw'].includes(name);
 }
 
 function qcow2Options(request: CreateRequest): Result<Qcow2CreateOptions, DiskFailure> {
@@ -106,6 +106,8 @@ function qcow2Option(name: string, value: string): Partial<Qcow2CreateOptions> |
       return value === '1.1' || value === 'v3' ? { version: 3 } : 'compat is 0.10 (version 2) or 1.1 (version 3).';
     case 'lazy_refcounts':
       return value === 'on' || value === 'off' ? { lazyRefcounts: value === 'on' } : 'lazy_refcounts is on or off.';
+    case 'extended_l2':
+      return value === 'on' || value === 'off' ? { extendedL2: value === 'on' } : 'extended_l2 is on or off.';
     case 'compression_type':
       return value === 'zlib' || value === 'zstd' ? { compression: value } : 'compression_type is zlib or zstd.';
     default:

@@ -36,6 +36,13 @@ export const oracleCases: readonly OracleCase[] = [
   { name: 'refcounts of 32 bits', create: { refcountBits: 32, clusterBytes: 2048 }, ...small },
   { name: 'refcounts of 64 bits', create: { refcountBits: 64, clusterBytes: 512 }, ...small },
   { name: 'lazy refcounts', create: { lazyRefcounts: true }, ...large },
+  { name: 'extended L2 entries', create: { extendedL2: true, clusterBytes: 16_384 }, ...large },
+  {
+    name: 'extended L2 entries over a backing file',
+    create: { extendedL2: true, clusterBytes: 131_072 },
+    ...large,
+    backing: { format: 'qcow2', sizeBytes: 11 * mebibyte },
+  },
   {
     name: 'a raw backing file that is shorter',
     create: {},

@@ -3,11 +3,17 @@ import { qcow2EntryHigh } from '../../spec/qcow2.ts';
 import { ok, type Result } from '../../support/result.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import type { DirtySource, PendingWrite } from './commit.ts';
-import { type Cluster, decodeEntry, hole } from './entry.ts';
+import { type Bitmaps, type Cluster, decodeEntry, decodePart, hole, noBitmaps } from './entry.ts';
 import { corrupt, hex } from './failures.ts';
 import type { Geometry } from './geometry.ts';
 import type { L1Table } from './l1-table.ts';
 import type { Slice, TableCache } from './table-cache.ts';
+
+/** An L2 entry; without bitmaps, those of an extended one are cleared. */
+export interface L2Entry extends Partial<Bitmaps> {
+  readonly high: number;
+  readonly low: number;
+}
 
 /** Bytes in a row that are found in the same way. */
 export interface Run extends Cluster {
@@ -17,7 +23,6 @@ export interface Run extends Cluster {
 
 export interface MapParts {
   readonly name: string;
-  readonly version: number;
   readonly geometry: Geometry;
   readonly cache: TableCache;
   readonly l1: L1Table;
@@ -100,52 +105,92 @@ export class ClusterMap implements DirtySource {
   async setEntries(
     offset: number,
     count: number,
-    entry: (index: number) => { readonly high: number; readonly low: number },
+    entry: (index: number) => L2Entry,
   ): Promise<Result<void, DiskFailure>> {
     const { geometry, cache } = this.#parts;
     for (let index = 0; index < count; index++) {
       const guest = offset + index * geometry.clusterBytes;
-      const table = this.tableAt(guest);
-      if (!table.ok) return table;
-      const at = table.value + this.#entryIndex(guest) * geometry.l2EntryBytes;
-      const slice = cache.get(at);
-      const loaded = slice === undefined ? await cache.load(at) : ok(slice);
-      if (!loaded.ok) return loaded;
-      const { high, low } = entry(index);
-      loaded.value.view.setUint32(at - loaded.value.offset, high);
-      loaded.value.view.setUint32(at - loaded.value.offset + 4, low);
-      cache.markDirty(loaded.value);
+      const found = await this.#entryAt(guest);
+      if (!found.ok) return found;
+      const { slice, at } = found.value;
+      const { high, low, allocated = 0, zeroed = 0 } = entry(index);
+      slice.view.setUint32(at, high);
+      slice.view.setUint32(at + 4, low);
+      if (geometry.unitsPerCluster > 1) {
+        slice.view.setUint32(at + 8, zeroed);
+        slice.view.setUint32(at + 12, allocated);
+      }
+      cache.markDirty(slice);
     }
     return ok(undefined);
   }
 
-  #runIn(slice: Slice, entryAt: number, offset: number, end: number): Result<Run, DiskFailure> {
-    const { clusterBytes, l2EntryBytes } = this.#parts.geometry;
-    const first = this.#decode(slice, entryAt, offset);
-    if (!first.ok) return first;
-    const inCluster = offset % clusterBytes;
-    let length = Math.min(clusterBytes - inCluster, end - offset);
-    for (let at = entryAt + l2EntryBytes; at < slice.bytes.length && offset + length < end; at += l2EntryBytes) {
-      const next = this.#decode(slice, at, offset + length);
-      // A contradiction behind the run is found when somebody asks for it.
-      if (!next.ok || !follows(first.value, inCluster + length, next.value)) break;
-      length = Math.min(length + clusterBytes, end - offset);
-    }
-    const { kind, host } = first.value;
-    return ok({ ...first.value, host: host === 0 || kind === 'compressed' ? host : host + inCluster, length });
+  /** The entry of the cluster at an offset whose L2 table is there, as a whole and by its parts. */
+  async cluster(offset: number): Promise<Result<{ cluster: Cluster; bitmaps: Bitmaps }, DiskFailure>> {
+    const found = await this.#entryAt(offset);
+    if (!found.ok) return found;
+    const { slice, at } = found.value;
+    const cluster = this.#decodeWhole(slice, at, offset);
+    return cluster.ok ? ok({ cluster: cluster.value, bitmaps: this.#bitmaps(slice, at) }) : cluster;
   }
 
-  #decode(slice: Slice, at: number, offset: number): Result<Cluster, DiskFailure> {
-    const { name, version, geometry } = this.#parts;
-    const cluster = decodeEntry(slice.view.getUint32(at), slice.view.getUint32(at + 4), version, geometry.clusterBits);
+  /** The slice with the entry, and where it is in that. */
+  async #entryAt(offset: number): Promise<Result<{ slice: Slice; at: number }, DiskFailure>> {
+    const table = this.tableAt(offset);
+    if (!table.ok) return table;
+    const at = table.value + this.#entryIndex(offset) * this.#parts.geometry.l2EntryBytes;
+    const there = this.#parts.cache.get(at);
+    const slice = there === undefined ? await this.#parts.cache.load(at) : ok(there);
+    return slice.ok ? ok({ slice: slice.value, at: at - slice.value.offset }) : slice;
+  }
+
+  #runIn(slice: Slice, entryAt: number, offset: number, end: number): Result<Run, DiskFailure> {
+    const { clusterBytes, unitBytes, unitsPerCluster, l2EntryBytes } = this.#parts.geometry;
+    const inUnit = offset % unitBytes;
+    let unit = Math.floor((offset % clusterBytes) / unitBytes);
+    const first = this.#decode(slice, entryAt, unit, offset);
+    if (!first.ok) return first;
+    const { kind, host } = first.value;
+    if (kind === 'compressed') {
+      return ok({ ...first.value, length: Math.min(clusterBytes - (offset % clusterBytes), end - offset) });
+    }
+    let length = Math.min(unitBytes - inUnit, end - offset);
+    for (let at = entryAt; offset + length < end; ) {
+      if (++unit === unitsPerCluster) {
+        unit = 0;
+        at += l2EntryBytes;
+        if (at >= slice.bytes.length) break;
+      }
+      const next = this.#decode(slice, at, unit, offset + length);
+      // A contradiction behind the run is found when somebody asks for it.
+      if (!next.ok || !follows(first.value, inUnit + length, next.value)) break;
+      length = Math.min(length + unitBytes, end - offset);
+    }
+    return ok({ ...first.value, host: host === 0 ? 0 : host + inUnit, length });
+  }
+
+  #decode(slice: Slice, at: number, unit: number, offset: number): Result<Cluster, DiskFailure> {
+    const { name, geometry } = this.#parts;
+    const cluster = this.#decodeWhole(slice, at, offset);
+    if (!cluster.ok || geometry.unitsPerCluster === 1 || cluster.value.kind === 'compressed') return cluster;
+    const part = decodePart(cluster.value, this.#bitmaps(slice, at), unit, geometry.unitBytes);
+    return typeof part === 'string' ? corrupt(name, `at offset ${hex(offset)} of the disk it has ${part}`) : ok(part);
+  }
+
+  #decodeWhole(slice: Slice, at: number, offset: number): Result<Cluster, DiskFailure> {
+    const { name, geometry } = this.#parts;
+    const cluster = decodeEntry(slice.view.getUint32(at), slice.view.getUint32(at + 4), geometry);
     if (typeof cluster === 'string') return corrupt(name, `at offset ${hex(offset)} of the disk it has ${cluster}`);
     // Compressed data may end in a sector that the file has not to its end.
     const needed = cluster.kind === 'compressed' ? cluster.host + 1 : cluster.host + cluster.hostBytes;
     if (cluster.host === 0 || needed <= this.#parts.endBytes()) return ok(cluster);
-    return corrupt(
-      name,
-      `the data for offset ${hex(offset)} of the disk lies at ${hex(cluster.host)}, outside the file`,
-    );
+    const where = `lies at ${hex(cluster.host)}, outside the file`;
+    return corrupt(name, `the data for offset ${hex(offset)} of the disk ${where}`);
+  }
+
+  #bitmaps(slice: Slice, at: number): Bitmaps {
+    if (this.#parts.geometry.unitsPerCluster === 1) return noBitmaps;
+    return { zeroed: slice.view.getUint32(at + 8), allocated: slice.view.getUint32(at + 12) };
   }
 
   #entryIndex(offset: number): number {
@@ -166,6 +211,6 @@ function follows(first: Cluster, distance: number, next: Cluster): boolean {
 }
 
 /** The entry of a standard cluster that nobody else uses. */
-export function ownEntry(host: number): { high: number; low: number } {
+export function ownEntry(host: number): L2Entry {
   return { high: (Math.floor(host / 2 ** 32) | qcow2EntryHigh.copied) >>> 0, low: host % 2 ** 32 };
 }

@@ -25,6 +25,7 @@ export interface Qcow2CreateOptions {
   readonly clusterBytes?: number;
   readonly refcountBits?: number;
   readonly lazyRefcounts?: boolean;
+  readonly extendedL2?: boolean;
   readonly compression?: 'zlib' | 'zstd';
   readonly backingFile?: string;
   readonly backingFormat?: string;
@@ -60,11 +61,18 @@ export function checkCreateOptions(options: Qcow2CreateOptions): Result<Header, 
   if (!Number.isInteger(refcountOrder) || refcountOrder < 0 || refcountOrder > maxRefcountOrder) {
     return fail('unsupported', 'refcounts of qcow2 have 1, 2, 4, 8, 16, 32 or 64 bits.');
   }
-  const plain = refcountBits === 16 && compression === 'zlib' && options.lazyRefcounts !== true;
+  const plain = refcountBits === 16 && compression === 'zlib' && !options.lazyRefcounts && !options.extendedL2;
   if (version === 2 && !plain) {
-    return fail('unsupported', 'refcount_bits, lazy_refcounts and zstd need version 3 of qcow2 (compat=1.1).');
+    const what = 'refcount_bits, lazy_refcounts, extended_l2 and zstd';
+    return fail('unsupported', `${what} need version 3 of qcow2 (compat=1.1).`);
   }
-  const geometry = geometryOf(clusterBits, refcountOrder, false);
+  const extended = options.extendedL2 === true;
+  if (extended && clusterBits < qcow2Limit.extendedL2MinClusterBits) {
+    return fail('unsupported', 'extended_l2 needs clusters of 16k at least.');
+  }
+  const incompatible =
+    (compression === 'zstd' ? qcow2Incompatible.compressionType : 0n) | (extended ? qcow2Incompatible.extendedL2 : 0n);
+  const geometry = geometryOf({ version, clusterBits, refcountOrder, incompatible });
   if (options.sizeBytes > maxDiskBytes(geometry)) {
     return fail(
       'unsupported',
@@ -81,7 +89,7 @@ export function checkCreateOptions(options: Qcow2CreateOptions): Result<Header, 
     refcountTableClusters: 1,
     snapshotCount: 0,
     snapshotsOffset: 0,
-    incompatible: compression === 'zstd' ? qcow2Incompatible.compressionType : 0n,
+    incompatible,
     compatible: options.lazyRefcounts === true ? qcow2Compatible.lazyRefcounts : 0n,
     autoclear: 0n,
     refcountOrder,

@@ -7,6 +7,7 @@ export interface Qcow2Description {
   readonly 'compression-type': 'zlib' | 'zstd';
   readonly 'lazy-refcounts': boolean;
   readonly 'refcount-bits': number;
+  readonly 'extended-l2': boolean;
   readonly corrupt: boolean;
   readonly dirty: boolean;
 }
@@ -17,6 +18,7 @@ export function describeQcow2({ header, geometry }: Qcow2Image): Qcow2Descriptio
     'compression-type': header.compressionType === qcow2Compression.zstd ? 'zstd' : 'zlib',
     'lazy-refcounts': (header.compatible & qcow2Compatible.lazyRefcounts) !== 0n,
     'refcount-bits': geometry.refcountBits,
+    'extended-l2': (header.incompatible & qcow2Incompatible.extendedL2) !== 0n,
     corrupt: (header.incompatible & qcow2Incompatible.corrupt) !== 0n,
     dirty: (header.incompatible & qcow2Incompatible.dirty) !== 0n,
   };

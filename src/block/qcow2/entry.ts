@@ -1,13 +1,15 @@
 /** What an L2 entry says of a cluster. */
 import { qcow2EntryHigh, qcow2EntryLow } from '../../spec/qcow2.ts';
 import { sectorBytes } from '../disk.ts';
+import type { Geometry } from './geometry.ts';
 
 /** `hole`: nobody wrote it, the backing file may have. `zero`: reads as zeroes; it may have room reserved. */
 export type ClusterKind = 'hole' | 'zero' | 'data' | 'compressed';
 
+/** A cluster, or a part of one where parts are stored by themselves. */
 export interface Cluster {
   readonly kind: ClusterKind;
-  /** Where in the file; 0 if nowhere. Aligned to a cluster unless compressed. */
+  /** Where in the file, if only as room that is reserved; 0 if nowhere. */
   readonly host: number;
   /** Bytes of the file that it takes. */
   readonly hostBytes: number;
@@ -16,23 +18,42 @@ export interface Cluster {
 }
 
 export const hole: Cluster = { kind: 'hole', host: 0, hostBytes: 0, own: false };
-export const plainZero: Cluster = { kind: 'zero', host: 0, hostBytes: 0, own: false };
+const plainZero: Cluster = { kind: 'zero', host: 0, hostBytes: 0, own: false };
 
-/** @returns what contradicts the format, if the entry does */
-export function decodeEntry(high: number, low: number, version: number, clusterBits: number): Cluster | string {
+/** The first, or only, 64 bits of an L2 entry. @returns what contradicts the format, if the entry does */
+export function decodeEntry(high: number, low: number, geometry: Geometry): Cluster | string {
   if (high === 0 && low === 0) return hole;
-  if ((high & qcow2EntryHigh.compressed) !== 0) return decodeCompressed(high, low, clusterBits);
-  const hostBytes = 2 ** clusterBits;
+  if ((high & qcow2EntryHigh.compressed) !== 0) return decodeCompressed(high, low, geometry.clusterBits);
+  const hostBytes = geometry.clusterBytes;
   const host = entryOffset(high, low);
   const own = (high & qcow2EntryHigh.copied) !== 0;
   if (host % hostBytes !== 0) return 'an unaligned data cluster';
   if ((low & qcow2EntryLow.zero) !== 0) {
-    if (version < 3) return 'a zero cluster, which version 2 does not have';
+    if (!geometry.hasZeroFlag) return 'a zero cluster of a kind that it does not have';
     return host === 0 ? plainZero : { kind: 'zero', host, hostBytes, own };
   }
   if (host !== 0) return { kind: 'data', host, hostBytes, own };
   // The flag alone means nothing: it is for images with their data in another file.
   return hole;
+}
+
+/** The second 64 bits of an extended entry: what is stored, and what reads as zeroes; bit n is for part n. */
+export interface Bitmaps {
+  readonly allocated: number;
+  readonly zeroed: number;
+}
+
+export const noBitmaps: Bitmaps = { allocated: 0, zeroed: 0 };
+
+/** One part of a cluster, by the cluster's extended entry. */
+export function decodePart(cluster: Cluster, bitmaps: Bitmaps, part: number, partBytes: number): Cluster | string {
+  const bit = 1 << part;
+  const allocated = (bitmaps.allocated & bit) !== 0;
+  const zeroed = (bitmaps.zeroed & bit) !== 0;
+  if (allocated && zeroed) return 'a part of a cluster that is data and zeroes at once';
+  if (allocated && cluster.host === 0) return 'a part of a cluster that is nowhere';
+  const host = cluster.host === 0 ? 0 : cluster.host + part * partBytes;
+  return { kind: allocated ? 'data' : zeroed ? 'zero' : 'hole', host, hostBytes: partBytes, own: cluster.own };
 }
 
 /** Bits 9 to 55 of an L1 or L2 entry. It is exact although it may exceed 2^53: the lowest bits are zero. */

@@ -1,9 +1,15 @@
 /** What follows from a header's sizes. */
-import { qcow2Limit } from '../../spec/qcow2.ts';
+import { qcow2Incompatible, qcow2Limit, qcow2Subclusters } from '../../spec/qcow2.ts';
+import type { Header } from './header.ts';
 
 export interface Geometry {
   readonly clusterBits: number;
   readonly clusterBytes: number;
+  /** Parts of a cluster that are stored or not by themselves: one, or 32 with extended L2 entries. */
+  readonly unitsPerCluster: number;
+  readonly unitBytes: number;
+  /** Whether L2 entries have a flag for zeroes; version 2 has none, and extended entries have it for each part. */
+  readonly hasZeroFlag: boolean;
   readonly l2EntryBytes: number;
   /** Entries of an L2 table. */
   readonly l2Entries: number;
@@ -16,14 +22,21 @@ export interface Geometry {
   readonly maxRefcount: number;
 }
 
-export function geometryOf(clusterBits: number, refcountOrder: number, extendedL2: boolean): Geometry {
+type Sizes = Pick<Header, 'version' | 'clusterBits' | 'refcountOrder' | 'incompatible'>;
+
+export function geometryOf({ version, clusterBits, refcountOrder, incompatible }: Sizes): Geometry {
+  const extended = (incompatible & qcow2Incompatible.extendedL2) !== 0n;
   const clusterBytes = 2 ** clusterBits;
-  const l2EntryBytes = extendedL2 ? 16 : 8;
+  const unitsPerCluster = extended ? qcow2Subclusters : 1;
+  const l2EntryBytes = extended ? 16 : 8;
   const l2Entries = clusterBytes / l2EntryBytes;
   const refcountBits = 2 ** refcountOrder;
   return {
     clusterBits,
     clusterBytes,
+    unitsPerCluster,
+    unitBytes: clusterBytes / unitsPerCluster,
+    hasZeroFlag: version > 2 && !extended,
     l2EntryBytes,
     l2Entries,
     l2CoverageBytes: l2Entries * clusterBytes,

@@ -44,7 +44,8 @@ export interface Header {
   readonly backingFormat: string | undefined;
 }
 
-const supported = qcow2Incompatible.dirty | qcow2Incompatible.corrupt | qcow2Incompatible.compressionType;
+const { dirty, corrupt: damaged, compressionType: compression, extendedL2 } = qcow2Incompatible;
+const supported = dirty | damaged | compression | extendedL2;
 
 export function hasQcow2Magic(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && viewOf(bytes).getUint32(0) === qcow2Magic;
@@ -206,7 +207,10 @@ function checkSizes(name: string, header: Header): Result<Header, DiskFailure> {
     return unsupported(name, `its clusters have 2^${clusterBits} bytes; 2^9 to 2^21 are possible`);
   }
   if (refcountOrder > qcow2Limit.maxRefcountOrder) return corrupt(name, `its refcounts have 2^${refcountOrder} bits`);
-  const geometry = geometryOf(clusterBits, refcountOrder, false);
+  if ((header.incompatible & extendedL2) !== 0n && clusterBits < qcow2Limit.extendedL2MinClusterBits) {
+    return corrupt(name, 'its clusters are too small for extended L2 entries');
+  }
+  const geometry = geometryOf(header);
   const { clusterBytes } = geometry;
   const aligned = (offset: number): boolean => offset % clusterBytes === 0 && offset < 2 ** 52;
   if (header.sizeBytes > maxDiskBytes(geometry)) return unsupported(name, 'its disk is too large for its clusters');

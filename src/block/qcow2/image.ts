@@ -22,8 +22,8 @@ import { encodeSnapshots, loadSnapshots, type Snapshot } from './snapshot/snapsh
 import { TableCache } from './table-cache.ts';
 
 /** L2 tables for 128 GiB in clusters of 64 KiB; what a disk does not use takes nothing. */
-const l2CacheBytes = 16 * 2 ** 20;
-const refcountCacheBytes = 4 * 2 ** 20;
+const defaultL2CacheBytes = 16 * 2 ** 20;
+const defaultRefcountCacheBytes = 4 * 2 ** 20;
 
 /** What only an image that is written has. */
 export interface WritableParts {
@@ -39,7 +39,9 @@ export interface ImageOptions {
   readonly codecs: Codecs;
   readonly header: Header;
   readonly readOnly: boolean;
+  /** What the tables in memory may take. */
   readonly l2CacheBytes?: number;
+  readonly refcountCacheBytes?: number;
 }
 
 /** Reads the header of the image in `file`. */
@@ -86,18 +88,22 @@ export class Qcow2Image {
 
   static async open(options: ImageOptions): Promise<Result<Qcow2Image, DiskFailure>> {
     const { file, header, readOnly } = options;
-    const geometry = geometryOf(header.clusterBits, header.refcountOrder, false);
+    const geometry = geometryOf(header);
     const fileBytes = await file.size();
     if (!fileBytes.ok) return fileBytes;
+    const end = roundUp(fileBytes.value, geometry.clusterBytes);
+    if (header.l1TableOffset + header.l1Size * 8 > end) return corrupt(file.name, 'its L1 table lies outside the file');
     const l1 = await L1Table.load(file, header.l1TableOffset, header.l1Size);
     if (!l1.ok) return l1;
     const committer = new MetadataCommitter(file);
     const limits = { clusterBytes: geometry.clusterBytes, commit: () => committer.commit() };
-    const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? l2CacheBytes });
-    const mapParts = { name: file.name, version: header.version, geometry, cache, l1: l1.value };
+    const cache = new TableCache(file, { ...limits, limitBytes: options.l2CacheBytes ?? defaultL2CacheBytes });
+    const mapParts = { name: file.name, geometry, cache, l1: l1.value };
     if (readOnly) {
-      const end = roundUp(fileBytes.value, geometry.clusterBytes);
       return ok(new Qcow2Image(options, geometry, new ClusterMap({ ...mapParts, endBytes: () => end }), undefined));
+    }
+    if (header.refcountTableOffset + header.refcountTableClusters * geometry.clusterBytes > end) {
+      return corrupt(file.name, 'its refcount table lies outside the file');
     }
     if ((header.incompatible & qcow2Incompatible.corrupt) !== 0n) {
       return corrupt(file.name, 'it is marked so; it can be read, and "corbel image check --repair all" may mend it');
@@ -110,7 +116,7 @@ export class Qcow2Image {
       file,
       geometry,
       table: refcountTable.value,
-      cache: new TableCache(file, { ...limits, limitBytes: refcountCacheBytes }),
+      cache: new TableCache(file, { ...limits, limitBytes: options.refcountCacheBytes ?? defaultRefcountCacheBytes }),
       regions,
       freed,
       fileBytes: fileBytes.value,

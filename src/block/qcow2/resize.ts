@@ -43,10 +43,10 @@ async function grow(image: Qcow2Image, wanted: number): Promise<Result<void, Dis
   }
   const firstNew = roundUp(old, geometry.clusterBytes);
   if (firstNew > old) {
-    const run = await map.run(old, firstNew);
-    if (!run.ok) return run;
-    const zeroes = new Uint8Array(firstNew - old);
-    const cleared = readsAsZero(image, run.value, old) ? ok(undefined) : await writeAlone(image, old, zeroes);
+    const runs = await map.runs(old, firstNew);
+    if (!runs.ok) return runs;
+    const zero = runs.value.every((run) => readsAsZero(image, run, old));
+    const cleared = zero ? ok(undefined) : await writeAlone(image, old, new Uint8Array(firstNew - old));
     if (!cleared.ok) return cleared;
   }
   const cleared = await zeroHeld(image, firstNew, roundUp(wanted, geometry.clusterBytes), 'unmap');
@@ -71,11 +71,10 @@ async function shrink(image: Qcow2Image, wanted: number): Promise<Result<void, D
     const table = map.tableAt(start);
     if (!table.ok) return table;
     if (table.value === 0) continue;
-    for (let at = start; at < start + l2CoverageBytes; ) {
-      const run = await map.run(at, start + l2CoverageBytes);
-      if (!run.ok) return run;
-      dropOld(image, run.value, 0, run.value.length);
-      at += run.value.length;
+    for (let at = start; at < start + l2CoverageBytes; at += clusterBytes) {
+      const entry = await map.cluster(at);
+      if (!entry.ok) return entry;
+      dropOld(image, { ...entry.value.cluster, length: clusterBytes }, 0, clusterBytes);
     }
     map.l1.set(index, 0, false);
     map.cache.forget(table.value, table.value + clusterBytes);

@@ -1,12 +1,13 @@
 /** Writing: in place where the clusters are the image's own, else to new clusters that then replace the old. */
-import { type Err, ok, type Result } from '../../support/result.ts';
+import { ok, type Result } from '../../support/result.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { ownEntry, type Run } from './cluster-map.ts';
-import { corrupt, hex } from './failures.ts';
 import { roundDown, roundUp } from './geometry.ts';
 import type { Qcow2Image } from './image.ts';
+import { overlappedMetadata } from './overlap.ts';
 import { readGuest, readsAsZero } from './read.ts';
 import type { Allocation } from './refcounts.ts';
+import { writeParts } from './write-parts.ts';
 
 /** Up to here, data and what surrounds it in its clusters are joined for one write. */
 const joinedBytes = 256 * 1024;
@@ -63,15 +64,6 @@ async function writeInPlace(
   return (await Promise.all(writes)).find((result) => !result.ok) ?? ok(undefined);
 }
 
-/** The failure, if what is said to be a disk's data is one of the image's tables. */
-function overlappedMetadata(image: Qcow2Image, host: number, length: number): Err<DiskFailure> | undefined {
-  const { clusterBytes } = image.geometry;
-  const first = roundDown(host, clusterBytes);
-  const metadata = image.writable.regions.find(first, roundUp(host + length, clusterBytes) - first);
-  if (metadata === undefined) return undefined;
-  return corrupt(image.name, `data of the disk is said to lie at ${hex(host)}, in ${metadata}`);
-}
-
 /** The caller holds the clusters exclusively. */
 export async function writeAlone(
   image: Qcow2Image,
@@ -84,7 +76,9 @@ export async function writeAlone(
     const data = from.subarray(done, done + run.value.length);
     const written = isWritable(run.value)
       ? mapLength(await writeInPlace(image, [run.value], data), data.length)
-      : await writeToNew(image, run.value, offset + done, data);
+      : image.geometry.unitsPerCluster > 1
+        ? await writeParts(image, offset + done, from.subarray(done))
+        : await writeToNew(image, run.value, offset + done, data);
     if (!written.ok) return written;
     done += written.value;
   }

@@ -3,7 +3,8 @@ import { qcow2EntryLow } from '../../spec/qcow2.ts';
 import { ok, type Result } from '../../support/result.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { zeroPieces } from '../zeroes.ts';
-import { ownEntry, type Run } from './cluster-map.ts';
+import { type L2Entry, ownEntry, type Run } from './cluster-map.ts';
+import { type Bitmaps, type Cluster, hole, noBitmaps } from './entry.ts';
 import { roundDown, roundUp } from './geometry.ts';
 import type { Qcow2Image } from './image.ts';
 import { readsAsZero } from './read.ts';
@@ -15,7 +16,9 @@ import { dropOld, writeAlone, writeGuest } from './write.ts';
  */
 export type ZeroMode = 'discard' | 'unmap' | 'keep' | 'drop';
 
-const emptyEntry = { high: 0, low: 0 };
+const emptyEntry: L2Entry = { high: 0, low: 0 };
+/** Every part of a cluster. */
+const allParts = 0xffff_ffff;
 const zeroEntry = { high: 0, low: qcow2EntryLow.zero };
 
 /** See `Disk.discard` and `Disk.writeZeroes`. */
@@ -58,7 +61,7 @@ async function writeZeroes(image: Qcow2Image, offset: number, end: number): Prom
 }
 
 /** One L2 table at a time, so that other requests get their turn. */
-export async function zeroClusters(
+async function zeroClusters(
   image: Qcow2Image,
   start: number,
   end: number,
@@ -127,7 +130,8 @@ async function zeroInTable(
   end: number,
   mode: ZeroMode,
 ): Promise<Result<void, DiskFailure>> {
-  const { clusterBytes } = image.geometry;
+  const { clusterBytes, unitsPerCluster } = image.geometry;
+  if (unitsPerCluster > 1) return zeroByClusters(image, start, end, mode);
   for (let at = start; at < end; ) {
     const run = await image.map.run(at, end);
     if (!run.ok) return run;
@@ -145,7 +149,44 @@ async function zeroInTable(
   return ok(undefined);
 }
 
-type EntryAt = (distance: number) => { readonly high: number; readonly low: number };
+/** The same where the parts of a cluster may differ. */
+async function zeroByClusters(
+  image: Qcow2Image,
+  start: number,
+  end: number,
+  mode: ZeroMode,
+): Promise<Result<void, DiskFailure>> {
+  const { clusterBytes, l2CoverageBytes } = image.geometry;
+  for (let at = start; at < end; at += clusterBytes) {
+    const table = image.map.tableAt(at);
+    if (!table.ok) return table;
+    const entry = table.value === 0 ? ok({ cluster: hole, bitmaps: noBitmaps }) : await image.map.cluster(at);
+    if (!entry.ok) return entry;
+    const { cluster, bitmaps } = entry.value;
+    const after = newClusterEntry(image, cluster, bitmaps, mode);
+    if (after === undefined) {
+      // Without a table all the others are like this one.
+      if (table.value === 0) at = roundDown(at, l2CoverageBytes) + l2CoverageBytes - clusterBytes;
+      continue;
+    }
+    const owned = await image.ownTables.ensure(at);
+    const linked = owned.ok ? await image.map.setEntries(at, 1, () => after) : owned;
+    if (!linked.ok) return linked;
+    if (after.high === 0) dropOld(image, { ...cluster, length: clusterBytes }, 0, clusterBytes);
+  }
+  return ok(undefined);
+}
+
+function newClusterEntry(image: Qcow2Image, cluster: Cluster, bitmaps: Bitmaps, mode: ZeroMode): L2Entry | undefined {
+  const stored = cluster.host !== 0;
+  if (!stored && mode === 'discard') return undefined;
+  if (mode === 'keep' && stored && cluster.own) return { ...ownEntry(cluster.host), allocated: 0, zeroed: allParts };
+  const zeroed = mode === 'drop' || image.backing === undefined ? 0 : allParts;
+  const same = !stored && bitmaps.zeroed === zeroed;
+  return same ? undefined : { ...emptyEntry, allocated: 0, zeroed };
+}
+
+type EntryAt = (distance: number) => L2Entry;
 
 /** What stands for the clusters of a run afterwards; undefined if that is what stands there now. */
 function newEntry(image: Qcow2Image, run: Run, offset: number, mode: ZeroMode): EntryAt | undefined {

@@ -1,7 +1,7 @@
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
 import { checkCommand } from './image/check.ts';
-import { type ImageCommand, runImageCommand } from './image/command.ts';
+import { type CommandOutput, type ImageCommand, runImageCommand } from './image/command.ts';
 import { commitCommand } from './image/commit.ts';
 import { convertCommand } from './image/convert.ts';
 import { createCommand } from './image/create.ts';
@@ -38,16 +38,18 @@ Commands:
 "corbel image COMMAND --help" lists the options of a command.
 `;
 
-export async function imageCommand(args: readonly string[]): Promise<number> {
+const standardOutput: CommandOutput = { print: (text) => void process.stdout.write(text), say };
+
+export async function imageCommand(args: readonly string[], output = standardOutput): Promise<number> {
   const [name, ...rest] = args;
   const command = commands.find((candidate) => candidate.name === name);
-  if (command !== undefined) return runImageCommand(command, rest);
+  if (command !== undefined) return runImageCommand(command, rest, output);
   if (name === '--help' || name === '-h') {
-    process.stdout.write(help);
+    output.print(help);
     return exitStatus.ok;
   }
   const names = commands.map((candidate) => candidate.name).join(', ');
-  say(
+  output.say(
     name === undefined
       ? `"corbel image" needs to know what: ${names}.`
       : `there is no command image ${name}; there are ${names}.`,

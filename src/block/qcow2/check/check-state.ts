@@ -57,7 +57,7 @@ export class CheckState {
   constructor(file: BlockFile, header: Header, fileBytes: number, repair: Repair) {
     this.file = file;
     this.header = header;
-    this.geometry = geometryOf(header.clusterBits, header.refcountOrder, false);
+    this.geometry = geometryOf(header);
     this.endBytes = roundUp(fileBytes, this.geometry.clusterBytes);
     this.repair = repair;
   }

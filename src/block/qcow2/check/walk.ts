@@ -2,7 +2,7 @@
 import { qcow2EntryHigh, qcow2EntryLow } from '../../../spec/qcow2.ts';
 import { ok, type Result } from '../../../support/result.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
-import { type Cluster, decodeEntry, entryOffset } from '../entry.ts';
+import { type Cluster, decodeEntry, decodePart, entryOffset } from '../entry.ts';
 import { hex } from '../failures.ts';
 import { viewOf } from '../header.ts';
 import type { CheckState } from './check-state.ts';
@@ -62,7 +62,7 @@ export function l2Offset(view: DataView, at: number): number {
 }
 
 async function countTableData(state: CheckState, table: number, active: boolean): Promise<Result<void, DiskFailure>> {
-  const { geometry, header, file } = state;
+  const { geometry, file } = state;
   const bytes = new Uint8Array(geometry.clusterBytes);
   const read = await file.read(table, bytes);
   if (!read.ok) return read;
@@ -71,8 +71,9 @@ async function countTableData(state: CheckState, table: number, active: boolean)
   let expected = 0;
   for (let at = 0; at < bytes.length; at += geometry.l2EntryBytes) {
     const [high, low] = [view.getUint32(at), view.getUint32(at + 4)];
-    const entry = decodeEntry(high, low, header.version, geometry.clusterBits);
-    const problem = typeof entry === 'string' ? entry : problemOf(state, entry);
+    const entry = decodeEntry(high, low, geometry);
+    const problem =
+      typeof entry === 'string' ? entry : (problemOf(state, entry) ?? problemOfParts(state, view, at, entry));
     if (problem !== undefined) {
       state.error(`the L2 table at ${hex(table)} has ${problem}`, state.repair === 'all');
       bytes.fill(0, at, at + geometry.l2EntryBytes);
@@ -100,6 +101,20 @@ function problemOf(state: CheckState, { kind, host, hostBytes }: Cluster): strin
     return `${what} at ${hex(host)}, outside the file`;
   }
   return state.touchesTable(host, hostBytes) ? `${what} at ${hex(host)}, on a table of the image` : undefined;
+}
+
+/** What an extended entry says of the parts of a cluster has to go together. */
+function problemOfParts({ geometry }: CheckState, view: DataView, at: number, cluster: Cluster): string | undefined {
+  if (geometry.unitsPerCluster === 1) return undefined;
+  const bitmaps = { zeroed: view.getUint32(at + 8), allocated: view.getUint32(at + 12) };
+  if (cluster.kind === 'compressed') {
+    return bitmaps.zeroed === 0 && bitmaps.allocated === 0 ? undefined : 'a compressed cluster with parts';
+  }
+  for (let part = 0; part < geometry.unitsPerCluster; part++) {
+    const decoded = decodePart(cluster, bitmaps, part, geometry.unitBytes);
+    if (typeof decoded === 'string') return decoded;
+  }
+  return undefined;
 }
 
 function reservedBits(high: number, low: number): boolean {

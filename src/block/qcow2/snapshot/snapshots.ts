@@ -105,7 +105,7 @@ function notThere(image: Qcow2Image, idOrName: string): Result<void, DiskFailure
 }
 
 /** The L1 table of a snapshot, as it lies in the file. */
-export async function loadSnapshotL1(image: Qcow2Image, snapshot: Snapshot): Promise<Result<L1Table, DiskFailure>> {
+async function loadSnapshotL1(image: Qcow2Image, snapshot: Snapshot): Promise<Result<L1Table, DiskFailure>> {
   const { geometry, header } = image;
   const { l1TableOffset, l1Size } = snapshot;
   const size = await image.file.size();

@@ -27,7 +27,7 @@ export async function walkTree(image: Qcow2Image, l1: L1Table, visit: TreeVisito
 }
 
 async function walkTable(image: Qcow2Image, offset: number, visit: TreeVisitor): Promise<Result<void, DiskFailure>> {
-  const { geometry, header, file } = image;
+  const { geometry, file } = image;
   const bytes = new Uint8Array(geometry.clusterBytes);
   const read = await file.read(offset, bytes);
   if (!read.ok) return read;
@@ -35,7 +35,7 @@ async function walkTable(image: Qcow2Image, offset: number, visit: TreeVisitor):
   let start = 0;
   let length = 0;
   for (let at = 0; at < bytes.length; at += geometry.l2EntryBytes) {
-    const entry = decodeEntry(view.getUint32(at), view.getUint32(at + 4), header.version, geometry.clusterBits);
+    const entry = decodeEntry(view.getUint32(at), view.getUint32(at + 4), geometry);
     if (typeof entry === 'string') return corrupt(image.name, `its L2 table at ${hex(offset)} has ${entry}`);
     if (entry.host === 0) continue;
     if (entry.kind !== 'compressed' && length > 0 && entry.host === start + length) {

@@ -110,6 +110,7 @@ const kinds: readonly (readonly [string, Omit<Qcow2CreateOptions, 'sizeBytes'>])
   ['clusters of 512 bytes', { clusterBytes: 512 }],
   ['clusters of 4 KiB, version 2', { clusterBytes: 4096, version: 2 }],
   ['clusters of 64 KiB', {}],
+  ['extended L2 entries', { clusterBytes: 16_384, extendedL2: true }],
   ['refcounts of 64 bits', { clusterBytes: 512, refcountBits: 64 }],
 ];
 

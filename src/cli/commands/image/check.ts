@@ -56,22 +56,22 @@ async function check(call: ImageCall): Promise<Status> {
 
 function print(call: ImageCall, path: string, report: CheckReport): void {
   if (call.has('json')) {
-    process.stdout.write(`${JSON.stringify(facts(path, report), null, 2)}\n`);
+    call.print(`${JSON.stringify(facts(path, report), null, 2)}\n`);
     return;
   }
   if (call.has('quiet')) return;
   const { errors, leaks, repairedErrors, repairedLeaks } = report;
-  for (const problem of report.problems) process.stdout.write(`${problem}\n`);
+  for (const problem of report.problems) call.print(`${problem}\n`);
   const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
   const left = errors + leaks === 0 ? 'no errors' : `${count(errors, 'error')} and ${count(leaks, 'leak')}`;
   const repaired = repairedErrors + repairedLeaks;
   const mended =
     repaired === 0 ? '' : ` (${count(repairedErrors, 'error')} and ${count(repairedLeaks, 'leak')} repaired)`;
-  process.stdout.write(`${path}: ${left}${mended}\n`);
+  call.print(`${path}: ${left}${mended}\n`);
   const { allocatedClusters, totalClusters, compressedClusters, endBytes } = report;
   const used = `${allocatedClusters} of ${totalClusters} clusters in use`;
   const packed = compressedClusters === 0 ? '' : `, ${compressedClusters} of them compressed`;
-  process.stdout.write(`${used}${packed}; the image ends at ${formatByteSize(endBytes)}\n`);
+  call.print(`${used}${packed}; the image ends at ${formatByteSize(endBytes)}\n`);
 }
 
 /** Keys are those of qemu-img's JSON. */

@@ -6,7 +6,6 @@ import { Qcow2Disk } from '../../../block/qcow2/qcow2-disk.ts';
 import { type NodeImageHost, nodeImageHost } from '../../../host/node/disk/image-host.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { exitStatus } from '../../exit-status.ts';
-import { say } from '../../messages.ts';
 import { describeOptions, type OptionRow, type ParsedOptions, parseOptions } from '../../options.ts';
 
 export interface ImageCommand {
@@ -25,7 +24,15 @@ export type Status = Result<number, CommandFailure>;
 
 export type CommandFailure = DiskFailure | { readonly kind: 'usage'; readonly message: string };
 
-export interface ImageCall {
+/** Where what a command has to say goes. */
+export interface CommandOutput {
+  /** What was asked for. */
+  print(text: string): void;
+  /** What went wrong: a sentence. */
+  say(text: string): void;
+}
+
+export interface ImageCall extends Pick<CommandOutput, 'print'> {
   readonly operands: readonly string[];
   readonly host: NodeImageHost;
   has(name: string): boolean;
@@ -46,14 +53,22 @@ export const quietRow: OptionRow = { name: 'quiet', short: 'q', help: 'print not
 const helpRow: OptionRow = { name: 'help', help: 'print this' };
 
 /** Reads the arguments, runs the command, says what went wrong. @returns the exit status */
-export async function runImageCommand(command: ImageCommand, args: readonly string[]): Promise<number> {
+export async function runImageCommand(
+  command: ImageCommand,
+  args: readonly string[],
+  output: CommandOutput,
+): Promise<number> {
+  const refuse = (message: string, status: number): number => {
+    output.say(message);
+    return status;
+  };
   const title = `corbel image ${command.name}`;
   const rows = [...command.rows, helpRow];
   const parsed = parseOptions(rows, args, title);
   if (!parsed.ok) return refuse(parsed.error.message, exitStatus.usage);
   const { values, operands } = parsed.value;
   if (values.has('help')) {
-    process.stdout.write(`Usage: ${title} ${command.usage}\n\n${command.help}\n\n${describeOptions(rows)}\n`);
+    output.print(`Usage: ${title} ${command.usage}\n\n${command.help}\n\n${describeOptions(rows)}\n`);
     return exitStatus.ok;
   }
   const [least, most] = command.operands;
@@ -62,24 +77,20 @@ export async function runImageCommand(command: ImageCommand, args: readonly stri
     const what = unwanted === undefined ? 'something is missing' : `there is no place for "${unwanted}"`;
     return refuse(`${what}: ${title} ${command.usage}.`, exitStatus.usage);
   }
-  const result = await command.run(callOf(parsed.value));
+  const result = await command.run(callOf(parsed.value, output));
   if (result.ok) return result.value;
   return refuse(result.error.message, result.error.kind === 'usage' ? exitStatus.usage : exitStatus.badInput);
 }
 
-function callOf({ values, operands }: ParsedOptions): ImageCall {
+function callOf({ values, operands }: ParsedOptions, output: CommandOutput): ImageCall {
   return {
     operands,
+    print: (text) => output.print(text),
     host: nodeImageHost(),
     has: (name) => values.has(name),
     value: (name) => values.get(name)?.at(-1),
     all: (name) => values.get(name) ?? [],
   };
-}
-
-function refuse(message: string, status: number): number {
-  say(message);
-  return status;
 }
 
 export function usage(message: string): Result<never, CommandFailure> {

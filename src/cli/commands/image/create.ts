@@ -34,7 +34,7 @@ What FILE was before is lost.`,
       name: 'options',
       short: 'o',
       value: 'NAME=VALUE,…',
-      help: 'qcow2: cluster_size, compat, refcount_bits,\nlazy_refcounts, compression_type',
+      help: 'qcow2: cluster_size, compat, refcount_bits,\nlazy_refcounts, compression_type, extended_l2',
     },
     { name: 'backing', short: 'b', value: 'FILE', help: "the backing file, as seen from the image's folder" },
     { name: 'backing-format', short: 'F', value: 'FORMAT', help: "the backing file's format" },
@@ -57,7 +57,7 @@ async function create(call: ImageCall): Promise<Status> {
   if (closed.ok && !call.has('quiet')) {
     const { format, sizeBytes, backingFile } = request.value;
     const below = backingFile === undefined ? '' : `, over ${backingFile}`;
-    process.stdout.write(`${path}: ${format}, ${formatByteSize(sizeBytes)}${below}\n`);
+    call.print(`${path}: ${format}, ${formatByteSize(sizeBytes)}${below}\n`);
   }
   return closed;
 }

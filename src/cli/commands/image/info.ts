@@ -65,9 +65,9 @@ async function info(call: ImageCall): Promise<Status> {
   }
   if (call.has('json')) {
     const objects = chain.map(jsonFacts);
-    process.stdout.write(`${JSON.stringify(call.has('backing-chain') ? objects : objects[0], null, 2)}\n`);
+    call.print(`${JSON.stringify(call.has('backing-chain') ? objects : objects[0], null, 2)}\n`);
   } else {
-    process.stdout.write(chain.map(describe).join('\n'));
+    call.print(chain.map(describe).join('\n'));
   }
   return done;
 }

@@ -23,7 +23,7 @@ export const rebaseCommand: ImageCommand = {
 stays the same: the image takes over wherever the two differ. With --unsafe only
 the name is changed, as for a backing file that was moved.`,
   rows: [
-    { name: 'backing', short: 'b', value: 'FILE', help: "the new backing file, as seen from the image's folder" },
+    { name: 'backing', short: 'b', value: 'FILE', help: "the new backing file, as seen from the\nimage's folder" },
     { name: 'backing-format', short: 'F', value: 'FORMAT', help: 'its format' },
     { name: 'unsafe', short: 'u', help: 'change the name only' },
     formatRow,

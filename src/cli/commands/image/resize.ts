@@ -35,7 +35,7 @@ async function resize(call: ImageCall): Promise<Status> {
     }
     const resized = await disk.resize(wanted);
     if (!resized.ok) return resized;
-    if (!call.has('quiet')) process.stdout.write(`${path}: ${formatByteSize(disk.sizeBytes)}\n`);
+    if (!call.has('quiet')) call.print(`${path}: ${formatByteSize(disk.sizeBytes)}\n`);
     return done;
   });
 }

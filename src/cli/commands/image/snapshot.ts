@@ -87,7 +87,7 @@ export function snapshotLines(snapshots: readonly Snapshot[]): string {
 }
 
 function print(call: ImageCall, snapshots: readonly Snapshot[]): Result<number, CommandFailure> {
-  if (call.has('json')) process.stdout.write(`${JSON.stringify(snapshots.map(snapshotFacts), null, 2)}\n`);
-  else if (snapshots.length > 0) process.stdout.write(snapshotLines(snapshots));
+  if (call.has('json')) call.print(`${JSON.stringify(snapshots.map(snapshotFacts), null, 2)}\n`);
+  else if (snapshots.length > 0) call.print(snapshotLines(snapshots));
   return ok(0);
 }

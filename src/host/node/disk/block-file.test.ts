@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BlockFile } from '../../../block/block-file.ts';
@@ -7,7 +7,7 @@ import { kindOf, messageOf, value } from '../../../support/testing/expect.ts';
 import { NodeBlockFiles } from './block-files.ts';
 import { loadLibc } from './libc.ts';
 import { testFolder } from './testing/folder.ts';
-import { qemuImg, qemuIo, qemuToolsSkip, run } from './testing/qemu-tools.ts';
+import { qemuImg, qemuIo, qemuToolsSkip, run, whileQemuHas } from './testing/qemu-tools.ts';
 
 const path = testFolder();
 const libc = loadLibc();
@@ -38,6 +38,19 @@ for (const [way, opener] of ways) {
       value(await file.truncate(1001));
       value(await file.close());
       assert.deepEqual([...readFileSync(name).subarray(998)], [0, 0, 1]);
+    });
+
+    test('a guest that shares its memory with other threads can be read into and written from', async () => {
+      const file = value(await opener.create(path(`shared-${way}`)));
+      const shared = new Uint8Array(new SharedArrayBuffer(8192));
+      shared.fill(3, 100, 1000);
+      value(await file.write(7, shared.subarray(50, 1050)));
+      for (const length of [20, 4096]) {
+        shared.fill(0xee);
+        value(await file.read(7 + 40, shared.subarray(11, 11 + length)));
+        assert.deepEqual([...shared.subarray(9, 23)], [0xee, 0xee, ...new Array(10).fill(0), 3, 3]);
+      }
+      value(await file.close());
     });
 
     test('many requests at once', async () => {
@@ -167,19 +180,11 @@ describe('locks', { skip: qemuToolsSkip() || (libc === undefined && 'needs node:
   test("QEMU's are honoured", async () => {
     const name = path('theirs');
     await qemuImg('create', '-q', '-f', 'qcow2', name, '1M');
-    const holds = async (args: string[], check: () => Promise<void>): Promise<void> => {
-      const child = spawn('qemu-io', ['-f', 'qcow2', ...args, name], { stdio: ['pipe', 'pipe', 'inherit'] });
-      const closed = new Promise((resolve) => child.once('close', resolve));
-      await new Promise((resolve) => child.stdout.once('data', resolve)); // Its prompt: it has the image.
-      await check();
-      child.stdin.end('quit\n');
-      await closed;
-    };
-    await holds([], async () => {
+    await whileQemuHas(name, [], async () => {
       assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
       assert.equal(kindOf(await files.open(name, 'read')), 'in-use');
     });
-    await holds(['-r'], async () => {
+    await whileQemuHas(name, ['-r'], async () => {
       assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
       value(await value(await files.open(name, 'read')).close());
     });

@@ -10,9 +10,14 @@ import { hostFailure } from './host-failure.ts';
 import type { Libc } from './libc.ts';
 
 const done: Result<void, DiskFailure> = ok(undefined);
+const finished = Promise.resolve(done);
 /** read(2) and write(2) transfer at most 2 GiB less a page in one call. */
 const mostBytesPerCall = 2 ** 30;
 const zeroes = new Uint8Array(2 ** 20);
+/** Up to here, copying from the page cache at once is faster than having another thread do it. */
+const mostBytesAtOnce = 128 * 1024;
+/** After so many reads in a row that were not in the page cache, only one in as many is tried. */
+const patience = 32;
 
 export interface OpenedFile {
   readonly name: string;
@@ -27,6 +32,8 @@ export class NodeBlockFile implements BlockFile {
   readonly #file: OpenedFile;
   /** After a failed fdatasync the kernel forgets what was not written: no later one can promise anything. */
   #lostWrites: Result<void, DiskFailure> = done;
+  /** Reads since the last one that was found in the page cache. */
+  #misses = 0;
 
   constructor(file: OpenedFile) {
     this.#file = file;
@@ -52,8 +59,10 @@ export class NodeBlockFile implements BlockFile {
 
   read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
     const { fd } = this.#file;
+    const cached = this.#readCached(offset, into);
+    if (cached === into.length) return finished;
     return new Promise((resolve) => {
-      let filled = 0;
+      let filled = cached;
       const next = (): void => {
         const length = Math.min(into.length - filled, mostBytesPerCall);
         read(fd, into, filled, length, offset + filled, (error, count) => {
@@ -145,6 +154,17 @@ export class NodeBlockFile implements BlockFile {
 
   async close(): Promise<Result<void, DiskFailure>> {
     return closeFile(this.#file.fd, this.name);
+  }
+
+  /** @returns how many bytes were there */
+  #readCached(offset: number, into: Uint8Array): number {
+    const { fd, libc } = this.#file;
+    if (libc === undefined || into.length > mostBytesAtOnce || into.length === 0) return 0;
+    if (this.#misses >= patience && this.#misses++ % patience !== 0) return 0;
+    const count = libc.readCached(fd, offset, into);
+    if (count > 0) this.#misses = 0;
+    else this.#misses++;
+    return Math.max(0, count);
   }
 
   #refuse(): Result<void, DiskFailure> {

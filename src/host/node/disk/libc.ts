@@ -1,4 +1,5 @@
 /** The few calls of the C library that Node has no function for, through `node:ffi`. */
+import { readFlags } from '../../../spec/file-allocation.ts';
 
 export interface Libc {
   /** fcntl(2) with a pointer; -1 on failure. */
@@ -7,6 +8,8 @@ export interface Libc {
   fallocate(fd: number, mode: number, offset: bigint, length: bigint): number;
   /** lseek(2); -1n on failure. */
   lseek(fd: number, offset: bigint, whence: number): bigint;
+  /** Reads what is in memory already, without waiting for any medium. @returns how many bytes; -1 if none are */
+  readCached(fd: number, offset: number, into: Uint8Array): number;
 }
 
 const warning = 'ExperimentalWarning';
@@ -22,8 +25,21 @@ export function loadLibc(): Libc | undefined {
       fcntl: { arguments: ['i32', 'i32', 'buffer'], return: 'i32' },
       fallocate: { arguments: ['i32', 'i32', 'i64', 'i64'], return: 'i32' },
       lseek: { arguments: ['i32', 'i64', 'i32'], return: 'i64' },
+      preadv2: { arguments: ['i32', 'buffer', 'i32', 'i64', 'i32'], return: 'i64' },
     });
-    return functions;
+    // struct iovec: where, and how much.
+    const vector = new BigUint64Array(2);
+    const vectorBytes = new Uint8Array(vector.buffer);
+    return {
+      fcntl: functions.fcntl,
+      fallocate: functions.fallocate,
+      lseek: functions.lseek,
+      readCached: (fd, offset, into) => {
+        vector[0] = ffi.getRawPointer(into);
+        vector[1] = BigInt(into.length);
+        return Number(functions.preadv2(fd, vectorBytes, 1, BigInt(offset), readFlags.noWait));
+      },
+    };
   } catch {
     // A Node that was built without it, or a policy that forbids it.
     return undefined;

@@ -39,3 +39,17 @@ export async function qemuIo(format: string, file: string, ...commands: readonly
   if (status !== 0) throw new Error(`qemu-io ${file} ${commands.join('; ')}: status ${status}: ${text}`);
   return text;
 }
+
+/** Has QEMU keep an image open while `use` runs. @param args more of `qemu-io`: `-r` */
+export async function whileQemuHas(file: string, args: readonly string[], use: () => Promise<void>): Promise<void> {
+  const child = spawn('qemu-io', ['-f', 'qcow2', ...args, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  // Its prompt: it has the image.
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  try {
+    await use();
+  } finally {
+    child.stdin.end('quit\n');
+    await closed;
+  }
+}
