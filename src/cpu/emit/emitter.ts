@@ -308,6 +308,17 @@ export class Emitter {
     this.code.if(condition, then, otherwise, true);
   }
 
+  /** Runs `rare` if any of `conditions` (i32) holds, which they hardly ever do; it leaves status flags alone. */
+  ifAny(conditions: readonly Value[], rare: () => void): void {
+    this.code.block((done) => {
+      this.code.block((found) => {
+        for (const condition of conditions) this.code.branchIf(condition, found, false);
+        this.code.branch(done);
+      });
+      rare();
+    });
+  }
+
   /** Repeats `body` for as long as it branches to `again`. */
   loop(body: (again: Label) => void): void {
     this.code.loop(body);

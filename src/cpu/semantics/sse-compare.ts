@@ -1,23 +1,12 @@
 /** SSE floating-point comparisons. NaNs and denormals, which raise exceptions, take the slow path. SDM Vol. 2. */
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
+import type { LaneShape } from '../emit/float-emitter.ts';
 import type { Form } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 import { knownNumber, operandAt } from './operands.ts';
-import {
-  both,
-  callSlow,
-  fastOrSlow,
-  holds,
-  isOrdinary,
-  type LaneShape,
-  magnitudeOf,
-  pd,
-  ps,
-  sd,
-  ss,
-} from './sse-exact.ts';
+import { both, callSlow, fastOrSlow, holds, isOrdinary, magnitudeOf, pd, ps, sd, ss } from './sse-exact.ts';
 import { immediateOf, lanes, low32, op, readVector, splat32, writeVector } from './vector.ts';
 
 const equal = ({ double }: LaneShape, a: Value, b: Value): Value => op(double ? v128.f64x2Eq : v128.f32x4Eq, a, b);

@@ -2,6 +2,7 @@
 import { conversion, float as floatOf } from '../../wasm/expression.ts';
 import { convert, v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
+import type { LaneShape } from '../emit/float-emitter.ts';
 import type { Form } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
@@ -15,7 +16,6 @@ import {
   isOrdinary,
   isSilent,
   isZero,
-  type LaneShape,
   lowSingles,
   magnitudeOf,
   pd,

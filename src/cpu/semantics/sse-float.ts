@@ -1,6 +1,8 @@
 /** SSE floating-point arithmetic: `sse-exact.ts` tells when WebAssembly's own will do. SDM Vol. 2. */
+import { float as floatOperation } from '../../wasm/expression.ts';
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
+import type { LaneShape, RareCode, SlowEmitter } from '../emit/float-emitter.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
 import {
@@ -15,7 +17,6 @@ import {
   isOrdinary,
   isSilent,
   isZero,
-  type LaneShape,
   magnitudeOf,
   pd,
   ps,
@@ -24,10 +25,12 @@ import {
 } from './sse-exact.ts';
 import { evenAndOdd } from './sse-integer.ts';
 import { divisionIsExact, productIsExact, rootIsExact, sumIsExact } from './sse-precision.ts';
+import { floatType, readSource, type Source, scalarOperation, splatFloat } from './sse-scalar.ts';
 import {
   blend,
   immediateOf,
   lanes,
+  lowFloat,
   op,
   readVector,
   shuffle,
@@ -54,7 +57,7 @@ const float = (name: keyof typeof opcodes, { double }: LaneShape, ...operands: V
  * Lane mask: nothing but #P can come of `result` = a op b. Sums that are tiny are exact; products and quotients must be
  * larger than the least normal number, which a tiny one may have been rounded to.
  */
-function isPlain(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
+function isPlain(o: SlowEmitter, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
   const [x, y, r] = [magnitudeOf(o, shape, a), magnitudeOf(o, shape, b), magnitudeOf(o, shape, result)];
   if (name === 'div') return both(both(isNormalOrZero(x), isNormal(y)), either(isNormal(r, 2), isZero(x)));
   const operands = both(isNormalOrZero(x), isNormalOrZero(y));
@@ -64,25 +67,56 @@ function isPlain(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value,
 
 const negated = ({ double }: LaneShape, value: Value): Value => op(double ? v128.f64x2Neg : v128.f32x4Neg, value);
 
-function isExact(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
+function isExact(o: SlowEmitter, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
   if (name === 'mul') return productIsExact(shape, a, b);
   if (name === 'div') return divisionIsExact(shape, a, b, result);
   return sumIsExact(o, shape, a, name === 'sub' ? negated(shape, b) : b, result);
 }
 
 /** a op b; operands are bound, the result is. */
-function compute(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value): Value {
+function compute(o: SlowEmitter, name: Arithmetic, shape: LaneShape, a: Value, b: Value): Value {
   const result = o.let(float(name, shape, a, b));
   const plain = holds(o, shape, isPlain(o, name, shape, a, b, result));
   const silent = isSilent(o, shape, plain, () => isExact(o, name, shape, a, b, result));
   return fastOrSlow(o, silent, result, { operation: name, shape, a, b });
 }
 
+/** What a scalar operation does on vectors, where its fast way will not do. */
+const rareCode = (
+  name: string,
+  shape: LaneShape,
+  sources: readonly Source[],
+  onVectors: (o: SlowEmitter, ...operands: Value[]) => Value,
+): RareCode => ({
+  name: `${name}${shape.double ? 'sd' : 'ss'}`,
+  parameters: sources.map(({ value }) => value),
+  result: floatType(shape),
+  body: (o, parameters) =>
+    lowFloat(onVectors(o, ...parameters.map((value) => o.let(splatFloat(value)))), widthOf(shape)),
+});
+
+function scalarArithmetic(name: Arithmetic, shape: LaneShape): Semantics {
+  return (o, x) => {
+    const destination = operandAt(x, 0);
+    const b = readSource(o, operandAt(x, 1));
+    const a = readSource(o, destination);
+    scalarOperation(o, {
+      shape,
+      destination,
+      sources: [a, b],
+      fast: floatOperation(name, a.value, b.value),
+      rounds: true,
+      rare: rareCode(name, shape, [a, b], (s, ...operands) => compute(s, name, shape, ...(operands as [Value, Value]))),
+    });
+  };
+}
+
 function arithmetic(name: Arithmetic, shape: LaneShape): Semantics {
+  if (shape.count === 1) return scalarArithmetic(name, shape);
   return (o, x) => {
     const destination = operandAt(x, 0);
     const b = readVector(o, operandAt(x, 1));
-    writeVector(o, destination, compute(o, name, shape, readVector(o, destination), b));
+    o.write(destination, compute(o, name, shape, readVector(o, destination), b));
   };
 }
 
@@ -114,29 +148,68 @@ function addSubtract(shape: LaneShape): Semantics {
 }
 
 /** Zeros and positive normal numbers have square roots that are normal or zero. */
+function computeRoot(o: SlowEmitter, shape: LaneShape, b: Value): Value {
+  const magnitude = magnitudeOf(o, shape, b);
+  const positive = op(shape.double ? v128.i64x2GtS : v128.i32x4GtS, b, zeroVector);
+  const plain = holds(o, shape, either(both(positive, isNormal(magnitude)), isZero(magnitude)));
+  const root = o.let(float('sqrt', shape, b));
+  const silent = isSilent(o, shape, plain, () => rootIsExact(shape, b, root));
+  return fastOrSlow(o, silent, root, { operation: 'sqrt', shape, b });
+}
+
 function squareRoot(shape: LaneShape): Semantics {
+  if (shape.count > 1) {
+    return (o, x) => o.write(operandAt(x, 0), computeRoot(o, shape, readVector(o, operandAt(x, 1))));
+  }
   return (o, x) => {
-    const b = readVector(o, operandAt(x, 1));
-    const magnitude = magnitudeOf(o, shape, b);
-    const positive = op(shape.double ? v128.i64x2GtS : v128.i32x4GtS, b, zeroVector);
-    const plain = holds(o, shape, either(both(positive, isNormal(magnitude)), isZero(magnitude)));
-    const root = o.let(float('sqrt', shape, b));
-    const silent = isSilent(o, shape, plain, () => rootIsExact(shape, b, root));
-    writeVector(o, operandAt(x, 0), fastOrSlow(o, silent, root, { operation: 'sqrt', shape, b }));
+    const b = readSource(o, operandAt(x, 1));
+    scalarOperation(o, {
+      shape,
+      destination: operandAt(x, 0),
+      sources: [b],
+      fast: floatOperation('sqrt', b.value),
+      rounds: true,
+      rare: rareCode('sqrt', shape, [b], (s, operand) => computeRoot(s, shape, operand as Value)),
+    });
   };
 }
 
+const selections = {
+  min: [v128.f32x4Pmin, v128.f64x2Pmin],
+  max: [v128.f32x4Pmax, v128.f64x2Pmax],
+} as const;
+
 /** MIN, MAX: b unless a is less (greater), which is what WebAssembly's pmin and pmax do with the operands exchanged. */
+const select = (operation: 'min' | 'max', { double }: LaneShape, a: Value, b: Value): Value =>
+  op(selections[operation][double ? 1 : 0], b, a);
+
+function computeSelection(o: SlowEmitter, operation: 'min' | 'max', shape: LaneShape, a: Value, b: Value): Value {
+  const plain = both(isOrdinary(magnitudeOf(o, shape, a)), isOrdinary(magnitudeOf(o, shape, b)));
+  return fastOrSlow(o, holds(o, shape, plain), select(operation, shape, a, b), { operation, shape, a, b });
+}
+
 function selection(operation: 'min' | 'max', shape: LaneShape): Semantics {
-  const pair =
-    operation === 'min' ? ([v128.f32x4Pmin, v128.f64x2Pmin] as const) : ([v128.f32x4Pmax, v128.f64x2Pmax] as const);
   return (o, x) => {
     const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    const a = readVector(o, destination);
-    const plain = both(isOrdinary(magnitudeOf(o, shape, a)), isOrdinary(magnitudeOf(o, shape, b)));
-    const result = op(pair[shape.double ? 1 : 0], b, a);
-    writeVector(o, destination, fastOrSlow(o, holds(o, shape, plain), result, { operation, shape, a, b }));
+    if (shape.count > 1) {
+      const b = readVector(o, operandAt(x, 1));
+      o.write(destination, computeSelection(o, operation, shape, readVector(o, destination), b));
+      return;
+    }
+    const b = readSource(o, operandAt(x, 1));
+    const a = readSource(o, destination);
+    const selected = select(operation, shape, splatFloat(a.value), splatFloat(b.value));
+    scalarOperation(o, {
+      shape,
+      destination,
+      sources: [a, b],
+      fast: lowFloat(selected, widthOf(shape)),
+      rounds: false,
+      conditions: [a, b].map(({ value }) => floatOperation('ne', value, value)),
+      rare: rareCode(operation, shape, [a, b], (s, ...operands) =>
+        computeSelection(s, operation, shape, ...(operands as [Value, Value])),
+      ),
+    });
   };
 }
 

@@ -4,14 +4,13 @@
  */
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
-import type { Ops } from '../emit/ops.ts';
-import type { LaneShape } from './sse-exact.ts';
+import type { LaneShape, SlowEmitter } from '../emit/float-emitter.ts';
 import { lanes, op, zeroVector } from './vector.ts';
 
 const equal = ({ double }: LaneShape, a: Value, b: Value): Value => op(double ? v128.f64x2Eq : v128.f32x4Eq, a, b);
 
 /** a + b = `sum`: the rounding error, which is itself a floating-point number, is 0 (Knuth's two-sum). */
-export function sumIsExact(o: Ops, shape: LaneShape, a: Value, b: Value, sum: Value): Value {
+export function sumIsExact(o: SlowEmitter, shape: LaneShape, a: Value, b: Value, sum: Value): Value {
   const [add, sub] = shape.double ? [v128.f64x2Add, v128.f64x2Sub] : [v128.f32x4Add, v128.f32x4Sub];
   const fromB = o.let(op(sub, sum, a));
   const error = op(add, op(sub, a, op(sub, sum, fromB)), op(sub, b, fromB));

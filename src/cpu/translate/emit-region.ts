@@ -18,8 +18,10 @@ import { engine, jumpCache, regionPlaces, regionReference, regionUse, state } fr
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { packed, unknown } from './pending-flags.ts';
+import type { DefineFunction } from './rare-emitter.ts';
 import { TranslatorOps } from './translator-ops.ts';
 import { faultSite, type RegionFrame } from './translator-registers.ts';
+import { nothingTame, type Tame, tameOnBoth } from './translator-vectors.ts';
 
 export interface RegionInput {
   readonly graph: FlowGraph;
@@ -40,6 +42,10 @@ class RegionEmitter {
   /** Where a branch to a node goes, while its loop or join block is open. */
   readonly #loops = new Map<number, Label>();
   readonly #joins = new Map<number, Label>();
+  /** What is known of registers on all the ways into a join that were emitted. */
+  readonly #tameAt = new Map<number, Tame>();
+  /** Nodes at whose end `sseChecked` holds. */
+  readonly #sseChecked = new Set<number>();
   #at: Node;
 
   constructor(
@@ -125,6 +131,7 @@ class RegionEmitter {
     });
     this.#ops.pending = this.#pendingAt(join);
     this.#ops.ended = false;
+    this.#ops.tame = this.#tameAt.get(join.order) ?? nothingTame;
     this.#tree(join);
   }
 
@@ -145,24 +152,34 @@ class RegionEmitter {
   #block(node: Node): void {
     const { block } = node;
     if (block === undefined) {
+      for (const offset of this.#input.graph.entries) {
+        this.#tameAt.set((this.#input.graph.byOffset.get(offset) as Node).order, nothingTame);
+      }
       this.#choose();
       return;
     }
     const outer = this.#at;
     this.#at = node;
     const ops = this.#ops;
-    if (node.loopHeader) ops.pending = this.#pendingAt(node);
+    if (node.loopHeader) {
+      ops.pending = this.#pendingAt(node);
+      ops.tame = nothingTame;
+    }
     this.#code.set(this.#budget, ops.sub(ops.get(this.#budget), block.instructions.length));
     ops.ended = false;
+    ops.sseChecked = this.#sseChecked.has(node.dominator);
     for (const [position, placed] of block.instructions.entries()) {
       ops.remaining = block.instructions.length - position - 1;
       if (ops.remaining === 0) ops.returnSites = this.#input.graph.returnSites.get(block.start) ?? [];
+      // The last instruction's successors are emitted within it; jumps are not SSE.
+      if (ops.sseChecked) this.#sseChecked.add(node.order);
       this.#code.scope(() => this.#instruction(placed));
       ops.returnSites = [];
       if (ops.ended) break;
     }
     ops.remaining = 0;
     if (!ops.ended) {
+      if (ops.sseChecked) this.#sseChecked.add(node.order);
       if (block.interpreted) ops.leaveTo(block.end);
       else this.#branchTo(block.end);
     }
@@ -193,6 +210,8 @@ class RegionEmitter {
     const join = this.#joins.get(next.order);
     if (join !== undefined) {
       this.#agree(next);
+      const before = this.#tameAt.get(next.order);
+      this.#tameAt.set(next.order, before === undefined ? ops.tame : tameOnBoth(before, ops.tame));
       this.#code.branch(join);
       ops.ended = true;
       return;
@@ -278,6 +297,7 @@ export function emitRegion(
   input: RegionInput,
   functions: SharedFunctions,
   semantics: Readonly<Record<string, Semantics>>,
+  define: DefineFunction,
 ): CodeBuilder {
   const code = new CodeBuilder(regionType.parameters);
   const locals = {
@@ -293,7 +313,7 @@ export function emitRegion(
   code.block((fault) => {
     code.block((leave) => {
       const pages = input.pages.map(({ distance }) => distance);
-      const frame = { functions, leave, fault, pages, ...locals };
+      const frame = { functions, define, leave, fault, pages, ...locals };
       finished = new RegionEmitter(input, code, frame, selector, semantics).emit();
     });
     const ops = finished as TranslatorOps;

@@ -5,7 +5,8 @@ import type { Bits } from '../emit/emitter.ts';
 import { type DeferredOperation, deferredKind, type ShiftOperation } from '../emit/flags.ts';
 import { state } from '../state/layout.ts';
 import { type PendingFlags, packed, unknown } from './pending-flags.ts';
-import { faultSite, type RegionFrame, TranslatorRegisters } from './translator-registers.ts';
+import { faultSite, type RegionFrame } from './translator-registers.ts';
+import { type Tame, TranslatorVectors, tameOnBoth } from './translator-vectors.ts';
 
 interface FlagLocals {
   readonly kind: Local;
@@ -15,7 +16,7 @@ interface FlagLocals {
   readonly aux: Local;
 }
 
-export abstract class TranslatorFlags extends TranslatorRegisters {
+export abstract class TranslatorFlags extends TranslatorVectors {
   readonly #locals: FlagLocals;
   #touched = false;
   pending: PendingFlags = packed;
@@ -78,10 +79,11 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
 
   /** Code that leaves: what it does to the notion of the flags does not count for the code after it. */
   protected cold(emit: () => void): void {
-    const { pending, ended } = this;
+    const { pending, ended, tame } = this;
     emit();
     this.pending = pending;
     this.ended = ended;
+    this.tame = tame;
   }
 
   // Branches inside an instruction: flags must be known in one form where paths join.
@@ -102,12 +104,16 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
     // With two arms neither can know what the other does to the flags; alone, `then` is made up for by an empty arm.
     if (otherwise !== undefined) this.hand();
     const before = this.pending;
+    const { tame } = this;
+    const tameAfter: Tame[] = [];
     let afterThen: PendingFlags | undefined;
     const path = (emit: (() => void) | undefined, sibling: PendingFlags | undefined): PendingFlags | undefined => {
       this.pending = before;
       this.ended = false;
+      this.tame = tame;
       emit?.();
       if (this.ended) return undefined;
+      tameAfter.push(this.tame);
       if (this.pending === before && (sibling === undefined || sibling === before)) return before;
       this.hand();
       return unknown;
@@ -124,6 +130,7 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
       likely,
     );
     this.ended = afterThen === undefined && afterElse === undefined;
+    this.tame = tameAfter.reduce(tameOnBoth, tameAfter[0] ?? tame);
     const both = afterThen !== undefined && afterElse !== undefined && afterThen !== afterElse;
     this.pending = both ? unknown : (afterElse ?? afterThen ?? packed);
   }

@@ -7,10 +7,12 @@ import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
+import type { RareCode } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { state } from '../state/layout.ts';
 import { unknown } from './pending-flags.ts';
+import { RareEmitter } from './rare-emitter.ts';
 import { TranslatorMemory } from './translator-memory.ts';
 import { faultSite } from './translator-registers.ts';
 
@@ -114,13 +116,13 @@ export class TranslatorOps extends TranslatorMemory {
 
   /** The next instruction belongs to the same block, and nobody looks for interrupts between them. */
   enableInterrupts(): void {
-    this.code.if(this.loadState32(state.interruptWaiting), () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(this.loadState32(state.interruptWaiting));
     this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
   }
 
   /** The interpreter knows what to do then. */
   override rarely(condition: Value): void {
-    this.code.if(condition, () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(condition);
   }
 
   override selectTlb(set: Value): void {
@@ -137,6 +139,24 @@ export class TranslatorOps extends TranslatorMemory {
       this.get(this.frame.record),
       this.i32(hostCalls.indexOf(name)),
     ]);
-    this.code.if(call, () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(call);
+  }
+
+  /** A call of a function that all of the module's regions share. */
+  override rare({ name, parameters, result, body }: RareCode): Value {
+    const { record, functions, define } = this.frame;
+    const types = parameters.map(({ type }) => type);
+    const index = define(name, { parameters: [record.type, ...types], results: [result] }, (code) => {
+      const emitter = new RareEmitter(code, functions.host, result);
+      const values = types.map((_, n) => code.get(code.parameter(n + 1)));
+      code.value(body(emitter, values));
+    });
+    const value = this.let(callFor(result, index, [this.get(record), ...parameters]));
+    this.#leaveIf(this.loadState32(state.fault));
+    return value;
+  }
+
+  #leaveIf(condition: Value): void {
+    this.code.if(condition, () => this.cold(() => this.leaveFault()), undefined, false);
   }
 }

@@ -1,0 +1,76 @@
+/** What semantics of floating point ask of their user: how MXCSR stands, what is known of registers, rare code elsewhere. */
+import { mxcsr } from '../../spec/x86/mxcsr.ts';
+import type { Value, ValueType } from '../../wasm/types.ts';
+import { state } from '../state/layout.ts';
+import type { Emitter } from './emitter.ts';
+import { FlagEmitter } from './flags.ts';
+import type { Operand } from './form.ts';
+import type { HostCall } from './host-calls.ts';
+
+/** The floating-point lanes that an instruction works on: from the lowest on. */
+export interface LaneShape {
+  readonly double: boolean;
+  readonly count: 1 | 2 | 4;
+}
+
+/** What rare code is emitted with: it computes, and may call a slow path, but sees no operands. */
+export interface SlowEmitter extends Emitter {
+  /** As `FloatEmitter.host`. */
+  host(name: HostCall, ...parameters: Value[]): void;
+}
+
+/** Code that runs rarely, so that it may stand elsewhere: a function of its parameters and of MXCSR. */
+export interface RareCode {
+  /** Two with the same name are the same. */
+  readonly name: string;
+  readonly parameters: readonly Value[];
+  readonly result: ValueType;
+  readonly body: (o: SlowEmitter, parameters: readonly Value[]) => Value;
+}
+
+/** Rounding to nearest, every exception masked, #P flagged already: inexact arithmetic on ordinary numbers shows nowhere. */
+const silent = {
+  mask: mxcsr.roundingMask | mxcsr.allMasks | mxcsr.precision,
+  value: mxcsr.allMasks | mxcsr.precision,
+} as const;
+
+/**
+ * How closely operations must be looked at. `plain`: the width of a range of results that need no look at MXCSR, in the
+ * units of `semantics/sse-scalar.ts`; of binary32 all normal numbers but the least binade. `inexact`: a range of none, for
+ * inexact results show in MXCSR. `untame`: nor can be relied on what is noted of registers.
+ */
+export const floatLimit = { untame: 0, inexact: 1, plain: 0xfd00_0000 | 0 } as const;
+
+export abstract class FloatEmitter extends FlagEmitter {
+  /**
+   * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
+   * redirects; otherwise continues, results in `state.scratch`.
+   */
+  abstract host(name: HostCall, ...parameters: Value[]): void;
+
+  /** i32: a `floatLimit`, or something between `inexact` and `plain`, to be taken as `plain`. */
+  floatLimit(): Value {
+    const matches = this.eq(this.and(this.loadState32(state.mxcsr), silent.mask), silent.value);
+    return this.select(matches, this.i32(floatLimit.plain), this.i32(floatLimit.inexact));
+  }
+
+  /** Makes the limit `untame` if `condition` (i32): something that will be noted as tame is not. */
+  lowerFloatLimit(_condition: () => Value): void {}
+
+  /** No lane of the register is denormal, unless the limit is `untame`. */
+  isTame(_operand: Operand, _shape: LaneShape): boolean {
+    return false;
+  }
+
+  noteTame(_operand: Operand, _shape: LaneShape): void {}
+
+  /** Both are one register, known while code is emitted. */
+  isSameRegister(_a: Operand, _b: Operand): boolean {
+    return false;
+  }
+
+  /** Runs rare code. @returns its result, bound. */
+  rare({ parameters, body }: RareCode): Value {
+    return this.let(body(this, parameters));
+  }
+}
