@@ -3,7 +3,7 @@ import { mxcsr } from '../../spec/x86/mxcsr.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { state } from '../state/layout.ts';
 import type { Emitter } from './emitter.ts';
-import { FlagEmitter } from './flags.ts';
+import { encodingOf, FlagEmitter } from './flags.ts';
 import type { Operand } from './form.ts';
 import type { HostCall } from './host-calls.ts';
 
@@ -41,6 +41,15 @@ const silent = {
  */
 export const floatLimit = { untame: 0, inexact: 1, plain: 0xfd00_0000 | 0 } as const;
 
+/**
+ * i32: `value` is denormal, or the least normal number. Without its sign and less one, nothing else has the exponent 0, for
+ * zero becomes the greatest number.
+ */
+export function isTiny(o: Emitter, value: Value): Value {
+  const magnitude = o.sub(o.shl(encodingOf(value), 1), 1);
+  return value.type === 'f64' ? o.isZero(o.shrU(magnitude, 53)) : o.ltU(magnitude, 1 << 24);
+}
+
 export abstract class FloatEmitter extends FlagEmitter {
   /**
    * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
@@ -54,8 +63,11 @@ export abstract class FloatEmitter extends FlagEmitter {
     return this.select(matches, this.i32(floatLimit.plain), this.i32(floatLimit.inexact));
   }
 
-  /** Makes the limit `untame` if `condition` (i32): something that will be noted as tame is not. */
-  lowerFloatLimit(_condition: () => Value): void {}
+  /** Makes the limit `untame` if one of these numbers, which will be noted as tame, is not. */
+  lowerFloatLimit(_values: readonly Value[]): void {}
+
+  /** LDMXCSR ran. */
+  mxcsrChanged(): void {}
 
   /** No lane of the register is denormal, unless the limit is `untame`. */
   isTame(_operand: Operand, _shape: LaneShape): boolean {
@@ -63,6 +75,9 @@ export abstract class FloatEmitter extends FlagEmitter {
   }
 
   noteTame(_operand: Operand, _shape: LaneShape): void {}
+
+  /** The low `bits` of `destination`, if it is a register, were copied from those of `source`. */
+  noteCopy(_destination: Operand, _source: Operand): void {}
 
   /** Both are one register, known while code is emitted. */
   isSameRegister(_a: Operand, _b: Operand): boolean {

@@ -134,6 +134,12 @@ export abstract class Ops extends FloatEmitter {
     return this.let(loadFrom(opcode, 'v128', this.registerAddress(operand), 0, 0));
   }
 
+  /** An xmm register operand of 64 or 32 bits as a floating-point value. Bound. */
+  readNumber(operand: Operand): Value {
+    const type = operand.bits === 64 ? 'f64' : 'f32';
+    return this.let(loadFrom(loadOpcode(operand.bits / 8, type), type, this.registerAddress(operand), 0, 0));
+  }
+
   write(operand: Operand, value: Value): void {
     if (operand.kind === 'memory') {
       this.storeMemory(this.linear(operand, 'write'), operand.bits / 8, value);

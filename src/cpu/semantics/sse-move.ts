@@ -27,6 +27,7 @@ function move(o: Ops, x: Form): void {
   const source = operandAt(x, 1);
   const isVector = [destination, source].every(({ kind }) => kind === 'xmm' || kind === 'memory');
   o.write(destination, isVector ? readScalar(o, source) : o.read(source));
+  o.noteCopy(destination, source);
 }
 
 /** The source, zero-extended to the whole destination. */
@@ -105,6 +106,7 @@ function ldmxcsr(o: Ops, x: Form): void {
   const value = o.read(operandAt(x, 0));
   o.ifUnlikely(o.and(value, ~mxcsr.validBits), () => o.raise(vector.gp, o.i32(0)));
   o.storeState32(state.mxcsr, value);
+  o.mxcsrChanged();
 }
 
 function stmxcsr(o: Ops, x: Form): void {

@@ -2,10 +2,11 @@
  * SSE operations on single numbers: WebAssembly's own instruction, and integer comparisons that tell whether anything but
  * its result could be seen. What they do not let pass, zeros among it, `sse-exact.ts` looks at elsewhere.
  */
-import { conversion } from '../../wasm/expression.ts';
-import { convert, v128 } from '../../wasm/opcodes.ts';
+import { float } from '../../wasm/expression.ts';
+import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
-import type { LaneShape, RareCode } from '../emit/float-emitter.ts';
+import { encodingOf } from '../emit/flags.ts';
+import { isTiny, type LaneShape, type RareCode } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import type { Ops } from '../emit/ops.ts';
 import { op, readScalar } from './vector.ts';
@@ -22,20 +23,6 @@ export const floatType = ({ double }: LaneShape): 'f32' | 'f64' => (double ? 'f6
 
 /** A number in all lanes. */
 export const splatFloat = (value: Value): Value => op(value.type === 'f64' ? v128.f64x2Splat : v128.f32x4Splat, value);
-
-const encodingOf = (value: Value): Value =>
-  value.type === 'f64'
-    ? conversion(convert.i64FromF64Bits, 'i64', value)
-    : conversion(convert.i32FromF32Bits, 'i32', value);
-
-/**
- * i32: `value` is denormal, or the least normal number. Without its sign and less one, nothing else has the exponent 0, for
- * zero becomes the greatest number.
- */
-function isTiny(o: Ops, value: Value): Value {
-  const magnitude = o.sub(o.shl(encodingOf(value), 1), 1);
-  return value.type === 'f64' ? o.isZero(o.shrU(magnitude, 53)) : o.ltU(magnitude, 1 << 24);
-}
 
 /**
  * i32: `result` may be other than plain. Its exponent, at the top of 32 bits, is compared with the limit, and is odd, so that
@@ -65,17 +52,31 @@ export interface ScalarOperation {
 }
 
 /** The sources that nothing is known of, each register once. */
-function unknownSources(o: Ops, { sources, shape }: ScalarOperation): Source[] {
+function unknownSources(o: Ops, shape: LaneShape, sources: readonly Source[]): Source[] {
   const unknown = sources.filter(({ operand }) => !o.isTame(operand, shape));
   return unknown.filter(
     ({ operand }, n) => !unknown.slice(0, n).some((other) => o.isSameRegister(other.operand, operand)),
   );
 }
 
+/** Runs rare code if an operand of a comparison is denormal or NaN, and notes that they are tame. */
+export function lookAtOperands(o: Ops, shape: LaneShape, sources: readonly Source[], rare: () => void): void {
+  const unknown = unknownSources(o, shape, sources);
+  const conditions = unknown.map(({ value }) => isTiny(o, value));
+  if (unknown.length < sources.length) conditions.push(o.isZero(o.floatLimit()));
+  for (const { value } of sources) conditions.push(float('ne', value, value));
+  o.ifAny(conditions, () => {
+    rare();
+    const kept = unknown.filter(({ operand }) => operand.kind === 'xmm').map(({ value }) => value);
+    o.lowerFloatLimit(kept);
+  });
+  for (const { operand } of sources) o.noteTame(operand, shape);
+}
+
 /** Runs an operation, and notes that its result and operands are tame. */
 export function scalarOperation(o: Ops, operation: ScalarOperation): void {
   const { shape, resultShape = shape, destination, sources, fast, rare } = operation;
-  const unknown = unknownSources(o, operation);
+  const unknown = unknownSources(o, shape, sources);
   const result = o.variable(fast.type, fast);
   const conditions = [...unknown.map(({ value }) => isTiny(o, value)), ...(operation.conditions ?? [])];
   if (operation.rounds) conditions.push(isOdd(o, o.get(result)));
@@ -83,8 +84,7 @@ export function scalarOperation(o: Ops, operation: ScalarOperation): void {
   o.ifAny(conditions, () => {
     o.set(result, o.rare(rare));
     const kept = unknown.filter(({ operand }) => operand.kind === 'xmm' && !o.isSameRegister(operand, destination));
-    const noted = [...kept.map(({ value }) => value), o.get(result)];
-    o.lowerFloatLimit(() => noted.map((value) => isTiny(o, value)).reduce((a, b) => o.or(a, b)));
+    o.lowerFloatLimit([...kept.map(({ value }) => value), o.get(result)]);
   });
   for (const { operand } of sources) o.noteTame(operand, shape);
   o.write(destination, o.get(result));

@@ -87,8 +87,7 @@ export function readVector(o: Ops, operand: Operand): Value {
  */
 export function readScalar(o: Ops, operand: Operand): Value {
   if (!isScalar(operand)) return o.read(operand);
-  if (operand.kind === 'xmm') return o.let(lowFloat(o.readLow(operand), operand.bits));
-  return o.readMemory(operand, operand.bits === 64 ? 'f64' : 'f32');
+  return operand.kind === 'xmm' ? o.readNumber(operand) : o.readMemory(operand, operand.bits === 64 ? 'f64' : 'f32');
 }
 
 /** Writes the low lanes of `vector` to an operand as wide as they are. */

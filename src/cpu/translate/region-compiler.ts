@@ -107,7 +107,7 @@ export class RegionCompiler {
       const index = module.declare(regionType);
       const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
-      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed }, functions, semantics, define));
+      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed }, { functions, define, semantics }));
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);
     }

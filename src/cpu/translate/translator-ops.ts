@@ -7,10 +7,11 @@ import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
-import type { RareCode } from '../emit/float-emitter.ts';
+import { floatLimit, isTiny, type RareCode, type SlowEmitter } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { state } from '../state/layout.ts';
+import { knownOnBoth } from './known-facts.ts';
 import { unknown } from './pending-flags.ts';
 import { RareEmitter } from './rare-emitter.ts';
 import { TranslatorMemory } from './translator-memory.ts';
@@ -33,6 +34,7 @@ export class TranslatorOps extends TranslatorMemory {
       label: this.#finishLabel,
       finished: this.#finished,
     };
+    const { known } = this;
     this.setRunning(instruction, offset);
     this.#finished = false;
     this.ended = false;
@@ -44,6 +46,7 @@ export class TranslatorOps extends TranslatorMemory {
     if (this.#finished) {
       this.ended = false;
       this.pending = unknown;
+      this.known = knownOnBoth(this.known, known);
     }
     if (outer.instruction !== undefined) this.setRunning(outer.instruction, outer.offset);
     this.form = outer.form;
@@ -143,7 +146,13 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   /** A call of a function that all of the module's regions share. */
-  override rare({ name, parameters, result, body }: RareCode): Value {
+  override rare(what: RareCode): Value {
+    const value = this.#shared(what);
+    this.#leaveIf(this.loadState32(state.fault));
+    return value;
+  }
+
+  #shared({ name, parameters, result, body }: RareCode): Value {
     const { record, functions, define } = this.frame;
     const types = parameters.map(({ type }) => type);
     const index = define(name, { parameters: [record.type, ...types], results: [result] }, (code) => {
@@ -151,9 +160,17 @@ export class TranslatorOps extends TranslatorMemory {
       const values = types.map((_, n) => code.get(code.parameter(n + 1)));
       code.value(body(emitter, values));
     });
-    const value = this.let(callFor(result, index, [this.get(record), ...parameters]));
-    this.#leaveIf(this.loadState32(state.fault));
-    return value;
+    return this.let(callFor(result, index, [this.get(record), ...parameters]));
+  }
+
+  /** Elsewhere, or V8 keeps the first look at an operand for a second one here. */
+  override lowerFloatLimit(values: readonly Value[]): void {
+    for (const value of values) {
+      const parameters = [this.floatLimit(), value];
+      const body = (o: SlowEmitter, [limit, number]: readonly Value[]): Value =>
+        o.select(isTiny(o, number as Value), o.i32(floatLimit.untame), limit as Value);
+      this.setFloatLimit(this.#shared({ name: `limit ${value.type}`, parameters, result: 'i32', body }));
+    }
   }
 
   #leaveIf(condition: Value): void {

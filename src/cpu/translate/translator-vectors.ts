@@ -5,9 +5,9 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { floatLimit, type LaneShape } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { state } from '../state/layout.ts';
+import { fact, factsBelow, type Known, nothingKnown, tameLanes, vectorRegisters } from './known-facts.ts';
 import { TranslatorRegisters } from './translator-registers.ts';
 
-const vectorRegisters = 16;
 const registerBytes = 16;
 
 /** By type of the low lanes that an operand travels as: how they come out of a vector, and how they get into one. */
@@ -24,41 +24,17 @@ function vectorNumber(address: number): number | undefined {
   return offset >= 0 && offset < vectorRegisters * registerBytes ? offset / registerBytes : undefined;
 }
 
-/** By xmm register: `tameLanes`. */
-export type Tame = readonly number[];
-
-/** Bits of `Tame`: a lane of 64 bits taken as binary64, then those of 32 bits taken as binary32. */
-const tameLanes = {
-  doubles: 0b11,
-  lowDouble: 0b01,
-  firstSingle: 2,
-  singles: 0b1111_00,
-  lowSingles: 0b0011_00,
-} as const;
-
-export const nothingTame: Tame = new Array<number>(vectorRegisters).fill(0);
-
-const lanesOf = ({ double, count }: LaneShape): number =>
-  double ? (1 << count) - 1 : ((1 << count) - 1) << tameLanes.firstSingle;
-
-/** Lanes that a write of the low `bits` leaves alone. */
-function lanesAbove(bits: number): number {
-  if (bits === 128) return 0;
-  const all = tameLanes.doubles | tameLanes.singles;
-  return all & ~(tameLanes.lowDouble | (bits === 64 ? tameLanes.lowSingles : lanesOf({ double: false, count: 1 })));
-}
-
-/** What holds on both of two ways. */
-export const tameOnBoth = (a: Tame, b: Tame): Tame => a.map((lanes, n) => lanes & (b[n] as number));
-
 export abstract class TranslatorVectors extends TranslatorRegisters {
   readonly #vectors: (Local | undefined)[] = new Array(vectorRegisters).fill(undefined);
   readonly #written = new Array<boolean>(vectorRegisters).fill(false);
+  /** Locals of lowest lanes, by register. */
+  readonly #doubles: (Local | undefined)[] = [];
+  readonly #singles: (Local | undefined)[] = [];
+  #limit: Local | undefined;
+  /** At this point of the code. */
+  known: Known = nothingKnown;
   /** No SSE instruction can raise #UD or #NM from here on: an earlier one would have. Nothing in a region changes that. */
   sseChecked = false;
-  /** What is known of registers at this point; see `isTame`. */
-  tame: Tame = nothingTame;
-  #limit: Local | undefined;
 
   #vector(number: number): Local {
     let local = this.#vectors[number];
@@ -101,35 +77,71 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
     }
     const local = this.#vector(number);
     this.#written[number] = true;
-    this.#setTame(number, (this.tame[number] as number) & lanesAbove(bits));
-    const whole = value.type === 'v128' ? value : simd(lowLane[value.type][1], [this.get(local), value], 0);
-    this.set(local, whole);
+    this.#forget(number, factsBelow(bits));
+    if (value.type === 'v128') {
+      this.set(local, value);
+      return;
+    }
+    const isFloat = value.type === 'f64' || value.type === 'f32';
+    const low = isFloat ? this.let(value) : value;
+    if (isFloat) this.#setOwn(number, low);
+    this.set(local, simd(lowLane[value.type][1], [this.get(local), low], 0));
   }
 
   override readLow(operand: Operand): Value {
-    const number = vectorNumber(Number(this.registerAddress(operand).immediate));
-    return number === undefined ? super.readLow(operand) : this.let(this.get(this.#vector(number)));
+    return this.let(this.get(this.#vector(this.#numberOf(operand) as number)));
   }
 
-  // Floating point
+  override readNumber(operand: Operand): Value {
+    const number = this.#numberOf(operand) as number;
+    const [own, locals] = operand.bits === 64 ? [fact.ownDouble, this.#doubles] : [fact.ownSingle, this.#singles];
+    if (this.#knows(number, own)) return this.let(this.get(locals[number] as Local));
+    return this.let(simd(lowLane[operand.bits === 64 ? 'f64' : 'f32'][0], [this.get(this.#vector(number))], 0));
+  }
+
+  /** Keeps the lowest lane beside the vector, where V8 would put it in and take it out again. */
+  #setOwn(number: number, value: Value): void {
+    const locals = value.type === 'f64' ? this.#doubles : this.#singles;
+    locals[number] ??= this.code.pinnedLocal(value.type);
+    this.set(locals[number], value);
+    this.#learn(number, value.type === 'f64' ? fact.ownDouble : fact.ownSingle);
+  }
 
   #numberOf(operand: Operand): number | undefined {
     return operand.kind === 'xmm' ? vectorNumber(Number(this.registerAddress(operand).immediate)) : undefined;
   }
 
-  #setTame(number: number, lanes: number): void {
-    this.tame = this.tame.with(number, lanes);
+  #knows(number: number, facts: number): boolean {
+    return ((this.known[number] as number) & facts) === facts;
   }
+
+  #learn(number: number, facts: number): void {
+    this.known = this.known.with(number, (this.known[number] as number) | facts);
+  }
+
+  #forget(number: number, facts: number): void {
+    this.known = this.known.with(number, (this.known[number] as number) & ~facts);
+  }
+
+  // Floating point
 
   override isTame(operand: Operand, shape: LaneShape): boolean {
     const number = this.#numberOf(operand);
-    const wanted = lanesOf(shape);
-    return number !== undefined && ((this.tame[number] as number) & wanted) === wanted;
+    return number !== undefined && this.#knows(number, tameLanes(shape));
   }
 
   override noteTame(operand: Operand, shape: LaneShape): void {
     const number = this.#numberOf(operand);
-    if (number !== undefined) this.#setTame(number, (this.tame[number] as number) | lanesOf(shape));
+    if (number !== undefined) this.#learn(number, tameLanes(shape));
+  }
+
+  override noteCopy(destination: Operand, source: Operand): void {
+    const [to, from] = [this.#numberOf(destination), this.#numberOf(source)];
+    if (to === undefined || from === undefined) return;
+    const facts = (this.known[from] as number) & factsBelow(destination.bits);
+    this.#learn(to, facts & ~(fact.ownDouble | fact.ownSingle));
+    if ((facts & fact.ownDouble) !== 0) this.#setOwn(to, this.get(this.#doubles[from] as Local));
+    if ((facts & fact.ownSingle) !== 0) this.#setOwn(to, this.get(this.#singles[from] as Local));
   }
 
   override isSameRegister(a: Operand, b: Operand): boolean {
@@ -137,15 +149,22 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
     return number !== undefined && number === this.#numberOf(b);
   }
 
-  /** Nothing but LDMXCSR and slow paths change MXCSR within a region. The latter set flags, which raises the limit too late. */
+  /**
+   * As MXCSR was when the region was entered. Within, only LDMXCSR and slow paths change it; the latter set flags, which is
+   * noticed when the region is entered next.
+   */
   override floatLimit(): Value {
     this.#limit ??= this.code.pinnedLocal('i32');
     return this.get(this.#limit);
   }
 
-  override lowerFloatLimit(condition: () => Value): void {
-    const limit = this.floatLimit();
-    this.set(this.#limit as Local, this.select(condition(), this.i32(floatLimit.untame), limit));
+  protected setFloatLimit(limit: Value): void {
+    this.set(this.#limit as Local, limit);
+  }
+
+  override mxcsrChanged(): void {
+    const before = this.floatLimit();
+    this.setFloatLimit(this.select(before, super.floatLimit(), this.i32(floatLimit.untame)));
   }
 
   override requireUnit(faultWord: number): void {
