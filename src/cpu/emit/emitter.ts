@@ -308,12 +308,16 @@ export class Emitter {
     this.code.if(condition, then, otherwise, true);
   }
 
-  /** Runs `rare` if any of `conditions` (i32) holds, which they hardly ever do; it leaves status flags alone. */
-  ifAny(conditions: readonly Value[], rare: () => void): void {
+  /**
+   * Runs `rare` if any of `conditions` (i32) holds, which they hardly ever do, or none of `unless`, of which the first mostly
+   * does. It leaves status flags alone.
+   */
+  ifAny(conditions: readonly Value[], rare: () => void, unless: readonly Value[] = []): void {
     this.code.block((done) => {
       this.code.block((found) => {
         for (const condition of conditions) this.code.branchIf(condition, found, false);
-        this.code.branch(done);
+        for (const [n, condition] of unless.entries()) this.code.branchIf(condition, done, n === 0 ? true : undefined);
+        if (unless.length === 0) this.code.branch(done);
       });
       rare();
     });

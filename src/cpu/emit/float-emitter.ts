@@ -1,5 +1,7 @@
 /** What semantics of floating point ask of their user: how MXCSR stands, what is known of registers, rare code elsewhere. */
 import { mxcsr } from '../../spec/x86/mxcsr.ts';
+import { integerConstant, simd } from '../../wasm/expression.ts';
+import { v128 } from '../../wasm/opcodes.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { state } from '../state/layout.ts';
 import type { Emitter } from './emitter.ts';
@@ -50,6 +52,27 @@ export function isTiny(o: Emitter, value: Value): Value {
   return value.type === 'f64' ? o.isZero(o.shrU(magnitude, 53)) : o.ltU(magnitude, 1 << 24);
 }
 
+const tinyLanes = {
+  double: {
+    splat: v128.i64x2Splat,
+    add: v128.i64x2Add,
+    bias: integerConstant('i64', 2n ** 63n - 1n),
+    limit: 0x8020_0000,
+  },
+  single: { splat: v128.i32x4Splat, add: v128.i32x4Add, bias: integerConstant('i32', 2 ** 31 - 1), limit: 0x8100_0000 },
+} as const;
+
+/** The same for the lanes of a vector, bound: a mask in the sign bits of lanes. Below the exponent there is no need to look. */
+export function areTiny({ double }: LaneShape, vector: Value): Value {
+  const { splat, add, bias, limit } = tinyLanes[double ? 'double' : 'single'];
+  const magnitude = simd(add, [simd(add, [vector, vector]), simd(splat, [bias])]);
+  return simd(v128.i32x4GtS, [simd(v128.i32x4Splat, [integerConstant('i32', limit)]), magnitude]);
+}
+
+/** i32: the sign bits of all lanes of the shape. */
+export const laneSigns = ({ double }: LaneShape, vector: Value): Value =>
+  simd(double ? v128.i64x2Bitmask : v128.i32x4Bitmask, [vector]);
+
 export abstract class FloatEmitter extends FlagEmitter {
   /**
    * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
@@ -63,8 +86,8 @@ export abstract class FloatEmitter extends FlagEmitter {
     return this.select(matches, this.i32(floatLimit.plain), this.i32(floatLimit.inexact));
   }
 
-  /** Makes the limit `untame` if one of these numbers, which will be noted as tame, is not. */
-  lowerFloatLimit(_values: readonly Value[]): void {}
+  /** Makes the limit `untame` if one of these numbers, or vectors, which will be noted as tame, is not. */
+  lowerFloatLimit(_shape: LaneShape, _values: readonly Value[]): void {}
 
   /** LDMXCSR ran. */
   mxcsrChanged(): void {}

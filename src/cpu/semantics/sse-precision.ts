@@ -28,6 +28,23 @@ export function productIsExact({ double }: LaneShape, a: Value, b: Value): Value
   return op(v128.or, isClear(op(v128.or, a, b), lowHalf), onePower);
 }
 
+/** The first of these alone. */
+export function hasShortFactors({ double }: LaneShape, a: Value, b: Value): Value {
+  const lowHalf = double ? lanes(64, (1n << 27n) - 1n) : lanes(32, (1n << 12n) - 1n);
+  return op(double ? v128.i64x2Eq : v128.i32x4Eq, op(v128.and, op(v128.or, a, b), lowHalf), zeroVector);
+}
+
+/**
+ * a + b = `result`, or a - b: taking either operand away leaves the other. Of the greater one that is exact, and tells what
+ * the result lost (Dekker's fast two-sum).
+ */
+export function leadsBack(name: 'add' | 'sub', shape: LaneShape, a: Value, b: Value, result: Value): Value {
+  const [add, sub] = shape.double ? [v128.f64x2Add, v128.f64x2Sub] : [v128.f32x4Add, v128.f32x4Sub];
+  const toB = name === 'add' ? op(sub, result, a) : op(sub, a, result);
+  const toA = op(name === 'add' ? sub : add, result, b);
+  return op(v128.and, equal(shape, toB, b), equal(shape, toA, a));
+}
+
 /** a ÷ b = `quotient`. */
 export function divisionIsExact(shape: LaneShape, a: Value, b: Value, quotient: Value): Value {
   const product = op(shape.double ? v128.f64x2Mul : v128.f32x4Mul, quotient, b);

@@ -68,7 +68,7 @@ export function lookAtOperands(o: Ops, shape: LaneShape, sources: readonly Sourc
   o.ifAny(conditions, () => {
     rare();
     const kept = unknown.filter(({ operand }) => operand.kind === 'xmm').map(({ value }) => value);
-    o.lowerFloatLimit(kept);
+    o.lowerFloatLimit(shape, kept);
   });
   for (const { operand } of sources) o.noteTame(operand, shape);
 }
@@ -84,7 +84,11 @@ export function scalarOperation(o: Ops, operation: ScalarOperation): void {
   o.ifAny(conditions, () => {
     o.set(result, o.rare(rare));
     const kept = unknown.filter(({ operand }) => operand.kind === 'xmm' && !o.isSameRegister(operand, destination));
-    o.lowerFloatLimit([...kept.map(({ value }) => value), o.get(result)]);
+    o.lowerFloatLimit(
+      shape,
+      kept.map(({ value }) => value),
+    );
+    o.lowerFloatLimit(resultShape, [o.get(result)]);
   });
   for (const { operand } of sources) o.noteTame(operand, shape);
   o.write(destination, o.get(result));

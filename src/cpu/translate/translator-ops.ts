@@ -7,7 +7,15 @@ import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
-import { floatLimit, isTiny, type RareCode, type SlowEmitter } from '../emit/float-emitter.ts';
+import {
+  areTiny,
+  floatLimit,
+  isTiny,
+  type LaneShape,
+  laneSigns,
+  type RareCode,
+  type SlowEmitter,
+} from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { state } from '../state/layout.ts';
@@ -164,12 +172,16 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   /** Elsewhere, or V8 keeps the first look at an operand for a second one here. */
-  override lowerFloatLimit(values: readonly Value[]): void {
+  override lowerFloatLimit(shape: LaneShape, values: readonly Value[]): void {
     for (const value of values) {
       const parameters = [this.floatLimit(), value];
-      const body = (o: SlowEmitter, [limit, number]: readonly Value[]): Value =>
-        o.select(isTiny(o, number as Value), o.i32(floatLimit.untame), limit as Value);
-      this.setFloatLimit(this.#shared({ name: `limit ${value.type}`, parameters, result: 'i32', body }));
+      const body = (o: SlowEmitter, [limit, numbers]: readonly Value[]): Value => {
+        const found =
+          value.type === 'v128' ? laneSigns(shape, areTiny(shape, numbers as Value)) : isTiny(o, numbers as Value);
+        return o.select(found, o.i32(floatLimit.untame), limit as Value);
+      };
+      const name = `limit ${value.type} ${shape.double ? 'double' : 'single'}`;
+      this.setFloatLimit(this.#shared({ name, parameters, result: 'i32', body }));
     }
   }
 
