@@ -1,6 +1,6 @@
 /** What semantics of floating point ask of their user: how MXCSR stands, what is known of registers, rare code elsewhere. */
 import { mxcsr } from '../../spec/x86/mxcsr.ts';
-import { integerConstant, simd } from '../../wasm/expression.ts';
+import { simd, v128Constant } from '../../wasm/expression.ts';
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
 import { state } from '../state/layout.ts';
@@ -52,21 +52,19 @@ export function isTiny(o: Emitter, value: Value): Value {
   return value.type === 'f64' ? o.isZero(o.shrU(magnitude, 53)) : o.ltU(magnitude, 1 << 24);
 }
 
+const repeated = (bits: 32 | 64, value: bigint): Value =>
+  v128Constant(Array.from({ length: 16 }, (_, n) => Number((value >> BigInt((n * 8) % bits)) & 0xffn)));
+
 const tinyLanes = {
-  double: {
-    splat: v128.i64x2Splat,
-    add: v128.i64x2Add,
-    bias: integerConstant('i64', 2n ** 63n - 1n),
-    limit: 0x8020_0000,
-  },
-  single: { splat: v128.i32x4Splat, add: v128.i32x4Add, bias: integerConstant('i32', 2 ** 31 - 1), limit: 0x8100_0000 },
+  double: { add: v128.i64x2Add, bias: repeated(64, 2n ** 63n - 1n), limit: repeated(32, 0x8020_0000n) },
+  single: { add: v128.i32x4Add, bias: repeated(32, 2n ** 31n - 1n), limit: repeated(32, 0x8100_0000n) },
 } as const;
 
 /** The same for the lanes of a vector, bound: a mask in the sign bits of lanes. Below the exponent there is no need to look. */
-export function areTiny({ double }: LaneShape, vector: Value): Value {
-  const { splat, add, bias, limit } = tinyLanes[double ? 'double' : 'single'];
-  const magnitude = simd(add, [simd(add, [vector, vector]), simd(splat, [bias])]);
-  return simd(v128.i32x4GtS, [simd(v128.i32x4Splat, [integerConstant('i32', limit)]), magnitude]);
+export function areTiny(o: Emitter, { double }: LaneShape, vector: Value): Value {
+  const { add, bias, limit } = tinyLanes[double ? 'double' : 'single'];
+  const magnitude = simd(add, [simd(add, [vector, vector]), o.shared(bias)]);
+  return simd(v128.i32x4GtS, [o.shared(limit), magnitude]);
 }
 
 /** i32: the sign bits of all lanes of the shape. */

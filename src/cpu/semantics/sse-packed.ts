@@ -40,10 +40,10 @@ const inRange = {
   single: { bias: lanes(32, 0x8000_0000 - (2 << 24)), limit: lanes(32, 0x7d00_0000) },
 } as const;
 
-function arePlain({ double }: LaneShape, result: Value): Value {
+function arePlain(o: Ops, { double }: LaneShape, result: Value): Value {
   const { bias, limit } = inRange[double ? 'double' : 'single'];
-  const moved = op(v128.i32x4Add, op(v128.i32x4Add, result, result), bias);
-  return op(v128.i32x4GtS, limit, moved);
+  const moved = op(v128.i32x4Add, op(v128.i32x4Add, result, result), o.shared(bias));
+  return op(v128.i32x4GtS, o.shared(limit), moved);
 }
 
 const allLanes = ({ count }: LaneShape): number => (1 << count) - 1;
@@ -55,20 +55,22 @@ export function packedOperation(o: Ops, operation: PackedOperation): void {
   const checked = mixed === true && unknown.length > 0 ? sources : unknown;
   const result = o.variable('v128', fast);
   const odd = [
-    ...checked.map(({ value }) => areTiny(shape, value)),
+    ...checked.map(({ value }) => areTiny(o, shape, value)),
     ...(operation.odd === undefined ? [] : [operation.odd]),
   ];
   const found = odd.length === 0 ? undefined : odd.reduce(either);
   const conditions: Value[] = [];
   if (rounded !== undefined) {
-    const plain = either(arePlain(shape, o.get(result)), rounded.accepted(o.get(result)));
+    const plain = either(arePlain(o, shape, o.get(result)), rounded.accepted(o.get(result)));
     conditions.push(o.ne(laneSigns(shape, found === undefined ? plain : andNot(plain, found)), allLanes(shape)));
   } else {
     if (found !== undefined) conditions.push(laneSigns(shape, found));
     if (unknown.length < sources.length) conditions.push(o.isZero(o.floatLimit()));
   }
-  const unless =
-    rounded === undefined ? [] : [o.gtU(o.floatLimit(), floatLimit.inexact), ...exactness(o, operation, o.get(result))];
+  const unless = rounded && {
+    mostly: o.gtU(o.floatLimit(), floatLimit.inexact),
+    otherwise: exactness(o, operation, o.get(result)),
+  };
   o.ifAny(
     conditions,
     () => {
@@ -89,5 +91,5 @@ function exactness(o: Ops, { shape, rounded }: PackedOperation, result: Value): 
   if (mask === undefined) return [];
   const exact = o.eq(laneSigns(shape, mask), allLanes(shape));
   const toNearest = o.isZero(o.and(o.loadState32(state.mxcsr), mxcsr.roundingMask));
-  return [o.and(o.and(o.eq(o.floatLimit(), floatLimit.inexact), toNearest), exact)];
+  return [o.floatLimit(), toNearest, exact];
 }

@@ -177,7 +177,7 @@ export class TranslatorOps extends TranslatorMemory {
       const parameters = [this.floatLimit(), value];
       const body = (o: SlowEmitter, [limit, numbers]: readonly Value[]): Value => {
         const found =
-          value.type === 'v128' ? laneSigns(shape, areTiny(shape, numbers as Value)) : isTiny(o, numbers as Value);
+          value.type === 'v128' ? laneSigns(shape, areTiny(o, shape, numbers as Value)) : isTiny(o, numbers as Value);
         return o.select(found, o.i32(floatLimit.untame), limit as Value);
       };
       const name = `limit ${value.type} ${shape.double ? 'double' : 'single'}`;

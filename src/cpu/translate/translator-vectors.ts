@@ -31,6 +31,8 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
   readonly #doubles: (Local | undefined)[] = [];
   readonly #singles: (Local | undefined)[] = [];
   #limit: Local | undefined;
+  /** Constants in locals, by their bytes. */
+  readonly #constants = new Map<string, { local: Local; value: Value }>();
   /** At this point of the code. */
   known: Known = nothingKnown;
   /** No SSE instruction can raise #UD or #NM from here on: an earlier one would have. Nothing in a region changes that. */
@@ -48,6 +50,7 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
   override loadRegisters(): void {
     super.loadRegisters();
     if (this.#limit !== undefined) this.set(this.#limit, super.floatLimit());
+    for (const { local, value } of this.#constants.values()) this.set(local, value);
     for (const [number, local] of this.#vectors.entries()) {
       const address = state.xmm + number * registerBytes;
       if (local !== undefined) this.set(local, loadFrom(load.v128, 'v128', this.i32(0), address, 0));
@@ -121,6 +124,17 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
 
   #forget(number: number, facts: number): void {
     this.known = this.known.with(number, (this.known[number] as number) & ~facts);
+  }
+
+  /** V8 makes vectors anew wherever they stand as constants. */
+  override shared(value: Value): Value {
+    const key = String(value.bytes);
+    let constant = this.#constants.get(key);
+    if (constant === undefined) {
+      constant = { local: this.code.pinnedLocal('v128'), value };
+      this.#constants.set(key, constant);
+    }
+    return this.get(constant.local);
   }
 
   // Floating point
