@@ -3,19 +3,16 @@ import { conversion, float } from '../../wasm/expression.ts';
 import { convert, v128 } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import type { LaneShape, SlowEmitter } from '../emit/float-emitter.ts';
-import type { Form } from '../emit/form.ts';
+import type { Form, Operand } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 import { knownNumber, operandAt } from './operands.ts';
-import { both, callSlow, fastOrSlow, holds, isOrdinary, magnitudeOf, pd, ps, sd, ss } from './sse-exact.ts';
+import { callSlow, pd, ps, sd, slowCode, ss } from './sse-exact.ts';
 import { lookAtOperands, readSource, splatFloat } from './sse-scalar.ts';
-import { immediateOf, lanes, op, readVector, splat32, writeVector } from './vector.ts';
+import { immediateOf, lanes, lowFloat, op, readVector, splat32, writeVector } from './vector.ts';
 
 const equal = ({ double }: LaneShape, a: Value, b: Value): Value => op(double ? v128.f64x2Eq : v128.f32x4Eq, a, b);
 const less = ({ double }: LaneShape, a: Value, b: Value): Value => op(double ? v128.f64x2Lt : v128.f32x4Lt, a, b);
-
-const ordinary = (o: Ops, shape: LaneShape, a: Value, b: Value): Value =>
-  holds(o, shape, both(isOrdinary(magnitudeOf(o, shape, a)), isOrdinary(magnitudeOf(o, shape, b))));
 
 /** Predicate EQ, LT, LE or UNORD of ordinary numbers, negated by bit 2. SDM Vol. 2A "CMPPD", table 3-1. */
 function predicate(o: Ops, shape: LaneShape, a: Value, b: Value, immediate: Value): Value {
@@ -36,17 +33,25 @@ function predicate(o: Ops, shape: LaneShape, a: Value, b: Value, immediate: Valu
   return op(v128.xor, found, bit(o.and(o.shrU(immediate, 2), 1)));
 }
 
+/** CMPSS, CMPSD, CMPPS, CMPPD. */
 function compare(shape: LaneShape): Semantics {
   return (o, x) => {
     const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    const a = readVector(o, destination);
+    const operands = [operandAt(x, 1), destination];
+    const [b, a] = operands.map((operand) => readVector(o, operand)) as [Value, Value];
     const immediate = immediateOf(o, x);
-    const fast = predicate(o, shape, a, b, immediate);
-    const call = { operation: 'compare', shape, a, b, immediate } as const;
-    writeVector(o, destination, fastOrSlow(o, ordinary(o, shape, a, b), fast, call));
+    const result = o.variable('v128', predicate(o, shape, a, b, immediate));
+    const sources = [b, a].map((vector, n) => ({ operand: operands[n] as Operand, value: compared(o, shape, vector) }));
+    lookAtOperands(o, shape, sources, () => {
+      o.set(result, o.rare(slowCode({ operation: 'compare', shape, a, b, immediate })));
+    });
+    writeVector(o, destination, o.get(result));
   };
 }
+
+/** What of a vector is compared, bound. */
+const compared = (o: Ops, { double, count }: LaneShape, vector: Value): Value =>
+  count === 1 ? o.let(lowFloat(vector, double ? 64 : 32)) : vector;
 
 /**
  * How two numbers compare, as the slow path has it: 0 less, 1 equal, 2 greater, 3 unordered. i32. UCOMISx is quiet about

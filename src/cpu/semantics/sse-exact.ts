@@ -7,7 +7,7 @@ import { mxcsr } from '../../spec/x86/mxcsr.ts';
 import { loadFrom } from '../../wasm/expression.ts';
 import { load, store, v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
-import type { LaneShape, SlowEmitter } from '../emit/float-emitter.ts';
+import type { FloatEmitter, LaneShape, RareCode, SlowEmitter } from '../emit/float-emitter.ts';
 import { type SseOperation, sseOperations, sseShape } from '../emit/sse-operations.ts';
 import { state } from '../state/layout.ts';
 import { extract, lanes, low64, op, zeroVector } from './vector.ts';
@@ -120,6 +120,28 @@ export function callSlow(o: SlowEmitter, { operation, shape, a, b, immediate }: 
 }
 
 export const slowResult = (o: SlowEmitter): Value => loadFrom(load.v128, 'v128', o.i32(0), state.vectorScratch, 0);
+
+/** As `fastOrSlow`, with the slow call elsewhere. */
+export function fastOrRare(o: FloatEmitter, condition: Value, fast: Value, call: SlowCall): Value {
+  const result = o.variable('v128', fast);
+  o.ifAny([o.isZero(condition)], () => o.set(result, o.rare(slowCode(call))));
+  return o.get(result);
+}
+
+/** A slow call as rare code. */
+export function slowCode({ operation, shape, a, b, immediate }: SlowCall): RareCode {
+  return {
+    name: `${operation} ${shape.count} ${shape.double ? 'double' : 'single'}`,
+    parameters: [b, ...(a === undefined ? [] : [a]), ...(immediate === undefined ? [] : [immediate])],
+    result: 'v128',
+    body: (o, operands) => {
+      const [p, q] = operands as [Value, Value];
+      const values = a === undefined ? { b: p } : { a: q, b: p };
+      callSlow(o, { operation, shape, ...values, ...(immediate && { immediate: operands.at(-1) as Value }) });
+      return slowResult(o);
+    },
+  };
+}
 
 /** The value of `fast` if `condition` (i32) holds, else what the slow path gives. */
 export function fastOrSlow(o: SlowEmitter, condition: Value, fast: Value, call: SlowCall): Value {

@@ -6,7 +6,7 @@ import { float } from '../../wasm/expression.ts';
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import { encodingOf } from '../emit/flags.ts';
-import { isTiny, type LaneShape, type RareCode } from '../emit/float-emitter.ts';
+import { areTiny, isTiny, type LaneShape, laneSigns, type RareCode } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import type { Ops } from '../emit/ops.ts';
 import { op, readScalar } from './vector.ts';
@@ -59,12 +59,28 @@ function unknownSources(o: Ops, shape: LaneShape, sources: readonly Source[]): S
   );
 }
 
+/** i32: conditions under which a comparison of these numbers, or vectors of numbers, raises something. */
+function comparisonChecks(o: Ops, shape: LaneShape, sources: readonly Source[], unknown: readonly Source[]): Value[] {
+  const { double, count } = shape;
+  if (count === 1) {
+    const tiny = unknown.map(({ value }) => isTiny(o, value));
+    return [...tiny, ...sources.map(({ value }) => float('ne', value, value))];
+  }
+  const unordered = sources.map(({ value }) => op(double ? v128.f64x2Ne : v128.f32x4Ne, value, value));
+  const odd = [...unknown.map(({ value }) => areTiny(o, shape, value)), ...unordered];
+  return [
+    laneSigns(
+      shape,
+      odd.reduce((a, b) => op(v128.or, a, b)),
+    ),
+  ];
+}
+
 /** Runs rare code if an operand of a comparison is denormal or NaN, and notes that they are tame. */
 export function lookAtOperands(o: Ops, shape: LaneShape, sources: readonly Source[], rare: () => void): void {
   const unknown = unknownSources(o, shape, sources);
-  const conditions = unknown.map(({ value }) => isTiny(o, value));
+  const conditions = comparisonChecks(o, shape, sources, unknown);
   if (unknown.length < sources.length) conditions.push(o.isZero(o.floatLimit()));
-  for (const { value } of sources) conditions.push(float('ne', value, value));
   o.ifAny(conditions, () => {
     rare();
     const kept = unknown.filter(({ operand }) => operand.kind === 'xmm').map(({ value }) => value);
