@@ -18,12 +18,18 @@ const everyFact = fact.doubles | fact.singles | fact.ownDouble | fact.ownSingle;
 export const tameLanes = ({ double, count }: LaneShape): number =>
   double ? (1 << count) - 1 : ((1 << count) - 1) << firstSingle;
 
-/** Facts that have to do with the low `bits` of a register. */
-export function factsBelow(bits: number): number {
+/** Facts about the low `bits` of a register alone. */
+export function factsWithin(bits: number): number {
   if (bits === 128) return everyFact;
-  const singles = tameLanes({ double: false, count: bits === 64 ? 2 : 1 });
-  return tameLanes({ double: true, count: 1 }) | singles | fact.ownDouble | fact.ownSingle;
+  if (bits === 32) return tameLanes({ double: false, count: 1 }) | fact.ownSingle;
+  return (
+    tameLanes({ double: true, count: 1 }) | tameLanes({ double: false, count: 2 }) | fact.ownDouble | fact.ownSingle
+  );
 }
+
+/** Facts that a change of the low `bits` of a register may make untrue. */
+export const factsTouching = (bits: number): number =>
+  bits === 32 ? factsWithin(32) | tameLanes({ double: true, count: 1 }) | fact.ownDouble : factsWithin(bits);
 
 export const nothingKnown: Known = new Array<number>(vectorRegisters).fill(0);
 

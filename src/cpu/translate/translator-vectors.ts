@@ -5,7 +5,15 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { floatLimit, type LaneShape } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { state } from '../state/layout.ts';
-import { fact, factsBelow, type Known, nothingKnown, tameLanes, vectorRegisters } from './known-facts.ts';
+import {
+  fact,
+  factsTouching,
+  factsWithin,
+  type Known,
+  nothingKnown,
+  tameLanes,
+  vectorRegisters,
+} from './known-facts.ts';
 import { TranslatorRegisters } from './translator-registers.ts';
 
 const registerBytes = 16;
@@ -80,7 +88,7 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
     }
     const local = this.#vector(number);
     this.#written[number] = true;
-    this.#forget(number, factsBelow(bits));
+    this.#forget(number, factsTouching(bits));
     if (value.type === 'v128') {
       this.set(local, value);
       return;
@@ -152,7 +160,7 @@ export abstract class TranslatorVectors extends TranslatorRegisters {
   override noteCopy(destination: Operand, source: Operand): void {
     const [to, from] = [this.#numberOf(destination), this.#numberOf(source)];
     if (to === undefined || from === undefined) return;
-    const facts = (this.known[from] as number) & factsBelow(destination.bits);
+    const facts = (this.known[from] as number) & factsWithin(destination.bits);
     this.#learn(to, facts & ~(fact.ownDouble | fact.ownSingle));
     if ((facts & fact.ownDouble) !== 0) this.#setOwn(to, this.get(this.#doubles[from] as Local));
     if ((facts & fact.ownSingle) !== 0) this.#setOwn(to, this.get(this.#singles[from] as Local));
