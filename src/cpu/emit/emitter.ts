@@ -12,6 +12,11 @@ export type Bits = 8 | 16 | 32 | 64;
 
 export const integerType = (bits: number): 'i32' | 'i64' => (bits === 64 ? 'i64' : 'i32');
 
+export interface Unless {
+  readonly mostly: Value;
+  readonly otherwise: readonly Value[];
+}
+
 export class Emitter {
   readonly code: CodeBuilder;
 
@@ -42,6 +47,11 @@ export class Emitter {
   /** Evaluates now; the result may be used many times. */
   let(value: Value): Value {
     return this.code.bind(value);
+  }
+
+  /** A constant that is worth a place of its own where much code shares it. */
+  shared(constant: Value): Value {
+    return constant;
   }
 
   variable(type: ValueType, initial?: Value): Local {
@@ -306,6 +316,26 @@ export class Emitter {
 
   ifLikely(condition: Value, then: () => void, otherwise?: () => void): void {
     this.code.if(condition, then, otherwise, true);
+  }
+
+  /**
+   * Runs `rare` if any of `conditions` (i32) holds, which they hardly ever do. With `unless`: or if neither `mostly` nor all
+   * of `otherwise` hold. It leaves status flags alone.
+   */
+  ifAny(conditions: readonly Value[], rare: () => void, unless?: Unless): void {
+    this.code.block((done) => {
+      this.code.block((found) => {
+        for (const condition of conditions) this.code.branchIf(condition, found, false);
+        if (unless !== undefined) {
+          // Where there is an alternative, no hint: in code that is marked as rare, V8 saves all registers for what is rarer.
+          if (unless.otherwise.length === 0) this.code.branchIf(this.isZero(unless.mostly), found, false);
+          else this.code.branchIf(unless.mostly, done);
+          for (const condition of unless.otherwise) this.code.branchIf(this.isZero(condition), found, false);
+        }
+        this.code.branch(done);
+      });
+      rare();
+    });
   }
 
   /** Repeats `body` for as long as it branches to `again`. */

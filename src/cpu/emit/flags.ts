@@ -9,6 +9,8 @@
  *
  * Lazier still, translated code may leave nothing but the two operands that all six follow from (`Deferred`).
  */
+import { conversion, float, integer } from '../../wasm/expression.ts';
+import { convert } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import { state } from '../state/layout.ts';
 import { type Bits, Emitter } from './emitter.ts';
@@ -27,9 +29,9 @@ const topBits = 0xc000_0000 | 0;
 
 /**
  * What all flags follow from, by operands a and b: `logic` a is the result; `add`, `sub` a and b; `inc`, `dec` the result
- * and CF of before; shifts the operand and a count other than 0.
+ * and CF of before; shifts the operand and a count other than 0; `order` two floating-point numbers that were compared.
  */
-export const deferredOperations = ['logic', 'add', 'sub', 'inc', 'dec', 'shl', 'shr', 'sar'] as const;
+export const deferredOperations = ['logic', 'add', 'sub', 'inc', 'dec', 'shl', 'shr', 'sar', 'order'] as const;
 export type DeferredOperation = (typeof deferredOperations)[number];
 export type ShiftOperation = 'shl' | 'shr' | 'sar';
 
@@ -41,13 +43,35 @@ export interface Deferred {
 }
 
 const widths: readonly Bits[] = [8, 16, 32, 64];
+const floatWidths: readonly Bits[] = [32, 64];
 
-export const deferredKinds: readonly Deferred[] = deferredOperations.flatMap((operation, row) =>
-  widths.map((bits, column) => ({ operation, bits, number: 1 + row * widths.length + column })),
-);
+export const deferredKinds: readonly Deferred[] = deferredOperations
+  .flatMap((operation) => (operation === 'order' ? floatWidths : widths).map((bits) => ({ operation, bits })))
+  .map((kind, position) => ({ ...kind, number: 1 + position }));
 
 export const deferredKind = (operation: DeferredOperation, bits: Bits): Deferred =>
-  deferredKinds[deferredOperations.indexOf(operation) * widths.length + widths.indexOf(bits)] as Deferred;
+  deferredKinds.find((kind) => kind.operation === operation && kind.bits === bits) as Deferred;
+
+/** A floating-point number as the integer that encodes it, and back. */
+export const encodingOf = (value: Value): Value =>
+  value.type === 'f64'
+    ? conversion(convert.i64FromF64Bits, 'i64', value)
+    : conversion(convert.i32FromF32Bits, 'i32', value);
+const decodingOf = (value: Value): Value =>
+  value.type === 'i64'
+    ? conversion(convert.f64FromI64Bits, 'f64', value)
+    : conversion(convert.f32FromI32Bits, 'f32', value);
+
+/** What COMISx and UCOMISx find: i32 0 or 1 each. */
+export const order = {
+  less: (a: Value, b: Value): Value => float('lt', a, b),
+  greater: (a: Value, b: Value): Value => float('gt', a, b),
+  notLess: (a: Value, b: Value): Value => float('ge', a, b),
+  unordered: (a: Value, b: Value): Value => integer('or', float('ne', a, a), float('ne', b, b)),
+} as const;
+
+/** The numbers that two deferred operands of `order` encode. */
+export const comparedNumbers = (a: Value, b: Value): { a: Value; b: Value } => ({ a: decodingOf(a), b: decodingOf(b) });
 
 export class FlagEmitter extends Emitter {
   flagResult(): Value {
@@ -170,6 +194,14 @@ export class FlagEmitter extends Emitter {
     this.setFlagAux(this.packAux(cf, overflow, af));
   }
 
+  /** COMISx, UCOMISx of floating-point numbers, bound: less CF, equal ZF, unordered ZF, PF and CF; the others 0. */
+  setFlagsOrder(a: Value, b: Value): void {
+    const none = this.i32(0);
+    const cf = this.isZero(order.notLess(a, b));
+    const zf = this.isZero(this.or(order.less(a, b), order.greater(a, b)));
+    this.setFlags({ cf, zf, pf: order.unordered(a, b), sf: none, of: none, af: none });
+  }
+
   /** What a shift makes of `value`; the count is masked. */
   shifted(operation: ShiftOperation, bits: Bits, value: Value, count: Value): Value {
     if (operation === 'shl') return this.shl(value, count);
@@ -213,6 +245,11 @@ export class FlagEmitter extends Emitter {
       case 'dec':
         this.setFlagsStep(operation, bits, a, this.wrap(b));
         break;
+      case 'order': {
+        const numbers = comparedNumbers(a, b);
+        this.setFlagsOrder(this.let(numbers.a), this.let(numbers.b));
+        break;
+      }
       default:
         this.setFlagsShift(operation, bits, a, b);
     }

@@ -4,12 +4,12 @@
  */
 import { loadFrom } from '../../wasm/expression.ts';
 import { load, store } from '../../wasm/opcodes.ts';
-import type { Value } from '../../wasm/types.ts';
+import type { Value, ValueType } from '../../wasm/types.ts';
 import { segmentIndex, state } from '../state/layout.ts';
+import { loadOpcode, memoryType, storeOpcode } from './access-opcodes.ts';
 import { integerType } from './emitter.ts';
-import { FlagEmitter } from './flags.ts';
+import { FloatEmitter } from './float-emitter.ts';
 import type { Form, Operand } from './form.ts';
-import type { HostCall } from './host-calls.ts';
 
 export const vector = {
   de: 0,
@@ -47,7 +47,7 @@ export const rbp = state.gpr + 40;
 export const rsi = state.gpr + 48;
 export const rdi = state.gpr + 56;
 
-export abstract class Ops extends FlagEmitter {
+export abstract class Ops extends FloatEmitter {
   /** Set by the user before each row's semantics run. */
   form!: Form;
   /** Of linear addresses in segments that the instruction implies: the segment. All others lie in its memory operand's. */
@@ -79,8 +79,8 @@ export abstract class Ops extends FlagEmitter {
   abstract linearOf(effective: Value, bytes: number, access: Access): Value;
   /** The same in a segment that the instruction implies (string destinations, stack): `segment` as `segmentIndex`. */
   abstract linearIn(segment: number, offset: Value, bytes: number, access: Access): Value;
-  /** Reads guest memory: i32 up to 4 bytes (zero-extended), i64 for 8, v128 for 16. Leaves the instruction on a fault. */
-  abstract loadMemory(linear: Value, bytes: number): Value;
+  /** Reads guest memory, as `memoryType` unless `type` says otherwise. Leaves the instruction on a fault. */
+  abstract loadMemory(linear: Value, bytes: number, type?: ValueType): Value;
   abstract storeMemory(linear: Value, bytes: number, value: Value): void;
   /** Reads, then writes what `change` makes of it; faults before anything is written. @returns the old value. */
   abstract modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value;
@@ -109,11 +109,6 @@ export abstract class Ops extends FlagEmitter {
   abstract restart(): void;
   /** Takes `cost` (i32) from the budget, beyond the 1 that every instruction costs. */
   abstract charge(cost: Value): void;
-  /**
-   * Runs a slow path in TypeScript. Arguments (i64) go to `state.scratch`. Leaves the instruction if it faults or
-   * redirects; otherwise continues, results in `state.scratch`.
-   */
-  abstract host(name: HostCall, ...parameters: Value[]): void;
   /** MFENCE: what came before is seen by all processors before what comes after. SDM Vol. 3A 9.2.5. */
   fence(): void {
     this.code.fence();
@@ -127,17 +122,27 @@ export abstract class Ops extends FlagEmitter {
   /** Reads an operand: i32 up to 32 bits (zero-extended), i64, or v128. The result may be used many times. */
   read(operand: Operand): Value {
     if (operand.kind === 'immediate') return this.immediate(operand);
-    if (operand.kind === 'memory') return this.loadMemory(this.linear(operand, 'read'), operand.bits / 8);
+    if (operand.kind === 'memory') return this.readMemory(operand);
     return this.let(this.loadRegister(this.registerAddress(operand), operand.bits));
   }
 
+  readMemory(operand: Operand, type?: ValueType): Value {
+    return this.loadMemory(this.linear(operand, 'read'), operand.bits / 8, type);
+  }
+
   /**
-   * The low 64 or 32 bits of an xmm register operand as a vector with zeros above. Reading no more than what the last scalar
-   * instruction wrote lets the host forward that store.
+   * An xmm register operand of 64 or 32 bits as a vector; what is above is garbage. Reading no more than what the last
+   * scalar instruction wrote lets the host forward that store.
    */
   readLow(operand: Operand): Value {
     const opcode = operand.bits === 64 ? load.v128_64zero : load.v128_32zero;
     return this.let(loadFrom(opcode, 'v128', this.registerAddress(operand), 0, 0));
+  }
+
+  /** An xmm register operand of 64 or 32 bits as a floating-point value. Bound. */
+  readNumber(operand: Operand): Value {
+    const type = operand.bits === 64 ? 'f64' : 'f32';
+    return this.let(loadFrom(loadOpcode(operand.bits / 8, type), type, this.registerAddress(operand), 0, 0));
   }
 
   write(operand: Operand, value: Value): void {
@@ -194,44 +199,14 @@ export abstract class Ops extends FlagEmitter {
 
   /** Loads a register of any file from its state address. */
   loadRegister(address: Value, bits: number): Value {
-    switch (bits) {
-      case 8:
-        return loadFrom(load.i32_8u, 'i32', address, 0, 0);
-      case 16:
-        return loadFrom(load.i32_16u, 'i32', address, 0, 0);
-      case 32:
-        return loadFrom(load.i32, 'i32', address, 0, 0);
-      case 64:
-        return loadFrom(load.i64, 'i64', address, 0, 0);
-      case 128:
-        return loadFrom(load.v128, 'v128', address, 0, 0);
-      default:
-        throw new Error(`register of ${bits} bits`);
-    }
+    const type = memoryType(bits / 8);
+    return loadFrom(loadOpcode(bits / 8, type), type, address, 0, 0);
   }
 
   /** Stores to a register; 32-bit writes of general registers clear the upper half, other narrow writes merge. */
   storeRegister(address: Value, bits: number, value: Value, general: boolean): void {
-    switch (bits) {
-      case 8:
-        this.storeState(store.i32_8, address, 0, value);
-        break;
-      case 16:
-        this.storeState(store.i32_16, address, 0, value);
-        break;
-      case 32:
-        if (general) this.storeState(store.i64, address, 0, this.extendU(value));
-        else this.storeState(store.i32, address, 0, value);
-        break;
-      case 64:
-        this.storeState(store.i64, address, 0, value);
-        break;
-      case 128:
-        this.storeState(store.v128, address, 0, value);
-        break;
-      default:
-        throw new Error(`register of ${bits} bits`);
-    }
+    if (bits === 32 && general) this.storeState(store.i64, address, 0, this.extendU(value));
+    else this.storeState(storeOpcode(bits / 8, value.type), address, 0, value);
   }
 
   /** A general register named by its state address (`rax`, `rcx` …); add 1 for AH, CH, DH, BH. Bound. */

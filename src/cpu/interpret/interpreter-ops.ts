@@ -6,9 +6,10 @@
 
 import { eflags } from '../../spec/x86/registers.ts';
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
-import { callFor, compareExchange, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
-import { atomic, load, store } from '../../wasm/opcodes.ts';
+import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
+import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
+import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
@@ -45,49 +46,6 @@ export interface InlineExits {
   readonly target: Local;
   readonly link: Local;
 }
-
-export const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
-
-const guestLoads = new Map<number, number>([
-  [1, load.i32_8u],
-  [2, load.i32_16u],
-  [4, load.i32],
-  [8, load.i64],
-  [16, load.v128],
-]);
-
-const guestStores = new Map<number, number>([
-  [1, store.i32_8],
-  [2, store.i32_16],
-  [4, store.i32],
-  [8, store.i64],
-  [16, store.v128],
-]);
-
-const guestExchanges = new Map<number, number>([
-  [1, atomic.i32_8CompareExchange],
-  [2, atomic.i32_16CompareExchange],
-  [4, atomic.i32CompareExchange],
-  [8, atomic.i64CompareExchange],
-]);
-
-/** Emits a read-modify-write of `bytes` of guest RAM at `address` (aligned) that is one step for everybody. */
-export function exchangeInRam(o: Ops, address: Value, bytes: number, old: Local, change: (old: Value) => Value): void {
-  o.set(old, loadFrom(guestLoad(bytes), memoryType(bytes), address, 0, guestRam));
-  o.loop((again) => {
-    const expected = o.let(o.get(old));
-    const opcode = guestExchanges.get(bytes) as number;
-    o.set(old, compareExchange(opcode, address, expected, change(expected), guestRam));
-    o.branchIf(o.ne(o.get(old), expected), again);
-  });
-}
-
-/** The opcode that reads `bytes` of guest RAM into the type of `memoryType`. */
-export const guestLoad = (bytes: number): number => guestLoads.get(bytes) as number;
-export const guestStore = (bytes: number): number => guestStores.get(bytes) as number;
-
-/** Number of the memory that is guest RAM. */
-export const guestRam = 1;
 
 /** log2 of a TLB entry's size. */
 export const tlbEntryShift = Math.log2(tlb.entrySize);
@@ -201,8 +159,8 @@ export class InterpreterOps extends Ops {
     return { hit, tag, ram };
   }
 
-  #scratchValue(bytes: number): Value {
-    return loadFrom(guestLoad(bytes), memoryType(bytes), this.i32(0), state.scratch, 0);
+  #scratchValue(bytes: number, type: ValueType): Value {
+    return loadFrom(loadOpcode(bytes, type), type, this.i32(0), state.scratch, 0);
   }
 
   #callSlow(functionIndex: number, linear: Value, bytes: number, tag: Value): void {
@@ -219,19 +177,18 @@ export class InterpreterOps extends Ops {
     return this.select(onStack, this.i32(bytes | stackAccess), this.i32(bytes));
   }
 
-  loadMemory(linear: Value, bytes: number): Value {
-    const type = memoryType(bytes);
+  loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
     const result = this.variable(type);
     const probe = this.#probe(linear, bytes, 0);
     this.ifLikely(
       probe.hit,
       () => {
         const address = probe.ram;
-        this.set(result, loadFrom(guestLoad(bytes), type, address, 0, guestRam));
+        this.set(result, loadFrom(loadOpcode(bytes, type), type, address, 0, guestRam));
       },
       () => {
         this.#callSlow(this.#functions.readSlow, linear, bytes, probe.tag);
-        this.set(result, this.#scratchValue(bytes));
+        this.set(result, this.#scratchValue(bytes, type));
       },
     );
     return this.get(result);
@@ -248,11 +205,11 @@ export class InterpreterOps extends Ops {
   }
 
   #storeRam(address: Value, bytes: number, value: Value): void {
-    this.code.store(guestStore(bytes), address, value, 0, guestRam);
+    this.code.store(storeOpcode(bytes, value.type), address, value, 0, guestRam);
   }
 
   #storeSlow(linear: Value, bytes: number, value: Value, tag: Value): void {
-    this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
+    this.code.store(storeOpcode(bytes, value.type), this.i32(0), value, state.scratch, 0);
     this.#callSlow(this.#functions.writeSlow, linear, bytes, tag);
   }
 
@@ -293,11 +250,11 @@ export class InterpreterOps extends Ops {
       this.get(direct),
       () => {
         this.set(address, probe.ram);
-        this.set(old, loadFrom(guestLoad(bytes), type, this.get(address), 0, guestRam));
+        this.set(old, loadFrom(loadOpcode(bytes, type), type, this.get(address), 0, guestRam));
       },
       () => {
         this.#callSlow(this.#functions.readForWriteSlow, linear, bytes, probe.tag);
-        this.set(old, this.#scratchValue(bytes));
+        this.set(old, this.#scratchValue(bytes, type));
       },
     );
     const changed = this.let(change(this.get(old)));

@@ -3,11 +3,12 @@ import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Value } from '../../wasm/types.ts';
+import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { vector } from '../emit/ops.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
 import { sharedTypes } from './handlers.ts';
-import { guestLoad, guestRam, guestStore, memoryType, type SharedFunctions } from './interpreter-ops.ts';
+import type { SharedFunctions } from './interpreter-ops.ts';
 import { defineSettle } from './settle.ts';
 
 /** What the main module imports; JavaScript functions of the vCPU. */
@@ -77,8 +78,9 @@ function defineMove(module: ModuleBuilder, toRam: boolean): number {
   for (const bytes of moveSizes) {
     e.if(e.eq(wanted, bytes), () => {
       const [from, to] = toRam ? [address, ram] : [ram, address];
-      const value = loadFrom(guestLoad(bytes), memoryType(bytes), from, 0, toRam ? 0 : guestRam);
-      code.store(guestStore(bytes), to, value, 0, toRam ? guestRam : 0);
+      const type = memoryType(bytes);
+      const value = loadFrom(loadOpcode(bytes, type), type, from, 0, toRam ? 0 : guestRam);
+      code.store(storeOpcode(bytes, type), to, value, 0, toRam ? guestRam : 0);
       code.return();
     });
   }

@@ -7,16 +7,10 @@ import { mxcsr } from '../../spec/x86/mxcsr.ts';
 import { loadFrom } from '../../wasm/expression.ts';
 import { load, store, v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
-import type { Ops } from '../emit/ops.ts';
+import type { FloatEmitter, LaneShape, RareCode, SlowEmitter } from '../emit/float-emitter.ts';
 import { type SseOperation, sseOperations, sseShape } from '../emit/sse-operations.ts';
 import { state } from '../state/layout.ts';
 import { extract, lanes, low64, op, zeroVector } from './vector.ts';
-
-/** The floating-point lanes that an instruction works on: from the lowest on. */
-export interface LaneShape {
-  readonly double: boolean;
-  readonly count: 1 | 2 | 4;
-}
 
 export const ss: LaneShape = { double: false, count: 1 };
 export const ps: LaneShape = { double: false, count: 4 };
@@ -25,27 +19,25 @@ export const pd: LaneShape = { double: true, count: 2 };
 /** The low half of four: conversions to binary64, and from and to MMX. */
 export const lowSingles: LaneShape = { double: false, count: 2 };
 
-const sticky = { precision: 0x20, precisionMask: 0x1000, allMasks: 0x1f80, rounding: 0x6000 } as const;
-
-function mxcsrIs(o: Ops, mask: number, value: number): Value {
+function mxcsrIs(o: SlowEmitter, mask: number, value: number): Value {
   return o.eq(o.and(o.loadState32(state.mxcsr), mask), value);
 }
 
 /** Nothing that inexact arithmetic on ordinary numbers does can be seen in MXCSR; rounding is to nearest. */
-export const inexactIsSilent = (o: Ops): Value =>
-  mxcsrIs(o, sticky.rounding | sticky.allMasks | sticky.precision, sticky.allMasks | sticky.precision);
+export const inexactIsSilent = (o: SlowEmitter): Value =>
+  mxcsrIs(o, mxcsr.roundingMask | mxcsr.allMasks | mxcsr.precision, mxcsr.allMasks | mxcsr.precision);
 
 /** #P alone is masked and already flagged; rounding is to nearest (`nearest`) or does not matter. */
-export function precisionIsSilent(o: Ops, nearest: boolean): Value {
-  const silent = sticky.precision | sticky.precisionMask;
-  return mxcsrIs(o, nearest ? silent | sticky.rounding : silent, silent);
+export function precisionIsSilent(o: SlowEmitter, nearest: boolean): Value {
+  const silent = mxcsr.precision | mxcsr.precisionMask;
+  return mxcsrIs(o, nearest ? silent | mxcsr.roundingMask : silent, silent);
 }
 
 /**
  * i32: nothing can be seen of an operation but its result. `plain` (i32): #P is all that can come of it, and rounding is to
  * nearest. `isExact` emits a lane mask that tells whether #P does come, for as long as PE is not set.
  */
-export function isSilent(o: Ops, shape: LaneShape, plain: Value, isExact: () => Value): Value {
+export function isSilent(o: SlowEmitter, shape: LaneShape, plain: Value, isExact: () => Value): Value {
   const bound = o.let(plain);
   const silent = o.variable('i32', o.and(bound, inexactIsSilent(o)));
   o.ifUnlikely(o.isZero(o.get(silent)), () => {
@@ -56,10 +48,11 @@ export function isSilent(o: Ops, shape: LaneShape, plain: Value, isExact: () => 
 }
 
 /** MXCSR.RC: i32. */
-export const roundingControl = (o: Ops): Value => o.and(o.shrU(o.loadState32(state.mxcsr), mxcsr.roundingShift), 3);
+export const roundingControl = (o: SlowEmitter): Value =>
+  o.and(o.shrU(o.loadState32(state.mxcsr), mxcsr.roundingShift), 3);
 
 /** Does a lane mask (all ones or all zeros a lane) hold for all lanes of the shape? i32, non-zero or zero. */
-export function holds(o: Ops, { double, count }: LaneShape, mask: Value): Value {
+export function holds(o: SlowEmitter, { double, count }: LaneShape, mask: Value): Value {
   if (count === 1) return extract(v128.i32x4ExtractLane, mask, 0);
   if (count === (double ? 2 : 4)) return op(double ? v128.i64x2AllTrue : v128.i32x4AllTrue, mask);
   return o.eq(low64(mask), -1n);
@@ -71,7 +64,7 @@ interface Magnitude {
   readonly value: Value;
 }
 
-export function magnitudeOf(o: Ops, { double }: LaneShape, lane: Value): Magnitude {
+export function magnitudeOf(o: SlowEmitter, { double }: LaneShape, lane: Value): Magnitude {
   return { double, value: o.let(op(double ? v128.i64x2Shl : v128.i32x4Shl, lane, o.i32(1))) };
 }
 
@@ -118,7 +111,7 @@ interface SlowCall {
 }
 
 /** Runs the slow path; its result is in `slowResult` or, for comparisons, in scratch 0. */
-export function callSlow(o: Ops, { operation, shape, a, b, immediate }: SlowCall): void {
+export function callSlow(o: SlowEmitter, { operation, shape, a, b, immediate }: SlowCall): void {
   const none = o.i32(0);
   if (a !== undefined) o.storeState(store.v128, none, state.vectorScratch, a);
   o.storeState(store.v128, none, state.vectorScratch + 16, b);
@@ -126,10 +119,32 @@ export function callSlow(o: Ops, { operation, shape, a, b, immediate }: SlowCall
   o.host('sse', code, o.i32(shape.count | (shape.double ? sseShape.double : 0)), immediate ?? none);
 }
 
-export const slowResult = (o: Ops): Value => loadFrom(load.v128, 'v128', o.i32(0), state.vectorScratch, 0);
+export const slowResult = (o: SlowEmitter): Value => loadFrom(load.v128, 'v128', o.i32(0), state.vectorScratch, 0);
+
+/** As `fastOrSlow`, with the slow call elsewhere. */
+export function fastOrRare(o: FloatEmitter, condition: Value, fast: Value, call: SlowCall): Value {
+  const result = o.variable('v128', fast);
+  o.ifAny([o.isZero(condition)], () => o.set(result, o.rare(slowCode(call))));
+  return o.get(result);
+}
+
+/** A slow call as rare code. */
+export function slowCode({ operation, shape, a, b, immediate }: SlowCall): RareCode {
+  return {
+    name: `${operation} ${shape.count} ${shape.double ? 'double' : 'single'}`,
+    parameters: [b, ...(a === undefined ? [] : [a]), ...(immediate === undefined ? [] : [immediate])],
+    result: 'v128',
+    body: (o, operands) => {
+      const [p, q] = operands as [Value, Value];
+      const values = a === undefined ? { b: p } : { a: q, b: p };
+      callSlow(o, { operation, shape, ...values, ...(immediate && { immediate: operands.at(-1) as Value }) });
+      return slowResult(o);
+    },
+  };
+}
 
 /** The value of `fast` if `condition` (i32) holds, else what the slow path gives. */
-export function fastOrSlow(o: Ops, condition: Value, fast: Value, call: SlowCall): Value {
+export function fastOrSlow(o: SlowEmitter, condition: Value, fast: Value, call: SlowCall): Value {
   const result = o.variable('v128');
   o.ifLikely(
     condition,

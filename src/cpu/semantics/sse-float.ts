@@ -1,8 +1,19 @@
 /** SSE floating-point arithmetic: `sse-exact.ts` tells when WebAssembly's own will do. SDM Vol. 2. */
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
+import type { LaneShape } from '../emit/float-emitter.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
+import {
+  addSubtract,
+  arithmetic,
+  horizontal,
+  isPlain,
+  laneBits,
+  onLanes,
+  selection,
+  squareRoot,
+} from './sse-arithmetic.ts';
 import {
   both,
   either,
@@ -10,20 +21,12 @@ import {
   fastOrSlow,
   holds,
   inexactIsSilent,
-  isNormal,
-  isNormalOrZero,
-  isOrdinary,
-  isSilent,
-  isZero,
-  type LaneShape,
   magnitudeOf,
   pd,
   ps,
   sd,
   ss,
 } from './sse-exact.ts';
-import { evenAndOdd } from './sse-integer.ts';
-import { divisionIsExact, productIsExact, rootIsExact, sumIsExact } from './sse-precision.ts';
 import {
   blend,
   immediateOf,
@@ -37,113 +40,10 @@ import {
   zeroVector,
 } from './vector.ts';
 
-const opcodes = {
-  add: [v128.f32x4Add, v128.f64x2Add],
-  sub: [v128.f32x4Sub, v128.f64x2Sub],
-  mul: [v128.f32x4Mul, v128.f64x2Mul],
-  div: [v128.f32x4Div, v128.f64x2Div],
-  sqrt: [v128.f32x4Sqrt, v128.f64x2Sqrt],
-} as const;
-
-type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
-
-const float = (name: keyof typeof opcodes, { double }: LaneShape, ...operands: Value[]): Value =>
-  op(opcodes[name][double ? 1 : 0], ...operands);
-
-/**
- * Lane mask: nothing but #P can come of `result` = a op b. Sums that are tiny are exact; products and quotients must be
- * larger than the least normal number, which a tiny one may have been rounded to.
- */
-function isPlain(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
-  const [x, y, r] = [magnitudeOf(o, shape, a), magnitudeOf(o, shape, b), magnitudeOf(o, shape, result)];
-  if (name === 'div') return both(both(isNormalOrZero(x), isNormal(y)), either(isNormal(r, 2), isZero(x)));
-  const operands = both(isNormalOrZero(x), isNormalOrZero(y));
-  if (name === 'mul') return both(operands, either(isNormal(r, 2), either(isZero(x), isZero(y))));
-  return both(operands, isNormalOrZero(r));
-}
-
-const negated = ({ double }: LaneShape, value: Value): Value => op(double ? v128.f64x2Neg : v128.f32x4Neg, value);
-
-function isExact(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value, result: Value): Value {
-  if (name === 'mul') return productIsExact(shape, a, b);
-  if (name === 'div') return divisionIsExact(shape, a, b, result);
-  return sumIsExact(o, shape, a, name === 'sub' ? negated(shape, b) : b, result);
-}
-
-/** a op b; operands are bound, the result is. */
-function compute(o: Ops, name: Arithmetic, shape: LaneShape, a: Value, b: Value): Value {
-  const result = o.let(float(name, shape, a, b));
-  const plain = holds(o, shape, isPlain(o, name, shape, a, b, result));
-  const silent = isSilent(o, shape, plain, () => isExact(o, name, shape, a, b, result));
-  return fastOrSlow(o, silent, result, { operation: name, shape, a, b });
-}
-
-function arithmetic(name: Arithmetic, shape: LaneShape): Semantics {
-  return (o, x) => {
-    const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    writeVector(o, destination, compute(o, name, shape, readVector(o, destination), b));
-  };
-}
-
-/** HADDPx, HSUBPx: even lanes of a and b with their odd neighbours. */
-function horizontal(name: 'add' | 'sub', shape: LaneShape): Semantics {
-  return (o, x) => {
-    const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    const { even, odd } = evenAndOdd(readVector(o, destination), b, shape.double ? 8 : 4, false);
-    o.write(destination, compute(o, name, shape, o.let(even), o.let(odd)));
-  };
-}
-
-const signBits = ({ double }: LaneShape): bigint => (double ? 1n << 63n : 1n << 31n);
-const widthOf = ({ double }: LaneShape): 32 | 64 => (double ? 64 : 32);
-
-/** ADDSUBPx: even lanes subtract, which is adding the negative unless NaNs are about. */
-function addSubtract(shape: LaneShape): Semantics {
-  return (o, x) => {
-    const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    const a = readVector(o, destination);
-    const addend = o.let(op(v128.xor, b, lanes(widthOf(shape), signBits(shape), 0)));
-    const result = o.let(float('add', shape, a, addend));
-    const plain = holds(o, shape, isPlain(o, 'add', shape, a, b, result));
-    const silent = isSilent(o, shape, plain, () => sumIsExact(o, shape, a, addend, result));
-    o.write(destination, fastOrSlow(o, silent, result, { operation: 'addsub', shape, a, b }));
-  };
-}
-
-/** Zeros and positive normal numbers have square roots that are normal or zero. */
-function squareRoot(shape: LaneShape): Semantics {
-  return (o, x) => {
-    const b = readVector(o, operandAt(x, 1));
-    const magnitude = magnitudeOf(o, shape, b);
-    const positive = op(shape.double ? v128.i64x2GtS : v128.i32x4GtS, b, zeroVector);
-    const plain = holds(o, shape, either(both(positive, isNormal(magnitude)), isZero(magnitude)));
-    const root = o.let(float('sqrt', shape, b));
-    const silent = isSilent(o, shape, plain, () => rootIsExact(shape, b, root));
-    writeVector(o, operandAt(x, 0), fastOrSlow(o, silent, root, { operation: 'sqrt', shape, b }));
-  };
-}
-
-/** MIN, MAX: b unless a is less (greater), which is what WebAssembly's pmin and pmax do with the operands exchanged. */
-function selection(operation: 'min' | 'max', shape: LaneShape): Semantics {
-  const pair =
-    operation === 'min' ? ([v128.f32x4Pmin, v128.f64x2Pmin] as const) : ([v128.f32x4Pmax, v128.f64x2Pmax] as const);
-  return (o, x) => {
-    const destination = operandAt(x, 0);
-    const b = readVector(o, operandAt(x, 1));
-    const a = readVector(o, destination);
-    const plain = both(isOrdinary(magnitudeOf(o, shape, a)), isOrdinary(magnitudeOf(o, shape, b)));
-    const result = op(pair[shape.double ? 1 : 0], b, a);
-    writeVector(o, destination, fastOrSlow(o, holds(o, shape, plain), result, { operation, shape, a, b }));
-  };
-}
-
 /** Ones in the lanes whose bit of the immediate, from `firstBit` on, is set. */
 function immediateMask(o: Ops, shape: LaneShape, immediate: Value, firstBit: number): Value {
   const bits = Array.from({ length: shape.count }, (_, n) => 1 << (firstBit + n));
-  const chosen = lanes(widthOf(shape), ...bits);
+  const chosen = lanes(laneBits(shape), ...bits);
   const splatted = shape.double ? splat64(o.extendU(immediate)) : splat32(immediate);
   return op(shape.double ? v128.i64x2Eq : v128.i32x4Eq, op(v128.and, splatted, chosen), chosen);
 }
@@ -159,12 +59,12 @@ function dotProduct(shape: LaneShape): Semantics {
     const immediate = immediateOf(o, x);
     const wanted = o.let(immediateMask(o, shape, immediate, 4));
     const [p, q] = [o.let(both(a, wanted)), o.let(both(b, wanted))];
-    const products = o.let(both(float('mul', shape, p, q), wanted));
+    const products = o.let(both(onLanes('mul', shape, p, q), wanted));
     let plain = o.let(isPlain(o, 'mul', shape, p, q, products));
     let sum = products;
     for (const turn of shape.double ? [neighbours] : [neighbours, halfTurn]) {
       const other = o.let(shuffle(sum, sum, turn));
-      const next = o.let(float('add', shape, sum, other));
+      const next = o.let(onLanes('add', shape, sum, other));
       plain = o.let(both(plain, isPlain(o, 'add', shape, sum, other, next)));
       sum = next;
     }

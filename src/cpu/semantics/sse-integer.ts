@@ -2,6 +2,8 @@
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
+import { operandAt } from './operands.ts';
+import { pd, ps } from './sse-exact.ts';
 import {
   andNot,
   binary,
@@ -132,6 +134,15 @@ function leastWord(o: Ops, a: Value): Value {
   return replace(v128.i32x4ReplaceLane, zeroVector, 0, both);
 }
 
+/** PXOR, XORPS, XORPD: a register with itself is how code makes zeros. */
+const exclusiveOr: Semantics = (o, x) => {
+  const destination = operandAt(x, 0);
+  if (!o.isSameRegister(destination, operandAt(x, 1))) return direct(v128.xor)(o, x);
+  o.write(destination, zeroVector);
+  o.noteTame(destination, pd);
+  o.noteTame(destination, ps);
+};
+
 export const sseInteger = {
   paddb: direct(v128.i8x16Add),
   paddw: direct(v128.i16x8Add),
@@ -174,7 +185,7 @@ export const sseInteger = {
   pand: direct(v128.and),
   pandn: binary((_o, a, b) => andNot(b, a)),
   por: direct(v128.or),
-  pxor: direct(v128.xor),
+  pxor: exclusiveOr,
   pabsb: unary((_o, a) => op(v128.i8x16Abs, a)),
   pabsw: unary((_o, a) => op(v128.i16x8Abs, a)),
   pabsd: unary((_o, a) => op(v128.i32x4Abs, a)),

@@ -9,13 +9,13 @@ import { operandAt } from './operands.ts';
 import {
   extract,
   isMmx,
-  low64,
+  joinLow,
   op,
+  readScalar,
   readVector,
   replace,
   shuffle,
   splat8,
-  splat64,
   swizzle,
   unary,
   zeroVector,
@@ -23,30 +23,41 @@ import {
 
 /** Destination and source of the same width; an xmm destination keeps what lies above it. */
 function move(o: Ops, x: Form): void {
-  o.write(operandAt(x, 0), o.read(operandAt(x, 1)));
+  const destination = operandAt(x, 0);
+  const source = operandAt(x, 1);
+  const isVector = [destination, source].every(({ kind }) => kind === 'xmm' || kind === 'memory');
+  o.write(destination, isVector ? readScalar(o, source) : o.read(source));
+  o.noteCopy(destination, source);
 }
 
 /** The source, zero-extended to the whole destination. */
 function movZeroExtend(o: Ops, x: Form): void {
   const destination = operandAt(x, 0);
-  const value = o.extendU(o.read(operandAt(x, 1)));
-  o.write(destination, isMmx(destination) ? o.let(value) : replace(v128.i64x2ReplaceLane, zeroVector, 0, value));
+  const source = operandAt(x, 1);
+  if (destination.kind === 'xmm' && source.kind === 'memory') {
+    o.write(destination, o.readMemory(source, 'v128'));
+  } else if (destination.kind === 'xmm' && source.kind === 'xmm') {
+    o.write(destination, o.let(joinLow(readVector(o, source), zeroVector)));
+  } else {
+    const value = o.extendU(o.read(source));
+    o.write(destination, isMmx(destination) ? o.let(value) : replace(v128.i64x2ReplaceLane, zeroVector, 0, value));
+  }
 }
 
 /** MOVHPS, MOVHPD loads, MOVLHPS: to the high half, the low one stays. */
 function movToHigh(o: Ops, x: Form): void {
   const destination = operandAt(x, 0);
-  const value = o.read(operandAt(x, 1));
-  o.write(destination, replace(v128.i64x2ReplaceLane, readVector(o, destination), 1, value));
+  const value = readScalar(o, operandAt(x, 1));
+  o.write(destination, replace(v128.f64x2ReplaceLane, readVector(o, destination), 1, value));
 }
 
 /** MOVHPS, MOVHPD stores, MOVHLPS: from the high half. */
 function movFromHigh(o: Ops, x: Form): void {
   const source = readVector(o, operandAt(x, 1));
-  o.write(operandAt(x, 0), o.let(extract(v128.i64x2ExtractLane, source, 1)));
+  o.write(operandAt(x, 0), o.let(extract(v128.f64x2ExtractLane, source, 1)));
 }
 
-const movddup: Semantics = (o, x) => o.write(operandAt(x, 0), splat64(low64(readVector(o, operandAt(x, 1)))));
+const movddup: Semantics = (o, x) => o.write(operandAt(x, 0), op(v128.f64x2Splat, readScalar(o, operandAt(x, 1))));
 
 /** The sign bits of the source's lanes as a number. */
 function signMask(opcode: number): Semantics {
@@ -95,6 +106,7 @@ function ldmxcsr(o: Ops, x: Form): void {
   const value = o.read(operandAt(x, 0));
   o.ifUnlikely(o.and(value, ~mxcsr.validBits), () => o.raise(vector.gp, o.i32(0)));
   o.storeState32(state.mxcsr, value);
+  o.mxcsrChanged();
 }
 
 function stmxcsr(o: Ops, x: Form): void {

@@ -4,14 +4,13 @@
  */
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
-import type { Ops } from '../emit/ops.ts';
-import type { LaneShape } from './sse-exact.ts';
+import type { LaneShape, SlowEmitter } from '../emit/float-emitter.ts';
 import { lanes, op, zeroVector } from './vector.ts';
 
 const equal = ({ double }: LaneShape, a: Value, b: Value): Value => op(double ? v128.f64x2Eq : v128.f32x4Eq, a, b);
 
 /** a + b = `sum`: the rounding error, which is itself a floating-point number, is 0 (Knuth's two-sum). */
-export function sumIsExact(o: Ops, shape: LaneShape, a: Value, b: Value, sum: Value): Value {
+export function sumIsExact(o: SlowEmitter, shape: LaneShape, a: Value, b: Value, sum: Value): Value {
   const [add, sub] = shape.double ? [v128.f64x2Add, v128.f64x2Sub] : [v128.f32x4Add, v128.f32x4Sub];
   const fromB = o.let(op(sub, sum, a));
   const error = op(add, op(sub, a, op(sub, sum, fromB)), op(sub, b, fromB));
@@ -27,6 +26,23 @@ export function productIsExact({ double }: LaneShape, a: Value, b: Value): Value
   const lowHalf = (1n << (double ? 27n : 12n)) - 1n;
   const onePower = op(v128.or, isClear(a, fraction), isClear(b, fraction));
   return op(v128.or, isClear(op(v128.or, a, b), lowHalf), onePower);
+}
+
+/** The first of these alone. */
+export function hasShortFactors({ double }: LaneShape, a: Value, b: Value): Value {
+  const lowHalf = double ? lanes(64, (1n << 27n) - 1n) : lanes(32, (1n << 12n) - 1n);
+  return op(double ? v128.i64x2Eq : v128.i32x4Eq, op(v128.and, op(v128.or, a, b), lowHalf), zeroVector);
+}
+
+/**
+ * a + b = `result`, or a - b: taking either operand away leaves the other. Of the greater one that is exact, and tells what
+ * the result lost (Dekker's fast two-sum).
+ */
+export function leadsBack(name: 'add' | 'sub', shape: LaneShape, a: Value, b: Value, result: Value): Value {
+  const [add, sub] = shape.double ? [v128.f64x2Add, v128.f64x2Sub] : [v128.f32x4Add, v128.f32x4Sub];
+  const toB = name === 'add' ? op(sub, result, a) : op(sub, a, result);
+  const toA = op(name === 'add' ? sub : add, result, b);
+  return op(v128.and, equal(shape, toB, b), equal(shape, toA, a));
 }
 
 /** a ÷ b = `quotient`. */

@@ -4,7 +4,7 @@ import type { Value } from '../../wasm/types.ts';
 import type { Form } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { knownNumber, operandAt } from './operands.ts';
-import { iota, low64, op, readVector, splat8, swizzle, writeVector, zeroVector } from './vector.ts';
+import { iota, low64, op, readVector, shuffle, splat8, swizzle, writeVector, zeroVector } from './vector.ts';
 
 /** The count: an immediate byte, or the low 64 bits of the source; as an i32 that is at most `limit`. Bound. */
 function countOf(o: Ops, x: Form, limit: number): Value {
@@ -43,6 +43,15 @@ function byBytes(add: number): Semantics {
   return (o, x) => {
     const destination = operandAt(x, 0);
     const count = countOf(o, x, 16);
+    const known = knownNumber(count);
+    if (known !== undefined) {
+      const first = add === v128.i8x16Add ? known : 16 - known;
+      const [low, high] =
+        add === v128.i8x16Add ? [readVector(o, destination), zeroVector] : [zeroVector, readVector(o, destination)];
+      const bytes = Array.from({ length: 16 }, (_, n) => first + n);
+      o.write(destination, shuffle(low, high, bytes));
+      return;
+    }
     o.write(destination, swizzle(readVector(o, destination), op(add, iota, splat8(count))));
   };
 }

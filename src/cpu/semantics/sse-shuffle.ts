@@ -27,6 +27,7 @@ import {
   unary,
   type VectorOperation,
   writeVector,
+  zeroVector,
 } from './vector.ts';
 
 /** Interleaves lanes of the low or high halves; the high half of an MMX operand is bytes 4–7. */
@@ -60,12 +61,21 @@ function doublewordFields(o: Ops, immediate: Value): Value {
   return op(v128.and, op(v128.i32x4ShrU, shifted, o.i32(6)), lanes(32, 3));
 }
 
+const sixteen = (byte: (n: number) => number): number[] => Array.from({ length: 16 }, (_, n) => byte(n));
+
+/** Field `n` of an immediate, as a number of 0 to 3. */
+const field = (immediate: number, n: number): number => (immediate >> (n * 2)) & 3;
+
+/** The same as the functions below say, for an immediate that is known: the engine finds an instruction for it. */
+const knownDoublewords = (immediate: number): number[] => sixteen((n) => field(immediate, n >> 2) * 4 + (n & 3));
+
+function knownWords(immediate: number, high: boolean): number[] {
+  const base = high ? 8 : 0;
+  return sixteen((n) => ((n & 8) === base ? base + field(immediate, (n & 7) >> 1) * 2 + (n & 1) : n));
+}
+
 /** Byte indices of the doublewords that the fields of an immediate choose. */
 function doublewordIndices(o: Ops, immediate: Value): Value {
-  const known = knownNumber(immediate);
-  if (known !== undefined) {
-    return lanes(8, ...Array.from({ length: 16 }, (_, n) => ((known >> ((n >> 2) * 2)) & 3) * 4 + (n & 3)));
-  }
   return op(
     v128.i32x4Add,
     op(v128.i32x4Mul, doublewordFields(o, immediate), lanes(32, 0x0404_0404)),
@@ -86,10 +96,17 @@ function wordIndices(o: Ops, immediate: Value, high: boolean): Value {
   return op(v128.i16x8Add, scaled, lanes(16, ...base));
 }
 
-function shuffleBy(indices: (o: Ops, immediate: Value) => Value): Semantics {
+function shuffleBy(
+  indices: (o: Ops, immediate: Value) => Value,
+  knownIndices: (immediate: number) => number[],
+): Semantics {
   return (o, x) => {
     const source = readVector(o, operandAt(x, 1));
-    writeVector(o, operandAt(x, 0), o.let(swizzle(source, indices(o, immediateOf(o, x)))));
+    const immediate = immediateOf(o, x);
+    const known = knownNumber(immediate);
+    const shuffled =
+      known === undefined ? swizzle(source, indices(o, immediate)) : shuffle(source, source, knownIndices(known));
+    writeVector(o, operandAt(x, 0), o.let(shuffled));
   };
 }
 
@@ -105,11 +122,25 @@ function withImmediate(operation: (o: Ops, a: Value, b: Value, immediate: Value,
 
 /** SHUFPS: two lanes chosen from a, two from b. */
 function shuffleSingles(o: Ops, a: Value, b: Value, immediate: Value): Value {
+  const known = knownNumber(immediate);
+  if (known !== undefined)
+    return shuffle(
+      a,
+      b,
+      knownDoublewords(known).map((byte, n) => (n < 8 ? byte : byte + 16)),
+    );
   const indices = o.let(doublewordIndices(o, immediate));
   return shuffle(swizzle(a, indices), swizzle(b, indices), [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31]);
 }
 
 function shuffleDoubles(o: Ops, a: Value, b: Value, immediate: Value): Value {
+  const known = knownNumber(immediate);
+  if (known !== undefined)
+    return shuffle(
+      a,
+      b,
+      sixteen((n) => (n < 8 ? (known & 1) * 8 + n : 8 + (known & 2) * 4 + n)),
+    );
   const half = (vector: Value, bit: number): Value =>
     o.select(
       o.and(immediate, bit),
@@ -122,6 +153,20 @@ function shuffleDoubles(o: Ops, a: Value, b: Value, immediate: Value): Value {
 /** PALIGNR: bytes from position `immediate` on of b followed by a, then zeros. */
 function align(o: Ops, a: Value, b: Value, immediate: Value, mmx: boolean): Value {
   const limit = mmx ? 16 : 32;
+  const known = knownNumber(immediate);
+  if (known !== undefined && !mmx) {
+    if (known <= 16)
+      return shuffle(
+        b,
+        a,
+        sixteen((n) => known + n),
+      );
+    return shuffle(
+      a,
+      zeroVector,
+      sixteen((n) => Math.min(known - 16 + n, 31)),
+    );
+  }
   const count = o.let(o.select(o.gtU(immediate, limit), o.i32(limit), immediate));
   if (mmx) return swizzle(joinLow(b, a), op(v128.i8x16Add, iota, splat8(count)));
   const fromB = op(v128.i8x16Add, iota, splat8(count));
@@ -166,10 +211,19 @@ export const sseShuffle = {
   packssdw: pack(v128.i16x8NarrowI32x4S),
   packusdw: pack(v128.i16x8NarrowI32x4U),
   pshufb: binary(shuffleBytes),
-  pshufd: shuffleBy(doublewordIndices),
-  pshuflw: shuffleBy((o, immediate) => wordIndices(o, immediate, false)),
-  pshufhw: shuffleBy((o, immediate) => wordIndices(o, immediate, true)),
-  pshufw: shuffleBy((o, immediate) => wordIndices(o, immediate, false)),
+  pshufd: shuffleBy(doublewordIndices, knownDoublewords),
+  pshuflw: shuffleBy(
+    (o, immediate) => wordIndices(o, immediate, false),
+    (immediate) => knownWords(immediate, false),
+  ),
+  pshufhw: shuffleBy(
+    (o, immediate) => wordIndices(o, immediate, true),
+    (immediate) => knownWords(immediate, true),
+  ),
+  pshufw: shuffleBy(
+    (o, immediate) => wordIndices(o, immediate, false),
+    (immediate) => knownWords(immediate, false),
+  ),
   shufps: withImmediate(shuffleSingles),
   shufpd: withImmediate(shuffleDoubles),
   palignr: withImmediate(align),

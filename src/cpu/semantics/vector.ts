@@ -48,6 +48,10 @@ export const splat64 = (value: Value): Value => op(v128.i64x2Splat, value);
 export const low32 = (vector: Value): Value => extract(v128.i32x4ExtractLane, vector, 0);
 export const low64 = (vector: Value): Value => extract(v128.i64x2ExtractLane, vector, 0);
 
+/** The lowest lane of 64 or 32 bits as a floating-point value: it stays in a vector register of the host. */
+export const lowFloat = (vector: Value, bits: number): Value =>
+  extract(bits === 64 ? v128.f64x2ExtractLane : v128.f32x4ExtractLane, vector, 0);
+
 /** Bits of `a` where `mask` is 1, of `b` where it is 0. */
 export const blend = (mask: Value, a: Value, b: Value): Value => op(v128.bitselect, a, b, mask);
 
@@ -65,17 +69,31 @@ export function choose(o: Ops, condition: Value, a: Value, b: Value): Value {
   return o.select(condition, a, b);
 }
 
+const isScalar = ({ kind, bits }: Operand): boolean =>
+  (kind === 'xmm' || kind === 'memory') && (bits === 64 || bits === 32);
+
 /** Reads any operand as a vector. Bound. */
 export function readVector(o: Ops, operand: Operand): Value {
   if (operand.kind === 'xmm' && operand.bits < 128) return o.readLow(operand);
+  if (isScalar(operand)) return o.readMemory(operand, 'v128');
   const value = o.read(operand);
   if (value.type === 'v128') return value;
   return o.let(value.type === 'i64' ? splat64(value) : splat32(value));
 }
 
+/**
+ * Reads an operand of any kind, one of 64 or 32 bits in memory or an xmm register as a floating-point value: no more than
+ * its bits is meant. Bound.
+ */
+export function readScalar(o: Ops, operand: Operand): Value {
+  if (!isScalar(operand)) return o.read(operand);
+  return operand.kind === 'xmm' ? o.readNumber(operand) : o.readMemory(operand, operand.bits === 64 ? 'f64' : 'f32');
+}
+
 /** Writes the low lanes of `vector` to an operand as wide as they are. */
 export function writeVector(o: Ops, operand: Operand, vector: Value): void {
   if (operand.bits === 128) o.write(operand, vector);
+  else if (isScalar(operand)) o.write(operand, o.let(lowFloat(vector, operand.bits)));
   else o.write(operand, o.let(operand.bits === 64 ? low64(vector) : low32(vector)));
 }
 

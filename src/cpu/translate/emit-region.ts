@@ -17,7 +17,9 @@ import { status } from '../interpret/status.ts';
 import { engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
+import { KnownAtJoins, nothingKnown } from './known-facts.ts';
 import { packed, unknown } from './pending-flags.ts';
+import type { DefineFunction } from './rare-emitter.ts';
 import { TranslatorOps } from './translator-ops.ts';
 import { faultSite, type RegionFrame } from './translator-registers.ts';
 
@@ -42,6 +44,9 @@ class RegionEmitter {
   /** Where a branch to a node goes, while its loop or join block is open. */
   readonly #loops = new Map<number, Label>();
   readonly #joins = new Map<number, Label>();
+  readonly #known: KnownAtJoins;
+  /** Nodes at whose end `sseChecked` holds. */
+  readonly #sseChecked = new Set<number>();
   #at: Node;
 
   constructor(
@@ -50,8 +55,10 @@ class RegionEmitter {
     frame: Omit<RegionFrame, 'branchTo'>,
     selector: Local,
     semantics: Readonly<Record<string, Semantics>>,
+    known: KnownAtJoins,
   ) {
     this.#input = input;
+    this.#known = known;
     this.#code = code;
     this.#semantics = semantics;
     this.#budget = frame.budget;
@@ -127,6 +134,7 @@ class RegionEmitter {
     });
     this.#ops.pending = this.#pendingAt(join);
     this.#ops.ended = false;
+    this.#ops.known = this.#known.at(join.order);
     this.#tree(join);
   }
 
@@ -134,6 +142,7 @@ class RegionEmitter {
   #choose(): void {
     const labels = this.#input.graph.entries.map((offset) => {
       const node = this.#input.graph.byOffset.get(offset) as Node;
+      this.#known.arrive(node.order, nothingKnown);
       return this.#joins.get(node.order) as Label;
     });
     const first = labels[0] as Label;
@@ -150,26 +159,34 @@ class RegionEmitter {
       this.#choose();
       return;
     }
-    const outer = this.#at;
-    this.#at = node;
     const ops = this.#ops;
-    if (node.loopHeader) ops.pending = this.#pendingAt(node);
+    const outer = { at: this.#at, sseChecked: ops.sseChecked };
+    this.#at = node;
+    if (node.loopHeader) {
+      ops.pending = this.#pendingAt(node);
+      ops.known = this.#known.inLoop(node.order, ops.known);
+    }
     this.#code.set(this.#budget, ops.sub(ops.get(this.#budget), block.instructions.length));
     ops.ended = false;
+    ops.sseChecked = this.#sseChecked.has(node.dominator);
     for (const [position, placed] of block.instructions.entries()) {
       ops.remaining = block.instructions.length - position - 1;
       if (ops.remaining === 0) ops.returnSites = this.#input.graph.returnSites.get(block.start) ?? [];
+      // The last instruction's successors are emitted within it; jumps are not SSE.
+      if (ops.sseChecked) this.#sseChecked.add(node.order);
       this.#code.scope(() => this.#instruction(placed));
       ops.returnSites = [];
       if (ops.ended) break;
     }
     ops.remaining = 0;
     if (!ops.ended) {
+      if (ops.sseChecked) this.#sseChecked.add(node.order);
       if (block.interpreted) ops.leaveTo(block.end);
       else this.#branchTo(block.end);
     }
     ops.ended = true;
-    this.#at = outer;
+    this.#at = outer.at;
+    ops.sseChecked = outer.sseChecked;
   }
 
   #instruction({ instruction, offset }: Placed): void {
@@ -196,6 +213,7 @@ class RegionEmitter {
     const join = this.#joins.get(next.order);
     if (join !== undefined) {
       this.#agree(next);
+      this.#known.arrive(next.order, ops.known);
       this.#code.branch(join);
       ops.ended = true;
       return;
@@ -212,6 +230,7 @@ class RegionEmitter {
     const goOn = ops.geS(ops.or(ops.get(this.#budget), ops.loadState32(state.request)), 0);
     if (again !== undefined) {
       this.#agree(next);
+      this.#known.arriveBack(next.order, ops.known);
       this.#code.branchIf(goOn, again, true);
     } else if (entry >= 0 && root !== undefined) {
       this.#agree(this.#nodes[0] as Node);
@@ -276,12 +295,20 @@ function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local):
   });
 }
 
+export interface RegionParts {
+  readonly functions: SharedFunctions;
+  readonly define: DefineFunction;
+  readonly semantics: Readonly<Record<string, Semantics>>;
+}
+
 /** Emits the function of a region. The module's type 0 must be `regionType`, its table 0 that of regions. */
-export function emitRegion(
-  input: RegionInput,
-  functions: SharedFunctions,
-  semantics: Readonly<Record<string, Semantics>>,
-): CodeBuilder {
+export function emitRegion(input: RegionInput, parts: RegionParts): CodeBuilder {
+  const first = new KnownAtJoins(new Map());
+  const code = emitPass(input, parts, first);
+  return first.back === undefined ? code : emitPass(input, parts, new KnownAtJoins(first.back));
+}
+
+function emitPass(input: RegionInput, { functions, define, semantics }: RegionParts, known: KnownAtJoins): CodeBuilder {
   const code = new CodeBuilder(regionType.parameters);
   const locals = {
     record: code.parameter(0),
@@ -296,8 +323,8 @@ export function emitRegion(
   code.block((fault) => {
     code.block((leave) => {
       const pages = input.pages.map(({ distance }) => distance);
-      const frame = { functions, leave, fault, pages, ...locals };
-      finished = new RegionEmitter(input, code, frame, selector, semantics).emit();
+      const frame = { functions, define, leave, fault, pages, ...locals };
+      finished = new RegionEmitter(input, code, frame, selector, semantics, known).emit();
     });
     const ops = finished as TranslatorOps;
     ops.storeRegisters();

@@ -1,5 +1,6 @@
 /** From pages of guest code to a compiled module of regions. */
 import { pageSize } from '../../memory/guest-memory.ts';
+import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
@@ -12,6 +13,7 @@ import { liveFlags } from './flag-liveness.ts';
 import { buildGraph, type FlowGraph, findReturnSites } from './flow-graph.ts';
 import { FormFactsTable } from './form-facts.ts';
 import type { RegionRequest, TranslatedModule, TranslatedRegion, TranslationJob, TranslationResult } from './job.ts';
+import type { DefineFunction } from './rare-emitter.ts';
 import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
@@ -107,11 +109,26 @@ export class RegionCompiler {
     const functions = Object.fromEntries(
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),
     ) as unknown as SharedFunctions;
+    const defined = new Map<string, number>();
+    const define: DefineFunction = (name, type, emit) => {
+      const known = defined.get(name);
+      if (known !== undefined) return known;
+      const index = module.declare(type);
+      defined.set(name, index);
+      const code = new CodeBuilder(type.parameters);
+      emit(code);
+      module.define(index, code);
+      module.name(index, name);
+      return index;
+    };
     for (const [position, { source, graph, pages }] of work.entries()) {
       const index = module.declare(regionType);
       const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
-      module.define(index, emitRegion({ graph, liveFlags: live, pages: placed, atomic }, functions, semantics));
+      module.define(
+        index,
+        emitRegion({ graph, liveFlags: live, pages: placed, atomic }, { functions, define, semantics }),
+      );
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);
     }

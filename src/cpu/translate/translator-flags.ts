@@ -2,10 +2,19 @@
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import type { Bits } from '../emit/emitter.ts';
-import { type DeferredOperation, deferredKind, type ShiftOperation } from '../emit/flags.ts';
+import {
+  comparedNumbers,
+  type DeferredOperation,
+  deferredKind,
+  encodingOf,
+  order,
+  type ShiftOperation,
+} from '../emit/flags.ts';
 import { state } from '../state/layout.ts';
+import { type Known, knownOnBoth } from './known-facts.ts';
 import { type PendingFlags, packed, unknown } from './pending-flags.ts';
-import { faultSite, type RegionFrame, TranslatorRegisters } from './translator-registers.ts';
+import { faultSite, type RegionFrame } from './translator-registers.ts';
+import { TranslatorVectors } from './translator-vectors.ts';
 
 interface FlagLocals {
   readonly kind: Local;
@@ -15,7 +24,7 @@ interface FlagLocals {
   readonly aux: Local;
 }
 
-export abstract class TranslatorFlags extends TranslatorRegisters {
+export abstract class TranslatorFlags extends TranslatorVectors {
   readonly #locals: FlagLocals;
   #touched = false;
   pending: PendingFlags = packed;
@@ -78,10 +87,11 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
 
   /** Code that leaves: what it does to the notion of the flags does not count for the code after it. */
   protected cold(emit: () => void): void {
-    const { pending, ended } = this;
+    const { pending, ended, known } = this;
     emit();
     this.pending = pending;
     this.ended = ended;
+    this.known = known;
   }
 
   // Branches inside an instruction: flags must be known in one form where paths join.
@@ -102,12 +112,16 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
     // With two arms neither can know what the other does to the flags; alone, `then` is made up for by an empty arm.
     if (otherwise !== undefined) this.hand();
     const before = this.pending;
+    const { known } = this;
+    const knownAfter: Known[] = [];
     let afterThen: PendingFlags | undefined;
     const path = (emit: (() => void) | undefined, sibling: PendingFlags | undefined): PendingFlags | undefined => {
       this.pending = before;
       this.ended = false;
+      this.known = known;
       emit?.();
       if (this.ended) return undefined;
+      knownAfter.push(this.known);
       if (this.pending === before && (sibling === undefined || sibling === before)) return before;
       this.hand();
       return unknown;
@@ -124,6 +138,7 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
       likely,
     );
     this.ended = afterThen === undefined && afterElse === undefined;
+    this.known = knownAfter.reduce(knownOnBoth, knownAfter[0] ?? known);
     const both = afterThen !== undefined && afterElse !== undefined && afterThen !== afterElse;
     this.pending = both ? unknown : (afterElse ?? afterThen ?? packed);
   }
@@ -238,18 +253,33 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
     else this.#defer(operation, bits, value, count);
   }
 
+  override setFlagsOrder(a: Value, b: Value): void {
+    if (this.#eager > 0) super.setFlagsOrder(a, b);
+    else if (a.type === 'f64') this.#defer('order', 64, encodingOf(a), encodingOf(b));
+    else this.#defer('order', 32, encodingOf(a), encodingOf(b));
+  }
+
+  /** The compared numbers, if the flags follow from a comparison. */
+  #compared(): { a: Value; b: Value } | undefined {
+    if (this.pending.kind !== 'deferred' || this.pending.what.operation !== 'order') return undefined;
+    const { bits } = this.pending.what;
+    return comparedNumbers(this.#operand('a', bits), this.#operand('b', bits));
+  }
+
   /** The result of the deferred operation, if it is had for less than the flag words. */
   #deferredResult(): { value: Value; bits: Bits } | undefined {
-    if (this.pending.kind !== 'deferred') return undefined;
+    if (this.pending.kind !== 'deferred' || this.pending.what.operation === 'order') return undefined;
     const { operation, bits } = this.pending.what;
     const [a, b] = [this.#operand('a', bits), this.#operand('b', bits)];
     if (operation === 'logic' || operation === 'inc' || operation === 'dec') return { value: a, bits };
     if (operation === 'add') return { value: this.add(a, b), bits };
     if (operation === 'sub') return { value: this.sub(a, b), bits };
-    return { value: this.shifted(operation, bits, a, b), bits };
+    return { value: this.shifted(operation as ShiftOperation, bits, a, b), bits };
   }
 
   override cf(): Value {
+    const compared = this.#compared();
+    if (compared !== undefined) return this.isZero(order.notLess(compared.a, compared.b));
     if (this.pending.kind !== 'deferred') return super.cf();
     const { operation, bits } = this.pending.what;
     const [a, b] = [this.#operand('a', bits), this.#operand('b', bits)];
@@ -269,6 +299,10 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
   }
 
   override zf(): Value {
+    const compared = this.#compared();
+    if (compared !== undefined) {
+      return this.isZero(this.or(order.less(compared.a, compared.b), order.greater(compared.a, compared.b)));
+    }
     if (this.pending.kind === 'deferred' && this.pending.what.operation === 'sub' && this.pending.what.bits >= 32) {
       const { bits } = this.pending.what;
       return this.eq(this.#operand('a', bits), this.#operand('b', bits));
@@ -278,19 +312,23 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
   }
 
   override sf(): Value {
+    if (this.#compared() !== undefined) return this.i32(0);
     const result = this.#deferredResult();
     return result === undefined ? super.sf() : this.signBit(result.value, result.bits);
   }
 
   override pf(): Value {
+    const compared = this.#compared();
+    if (compared !== undefined) return order.unordered(compared.a, compared.b);
     const result = this.#deferredResult();
     if (result === undefined) return super.pf();
     return this.xor(this.and(this.popcnt(this.and(this.wrap(result.value), 0xff)), 1), 1);
   }
 
   override of(): Value {
-    const logical = this.pending.kind === 'deferred' && this.pending.what.operation === 'logic';
-    return logical ? this.i32(0) : super.of();
+    const { pending } = this;
+    const clear = pending.kind === 'deferred' && ['logic', 'order'].includes(pending.what.operation);
+    return clear ? this.i32(0) : super.of();
   }
 
   override condition(code: number): Value {
@@ -301,6 +339,10 @@ export abstract class TranslatorFlags extends TranslatorRegisters {
     if (operation === 'sub' && code >= 12) {
       const [x, y] = [this.signExtend(a, bits), this.signExtend(b, bits)];
       return code < 14 ? negated(this.ltS(x, y)) : negated(this.leS(x, y));
+    }
+    if (operation === 'order' && code >> 1 === 3) {
+      const compared = comparedNumbers(a, b);
+      return negated(this.isZero(order.greater(compared.a, compared.b)));
     }
     if (operation === 'sub' && code >> 1 === 3) {
       return negated(this.leU(this.zeroExtend(a, bits), this.zeroExtend(b, bits)));

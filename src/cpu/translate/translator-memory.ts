@@ -1,18 +1,10 @@
 /** The translator's memory accesses: a TLB probe and a direct access, or a slow path out of line. */
 import { callFor, loadFrom } from '../../wasm/expression.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
+import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
+import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
-import {
-  exchangeInRam,
-  guestLoad,
-  guestRam,
-  guestStore,
-  memoryType,
-  type Probe,
-  regionAccess,
-  stackAccess,
-  tlbEntryShift,
-} from '../interpret/interpreter-ops.ts';
+import { type Probe, regionAccess, stackAccess, tlbEntryShift } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { TranslatorFlags } from './translator-flags.ts';
 
@@ -39,13 +31,12 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     );
   }
 
-  loadMemory(linear: Value, bytes: number): Value {
-    const type = memoryType(bytes);
+  loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
     const result = this.variable(type);
     const probe = this.#probe(linear, bytes, 0);
     this.code.if(
       probe.hit,
-      () => this.set(result, loadFrom(guestLoad(bytes), type, probe.ram, 0, guestRam)),
+      () => this.set(result, loadFrom(loadOpcode(bytes, type), type, probe.ram, 0, guestRam)),
       () => {
         this.#callSlow(this.frame.functions.readSlow, linear, bytes, probe.tag);
         this.set(result, this.#scratchValue(bytes, type));
@@ -56,7 +47,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   #scratchValue(bytes: number, type: ValueType): Value {
-    return loadFrom(guestLoad(bytes), type, this.i32(0), state.scratch, 0);
+    return loadFrom(loadOpcode(bytes, type), type, this.i32(0), state.scratch, 0);
   }
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
@@ -71,11 +62,11 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   #storeRam(address: Value, bytes: number, value: Value): void {
-    this.code.store(guestStore(bytes), address, value, 0, guestRam);
+    this.code.store(storeOpcode(bytes, value.type), address, value, 0, guestRam);
   }
 
   #storeSlow(linear: Value, bytes: number, value: Value, tag: Value): void {
-    this.code.store(guestStore(bytes), this.i32(0), value, state.scratch, 0);
+    this.code.store(storeOpcode(bytes, value.type), this.i32(0), value, state.scratch, 0);
     this.#callSlow(this.frame.functions.writeSlow, linear, bytes, tag);
   }
 
@@ -106,7 +97,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
       this.get(direct),
       () => {
         this.set(address, probe.ram);
-        this.set(old, loadFrom(guestLoad(bytes), type, this.get(address), 0, guestRam));
+        this.set(old, loadFrom(loadOpcode(bytes, type), type, this.get(address), 0, guestRam));
       },
       () => {
         this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, probe.tag);

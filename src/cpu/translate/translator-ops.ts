@@ -7,10 +7,21 @@ import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
+import {
+  areTiny,
+  floatLimit,
+  isTiny,
+  type LaneShape,
+  laneSigns,
+  type RareCode,
+  type SlowEmitter,
+} from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { state } from '../state/layout.ts';
+import { knownOnBoth } from './known-facts.ts';
 import { unknown } from './pending-flags.ts';
+import { RareEmitter } from './rare-emitter.ts';
 import { TranslatorMemory } from './translator-memory.ts';
 import { faultSite } from './translator-registers.ts';
 
@@ -31,6 +42,7 @@ export class TranslatorOps extends TranslatorMemory {
       label: this.#finishLabel,
       finished: this.#finished,
     };
+    const { known } = this;
     this.setRunning(instruction, offset);
     this.#finished = false;
     this.ended = false;
@@ -42,6 +54,7 @@ export class TranslatorOps extends TranslatorMemory {
     if (this.#finished) {
       this.ended = false;
       this.pending = unknown;
+      this.known = knownOnBoth(this.known, known);
     }
     if (outer.instruction !== undefined) this.setRunning(outer.instruction, outer.offset);
     this.form = outer.form;
@@ -114,13 +127,13 @@ export class TranslatorOps extends TranslatorMemory {
 
   /** The next instruction belongs to the same block, and nobody looks for interrupts between them. */
   enableInterrupts(): void {
-    this.code.if(this.loadState32(state.interruptWaiting), () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(this.loadState32(state.interruptWaiting));
     this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
   }
 
   /** The interpreter knows what to do then. */
   override rarely(condition: Value): void {
-    this.code.if(condition, () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(condition);
   }
 
   override selectTlb(set: Value): void {
@@ -137,6 +150,42 @@ export class TranslatorOps extends TranslatorMemory {
       this.get(this.frame.record),
       this.i32(hostCalls.indexOf(name)),
     ]);
-    this.code.if(call, () => this.cold(() => this.leaveFault()), undefined, false);
+    this.#leaveIf(call);
+  }
+
+  /** A call of a function that all of the module's regions share. */
+  override rare(what: RareCode): Value {
+    const value = this.#shared(what);
+    this.#leaveIf(this.loadState32(state.fault));
+    return value;
+  }
+
+  #shared({ name, parameters, result, body }: RareCode): Value {
+    const { record, functions, define } = this.frame;
+    const types = parameters.map(({ type }) => type);
+    const index = define(name, { parameters: [record.type, ...types], results: [result] }, (code) => {
+      const emitter = new RareEmitter(code, functions.host, result);
+      const values = types.map((_, n) => code.get(code.parameter(n + 1)));
+      code.value(body(emitter, values));
+    });
+    return this.let(callFor(result, index, [this.get(record), ...parameters]));
+  }
+
+  /** Elsewhere, or V8 keeps the first look at an operand for a second one here. */
+  override lowerFloatLimit(shape: LaneShape, values: readonly Value[]): void {
+    for (const value of values) {
+      const parameters = [this.floatLimit(), value];
+      const body = (o: SlowEmitter, [limit, numbers]: readonly Value[]): Value => {
+        const found =
+          value.type === 'v128' ? laneSigns(shape, areTiny(o, shape, numbers as Value)) : isTiny(o, numbers as Value);
+        return o.select(found, o.i32(floatLimit.untame), limit as Value);
+      };
+      const name = `limit ${value.type} ${shape.double ? 'double' : 'single'}`;
+      this.setFloatLimit(this.#shared({ name, parameters, result: 'i32', body }));
+    }
+  }
+
+  #leaveIf(condition: Value): void {
+    this.code.if(condition, () => this.cold(() => this.leaveFault()), undefined, false);
   }
 }

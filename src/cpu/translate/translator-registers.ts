@@ -9,6 +9,7 @@ import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import type { DefineFunction } from './rare-emitter.ts';
 
 const generalRegisters = 16;
 
@@ -35,6 +36,7 @@ export interface RegionFrame {
   readonly branchTo: (offset: number) => void;
   /** The record that the region was entered by, for slow paths: i32. */
   readonly record: Local;
+  readonly define: DefineFunction;
 }
 
 /**

@@ -3,8 +3,8 @@
  * as one WebAssembly function that returns an `outcome`.
  */
 import { loadFrom } from '../../../wasm/expression.ts';
-import { load, store } from '../../../wasm/opcodes.ts';
-import type { Value, ValueType } from '../../../wasm/types.ts';
+import type { Value } from '../../../wasm/types.ts';
+import { loadOpcode, memoryType, storeOpcode } from '../../emit/access-opcodes.ts';
 import type { Operand, OperandField } from '../../emit/form.ts';
 import type { HostCall } from '../../emit/host-calls.ts';
 import { type Access, Ops, vector } from '../../emit/ops.ts';
@@ -26,22 +26,6 @@ export const guestMap = { readOnly: 0xe000, limit: 0xf000 } as const;
 
 /** Linear base of FS, the segment of memory operands in tests of 64-bit code. */
 export const fsBase = 0x40n;
-
-const memoryType = (bytes: number): ValueType => (bytes === 16 ? 'v128' : bytes === 8 ? 'i64' : 'i32');
-const loads = new Map([
-  [1, load.i32_8u],
-  [2, load.i32_16u],
-  [4, load.i32],
-  [8, load.i64],
-  [16, load.v128],
-]);
-const stores = new Map([
-  [1, store.i32_8],
-  [2, store.i32_16],
-  [4, store.i32],
-  [8, store.i64],
-  [16, store.v128],
-]);
 
 export class TestOps extends Ops {
   /** No bulk transfers: every element takes the plain way. */
@@ -98,14 +82,14 @@ export class TestOps extends Ops {
     this.ifUnlikely(this.gtU(linear, limit - bytes), () => this.raise(vector.pf, this.i32(0)));
   }
 
-  loadMemory(linear: Value, bytes: number): Value {
+  loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
     this.#check(linear, bytes, guestMap.limit);
-    return this.let(loadFrom(loads.get(bytes) as number, memoryType(bytes), this.wrap(linear), 0, 1));
+    return this.let(loadFrom(loadOpcode(bytes, type), type, this.wrap(linear), 0, 1));
   }
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
     this.#check(linear, bytes, guestMap.readOnly);
-    this.code.store(stores.get(bytes) as number, this.wrap(linear), value, 0, 1);
+    this.code.store(storeOpcode(bytes, value.type), this.wrap(linear), value, 0, 1);
   }
 
   modifyMemory(linear: Value, bytes: number, change: (old: Value) => Value): Value {

@@ -12,7 +12,7 @@ export function randomStream(seed: number): (below: number) => number {
   };
 }
 
-type Random = (below: number) => number;
+export type Random = (below: number) => number;
 
 export const program = { code: 0x10_0000, data: 0x20_0000, stack: 0x30_0000 } as const;
 
@@ -22,7 +22,7 @@ const binary = [0x01, 0x09, 0x11, 0x19, 0x21, 0x29, 0x31, 0x39, 0x85, 0x89] as c
 
 const rex = (wide: boolean, reg: number, rm: number): number =>
   0x40 | (wide ? 8 : 0) | (reg > 7 ? 4 : 0) | (rm > 7 ? 1 : 0);
-const modrm = (mod: number, reg: number, rm: number): number => (mod << 6) | ((reg & 7) << 3) | (rm & 7);
+export const modrm = (mod: number, reg: number, rm: number): number => (mod << 6) | ((reg & 7) << 3) | (rm & 7);
 
 function instruction(random: Random): number[] {
   const pick = (): number => registers[random(registers.length)] as number;
@@ -64,10 +64,10 @@ function instruction(random: Random): number[] {
 }
 
 /** A stretch of instructions, some of them jumped over. */
-function stretch(random: Random, length: number): number[] {
+function stretch(random: Random, length: number, make = instruction): number[] {
   const code: number[] = [];
   for (let n = 0; n < length; n++) {
-    const body = instruction(random);
+    const body = make(random);
     if (random(5) === 0) code.push(0x70 | random(16), body.length);
     code.push(...body);
   }
@@ -85,8 +85,10 @@ function loop(random: Random, body: readonly number[]): number[] {
   return [...head, ...body, ...tail, ...jump, 0x5d];
 }
 
-export function randomProgram(random: Random): Uint8Array {
-  const inner = loop(random, stretch(random, 3 + random(6)));
-  const outer = loop(random, [...stretch(random, 3 + random(5)), ...inner, ...stretch(random, 2 + random(4))]);
-  return new Uint8Array([...stretch(random, 4), ...outer, ...stretch(random, 4), 0xf4]);
+/** @param make instructions to choose from: those on general registers, unless it is said */
+export function randomProgram(random: Random, make = instruction): Uint8Array {
+  const some = (length: number): number[] => stretch(random, length, make);
+  const inner = loop(random, some(3 + random(6)));
+  const outer = loop(random, [...some(3 + random(5)), ...inner, ...some(2 + random(4))]);
+  return new Uint8Array([...some(4), ...outer, ...some(4), 0xf4]);
 }
