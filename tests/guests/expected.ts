@@ -5,6 +5,8 @@
  *     # text                          a comment
  *     #! status qemu=0 corbel=75      exit statuses other than 1 (which is a write of 0 to the debug-exit port)
  *     #! append TEXT                  the guest's command line; several: one run each
+ *     #! slow-append TEXT             likewise, in the slow lane: more rounds than fit elsewhere
+ *     #! cpus N                       virtual processors; 1 if not said
  *     #! corbel-args ARGS             further arguments for Corbel
  *     #! survives                     any output and end will do, but for a failure of the monitor itself
  *     #! cpu MODEL                    QEMU's CPU model other than `max,vendor=GenuineIntel`
@@ -19,6 +21,9 @@ export interface Expected {
   readonly lines: readonly ExpectedLine[];
   readonly status: Readonly<Record<Machine, number>>;
   readonly appends: readonly string[];
+  /** The command lines of the slow lane; a guest that belongs there has none of its own. */
+  readonly slowAppends: readonly string[];
+  readonly cpus: number;
   readonly cpu: string;
   readonly qemuArgs: readonly string[];
   readonly corbelArgs: readonly string[];
@@ -47,6 +52,8 @@ export function parseExpected(text: string): Expected {
   const qemuLacks: string[] = [];
   let qemuArgs: string[] = [];
   const appends: string[] = [];
+  const slowAppends: string[] = [];
+  let cpus = 1;
   let corbelArgs: string[] = [];
   let survives = false;
   let cpu = INTEL;
@@ -63,6 +70,8 @@ export function parseExpected(text: string): Expected {
       status.qemu = Number(/qemu=(\d+)/.exec(value)?.[1] ?? status.qemu);
       status.corbel = Number(/corbel=(\d+)/.exec(value)?.[1] ?? status.corbel);
     } else if (key === 'append') appends.push(value);
+    else if (key === 'slow-append') slowAppends.push(value);
+    else if (key === 'cpus') cpus = Number(value);
     else if (key === 'corbel-args') corbelArgs = value.split(' ');
     else if (key === 'survives') survives = true;
     else if (key === 'cpu') cpu = value;
@@ -78,7 +87,7 @@ export function parseExpected(text: string): Expected {
     } else throw new Error(`unknown directive: ${line}`);
   }
   if (appends.length === 0) appends.push('');
-  return { lines, status, appends, cpu, qemuArgs, corbelArgs, survives, qemuLacks, notQemu, slow };
+  return { lines, status, appends, slowAppends, cpus, cpu, qemuArgs, corbelArgs, survives, qemuLacks, notQemu, slow };
 }
 
 /** @returns what is wrong with `printed`, as a diff (`-` expected, `+` printed), or undefined. */

@@ -84,23 +84,20 @@ function cmpxchg16b(o: Ops, x: Form): void {
   const replacementLow = o.gpr(rbx, 64);
   const replacementHigh = o.gpr(rcx, 64);
   const highLinear = o.let(o.add(linear, 8));
-  // A fault is one of the operand's first byte.
-  o.probeWrite(linear, 8);
-  const equal = o.variable('i32');
-  const low = o.variable('i64');
   // No host can exchange 16 bytes at once as a guest sees it: the others stand still meanwhile.
   if (x.locked) o.host('lock-bus');
-  const oldHigh = o.modifyMemory(highLinear, 8, (high) => {
-    o.set(low, o.loadMemory(linear, 8));
-    o.set(equal, o.and(o.eq(o.get(low), expectedLow), o.eq(high, expectedHigh)));
-    return o.select(o.get(equal), replacementHigh, high);
-  });
-  o.storeMemory(linear, 8, o.select(o.get(equal), replacementLow, o.get(low)));
+  // A fault is one of the operand's first byte.
+  o.probeWrite(linear, 8);
+  const low = o.let(o.loadMemory(linear, 8));
+  const high = o.let(o.loadMemory(highLinear, 8));
+  const equal = o.let(o.and(o.eq(low, expectedLow), o.eq(high, expectedHigh)));
+  o.storeMemory(highLinear, 8, o.select(equal, replacementHigh, high));
+  o.storeMemory(linear, 8, o.select(equal, replacementLow, low));
   if (x.locked) o.host('unlock-bus');
-  o.setFlags({ zf: o.get(equal) });
-  o.if(o.isZero(o.get(equal)), () => {
-    o.setGpr(rax, 64, o.get(low));
-    o.setGpr(rdx, 64, oldHigh);
+  o.setFlags({ zf: equal });
+  o.if(o.isZero(equal), () => {
+    o.setGpr(rax, 64, low);
+    o.setGpr(rdx, 64, high);
   });
 }
 
