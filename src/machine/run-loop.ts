@@ -9,12 +9,14 @@ import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { GuestClock } from './guest-clock.ts';
 import type { IoEvents } from './io-events.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { SerialPump } from './serial.ts';
 
 export interface RunLoopParts {
   readonly host: MachineHost;
+  readonly clock: GuestClock;
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
@@ -76,6 +78,7 @@ export class RunLoop {
       serial.flush();
       const end = this.#endAfter(exit);
       if (end !== undefined) return end;
+      if (host.pauseRequested()) this.#pause();
       if (host.stopRequested()) return { kind: 'stopped' };
       const served = this.#serve();
       if (exit === 'halt' && !served) this.#idle();
@@ -140,6 +143,17 @@ export class RunLoop {
     if (due) timers.runExpired();
     const served = io.serve();
     return serial.feed(board.serial) || served || due;
+  }
+
+  /** Stands still between two slices, and guest time with it; devices finish what they were asked for. */
+  #pause(): void {
+    const { host, clock, io } = this.#parts;
+    clock.stop();
+    while (host.pauseRequested() && !host.stopRequested()) {
+      io.serve();
+      host.sleep(Number.POSITIVE_INFINITY);
+    }
+    clock.start();
   }
 
   #idle(): void {
