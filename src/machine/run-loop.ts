@@ -30,8 +30,8 @@ const maxSliceNs = 1_000_000;
 /** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
 const minSlice = 1000;
 const maxSlice = 1_000_000;
-/** Slices that are shorter say nothing about the speed. */
-const measuredSlice = 5000;
+/** Instructions over which the speed is measured: one short slice says nothing about it. */
+const measuredInstructions = 5000;
 /** Instructions per nanosecond before the first measurement. */
 const initialSpeed = 0.02;
 /** Instructions that a profile shows of a place. */
@@ -43,6 +43,9 @@ export class RunLoop {
   readonly #parts: RunLoopParts;
   #endRequest: EndRequest | undefined;
   #speed = initialSpeed;
+  /** What ran since the speed was last measured. */
+  #measured = 0;
+  #measuredNs = 0;
   /** When the running slice should end; before everything while none runs. */
   #sliceEndNs = Number.NEGATIVE_INFINITY;
   // Statistics
@@ -125,8 +128,18 @@ export class RunLoop {
     this.#runNs += elapsedNs;
     if (exit === 'halt') this.#haltExits++;
     else this.#budgetExits++;
-    if (done >= measuredSlice && elapsedNs > 0) this.#speed += (done / elapsedNs - this.#speed) * speedWeight;
+    this.#measure(done, elapsedNs);
     return exit;
+  }
+
+  /** Short slices count together, or a speed that was underestimated would make them too short to be measured for good. */
+  #measure(instructions: number, elapsedNs: number): void {
+    this.#measured += instructions;
+    this.#measuredNs += elapsedNs;
+    if (this.#measured < measuredInstructions || this.#measuredNs <= 0) return;
+    this.#speed += (this.#measured / this.#measuredNs - this.#speed) * speedWeight;
+    this.#measured = 0;
+    this.#measuredNs = 0;
   }
 
   #endAfter(exit: VcpuExit): Outcome | undefined {
