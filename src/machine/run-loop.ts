@@ -148,14 +148,15 @@ export class RunLoop {
     return met;
   }
 
-  /** Stands still between two slices, and guest time with it. */
+  /** Stands still between two slices, and guest time with it; devices finish what they were asked for. */
   #pause(): void {
-    const { host, clock } = this.#parts;
+    const { host, clock, io } = this.#parts;
     clock.stop();
     this.#parts.others?.halt();
     host.report({ kind: 'paused' });
     while (host.pauseRequested() && !host.stopRequested()) {
       this.#meetRequests();
+      io.serve();
       host.sleep(Number.POSITIVE_INFINITY);
     }
     clock.start();

@@ -7,8 +7,8 @@ const maxSliceNs = 1_000_000;
 /** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
 const minSlice = 1000;
 const maxSlice = 1_000_000;
-/** Slices that are shorter say nothing about the speed. */
-const measuredSlice = 5000;
+/** Instructions over which the speed is measured: one short slice says nothing about it. */
+const measuredInstructions = 5000;
 /** Instructions per nanosecond before the first measurement. */
 const initialSpeed = 0.02;
 /** Weight of a new measurement. */
@@ -18,6 +18,9 @@ export class Slices {
   readonly #vcpu: Vcpu;
   readonly #timers: TimerQueue;
   #speed = initialSpeed;
+  /** What ran since the speed was last measured. */
+  #measured = 0;
+  #measuredNs = 0;
   /** When the running slice should end; before everything while none runs. */
   #endNs = Number.NEGATIVE_INFINITY;
   /** Of the last slice. */
@@ -51,8 +54,17 @@ export class Slices {
     this.runNs += this.elapsedNs;
     if (exit === 'halt') this.haltExits++;
     else this.budgetExits++;
-    const done = vcpu.instructions - before;
-    if (done >= measuredSlice && this.elapsedNs > 0) this.#speed += (done / this.elapsedNs - this.#speed) * speedWeight;
+    this.#measure(vcpu.instructions - before);
     return exit;
+  }
+
+  /** Short slices count together, or a speed that was underestimated would make them too short to be measured for good. */
+  #measure(instructions: number): void {
+    this.#measured += instructions;
+    this.#measuredNs += this.elapsedNs;
+    if (this.#measured < measuredInstructions || this.#measuredNs <= 0) return;
+    this.#speed += (this.#measured / this.#measuredNs - this.#speed) * speedWeight;
+    this.#measured = 0;
+    this.#measuredNs = 0;
   }
 }

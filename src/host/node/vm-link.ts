@@ -10,6 +10,9 @@ import { ByteRing } from './byte-ring.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
 const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
+/** Each reason to stand still is a bit, too: somebody wants it; the host has no room for what the guest writes. */
+const pauseReasons = ['user', 'room'] as const;
+export type PauseReason = (typeof pauseReasons)[number];
 /** Each request is a bit: asking twice before it is met is asking once. */
 const requestOrder: readonly MachineRequest[] = ['power-button', 'statistics'];
 const inputCapacity = 1 << 14;
@@ -146,6 +149,14 @@ export class HostLink {
     for (let processor = 0; processor < maxProcessors; processor++) ringBell(this.#link.words, bellOf(processor));
   }
 
+  /** The machine stands still as long as there is a reason for it. */
+  setPaused(reason: PauseReason, paused: boolean): void {
+    const bit = 1 << pauseReasons.indexOf(reason);
+    if (paused) Atomics.or(this.#link.words, word.pause, bit);
+    else Atomics.and(this.#link.words, word.pause, ~bit);
+    ringBell(this.#link.words, word.machineBell);
+  }
+
   /** Wakes the machine's thread if it sleeps. */
   ringMachine(): void {
     ringBell(this.#link.words, word.machineBell);
@@ -154,11 +165,6 @@ export class HostLink {
   /** Makes `changed` resolve. */
   ringHost(): void {
     ringBell(this.#link.words, word.hostBell);
-  }
-
-  setPaused(paused: boolean): void {
-    Atomics.store(this.#link.words, word.pause, paused ? 1 : 0);
-    ringBell(this.#link.words, word.machineBell);
   }
 
   request(request: MachineRequest): void {

@@ -41,9 +41,9 @@ export class VmRequests {
     const change = this.#lastChange.then(async () => {
       if (this.#paused === paused) return !this.#ended;
       const answer = this.#next(paused ? 'paused' : 'resumed');
-      this.#link.setPaused(paused);
+      this.#link.setPaused('user', paused);
       if ((await answer) !== undefined) return true;
-      this.#link.setPaused(!paused);
+      this.#link.setPaused('user', !paused);
       return false;
     });
     this.#lastChange = change;

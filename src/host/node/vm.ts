@@ -130,6 +130,11 @@ export class Vm {
     });
   }
 
+  /** From soon after `true` until `false` no instruction runs, and guest time stands still: for want of room. */
+  setWaitingForRoom(waiting: boolean): void {
+    this.#link.setPaused('room', waiting);
+  }
+
   /** Asks the machine to stop; `ended` tells when it has. */
   stop(): void {
     this.#link.requestStop();
