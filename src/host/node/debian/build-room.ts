@@ -42,7 +42,7 @@ export async function findBuildRoom(folder: string): Promise<Result<BuildRoom>> 
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return fail('unavailable', 'an image of Debian can be built on Linux on x86-64 alone.');
   }
-  const candidate = userInfo().uid === 0 ? ok({ kind: 'root' } as const) : await userNamespace();
+  const candidate = whoAmI().uid === 0 ? ok({ kind: 'root' } as const) : await userNamespace();
   if (!candidate.ok) return candidate;
   const tried = await runInRoom(candidate.value, ['/bin/sh', '-c', probe, 'sh', folder], { cwd: folder });
   if (tried.ok) return candidate;
@@ -54,15 +54,26 @@ export async function findBuildRoom(folder: string): Promise<Result<BuildRoom>> 
 }
 
 async function userNamespace(): Promise<Result<BuildRoom>> {
-  const { username, uid } = userInfo();
-  const users = parseSubordinateIds(await readFile('/etc/subuid', 'utf8').catch(() => ''), username, uid);
-  const groups = parseSubordinateIds(await readFile('/etc/subgid', 'utf8').catch(() => ''), username, uid);
+  const { name, uid } = whoAmI();
+  const users = parseSubordinateIds(await readFile('/etc/subuid', 'utf8').catch(() => ''), name, uid);
+  const groups = parseSubordinateIds(await readFile('/etc/subgid', 'utf8').catch(() => ''), name, uid);
   const mapper = await runProgram(['sh', '-c', 'command -v newuidmap && command -v newgidmap'], { cwd: '/' });
   if (mapper.ok && users !== undefined && groups !== undefined) return ok({ kind: 'user-namespace', users, groups });
   const missing = mapper.ok
-    ? `${username} has no 65536 subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}`
+    ? `${name} has no ${neededIds + 1} subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`
     : 'the program newuidmap is missing: install the package uidmap';
   return fail('unavailable', `an image is built as root, or in a user namespace; for that ${missing}.`);
+}
+
+/** A user of a container may have a number without a name. */
+function whoAmI(): { name: string; uid: number; gid: number } {
+  const uid = process.getuid?.() ?? -1;
+  const gid = process.getgid?.() ?? -1;
+  try {
+    return { name: userInfo().username, uid, gid };
+  } catch {
+    return { name: String(uid), uid, gid };
+  }
 }
 
 /** The first range of the user that is large enough. @param text of subuid(5) or subgid(5) */
@@ -101,7 +112,7 @@ export async function runInRoom(room: BuildRoom, command: Command, options: Room
 }
 
 async function mapIds(pid: number, room: UserNamespace, cwd: string): Promise<Result<string[]>> {
-  const { uid, gid } = userInfo();
+  const { uid, gid } = whoAmI();
   const map = (program: string, own: number, { first }: IdRange) =>
     runProgram([program, `${pid}`, '0', `${own}`, '1', '1', `${first}`, `${neededIds}`], { cwd });
   const users = await map('newuidmap', uid, room.users);

@@ -1,6 +1,5 @@
 /** Debian's archive through this host's apt: its lists, what belongs to a set of packages, the packages themselves. */
 import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { runProgram } from '../program.ts';
@@ -147,8 +146,8 @@ function apt(folder: string, program: string, args: readonly string[], onReport?
     'APT::Architecture=amd64',
     'APT::Architectures=amd64',
     'APT::Install-Recommends=false',
-    // The user that apt downloads as has no access to our folder; nothing here needs another user than our own.
-    `APT::Sandbox::User=${userInfo().username}`,
+    // The user that apt as root downloads as has no access to our folder.
+    'APT::Sandbox::User=root',
   ].flatMap((option) => ['-o', option]);
   const command = [program, '-c', join(folder, 'apt.conf'), ...options, ...args] as [string, ...string[]];
   return runProgram(command, onReport === undefined ? { cwd: folder } : { cwd: folder, onReport });

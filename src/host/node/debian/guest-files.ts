@@ -29,6 +29,8 @@ Type=ether
 
 [Network]
 DHCP=yes
+LLMNR=no
+MulticastDNS=no
 
 [DHCPv4]
 ClientIdentifier=mac
