@@ -127,12 +127,8 @@ export class Fetcher {
     const within = linear & 0xfff;
     const second = this.#ramPage(linear - within + pageSize, mode);
     if (second < 0) return this.#single(mode, ip, linear);
-    const first = pageSize - within;
-    const bytes = new Uint8Array(maxInstruction);
-    bytes.set(this.#memory.bytes.subarray(this.ramOffset, this.ramOffset + first));
-    bytes.set(this.#memory.bytes.subarray(second, second + maxInstruction - first), first);
     const { code, jumps } = this.#interpreter;
-    const found = code.findStraddler(this.ramOffset, second / pageSize, bytes, mode.decode, mode.index);
+    const found = code.findStraddler(this.ramOffset, second / pageSize, mode.decode, mode.index);
     if (found === 0) return this.#single(mode, ip, linear);
     if (this.caching) jumps.enter(this.ramOffset, mode.index, found, 0);
     return found;

@@ -2,6 +2,7 @@
 import type { MmioBus } from '../device-model/mmio.ts';
 import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { InterruptSource, MsrSpace } from './processor.ts';
 import type { CpuModel } from './system/cpu-model.ts';
 import type { TranslationService } from './translate/job.ts';
@@ -29,4 +30,8 @@ export interface VcpuOptions {
   readonly tscChanged: () => void;
   /** 64 random bits. */
   readonly random: () => bigint;
+  /** Its own memory, from `createVcpuMemory`, where other threads can reach it; absent: it makes one. */
+  readonly ownMemory?: WasmMemory;
+  /** Whether another thread wants something of this one, so that no slice should begin; absent: none ever does. */
+  readonly interrupted?: () => boolean;
 }

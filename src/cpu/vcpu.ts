@@ -56,6 +56,8 @@ export class Vcpu implements Processor {
   readonly #view: DataView;
   readonly #nowNs: () => number;
   readonly #random: () => bigint;
+  readonly #interrupted: () => boolean;
+  readonly #request: Int32Array<SharedArrayBuffer>;
   readonly tscChanged: () => void;
   readonly #interpreter: Interpreter;
   readonly #runner: CodeRunner;
@@ -68,7 +70,7 @@ export class Vcpu implements Processor {
   #record = 0;
 
   constructor(options: VcpuOptions) {
-    const vcpuMemory = createVcpuMemory();
+    const vcpuMemory = options.ownMemory ?? createVcpuMemory();
     const { buffer } = vcpuMemory;
     this.memory = options.memory;
     this.ports = options.ports;
@@ -79,6 +81,8 @@ export class Vcpu implements Processor {
     this.#nowNs = options.nowNs;
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
+    this.#interrupted = options.interrupted ?? (() => false);
+    this.#request = new Int32Array(buffer, state.request, 1);
     this.#view = new DataView(buffer);
     this.#fault = new RecordedFault(this.#view);
     this.state = new CpuState(buffer);
@@ -209,7 +213,7 @@ export class Vcpu implements Processor {
 
   /** Ends the running slice at the next control transfer: an interrupt may have become deliverable. */
   kick(): void {
-    this.#view.setInt32(state.request, -1, true);
+    Atomics.store(this.#request, 0, -1);
   }
 
   #accessSlow(kind: number, bytes: number): number {
@@ -250,8 +254,9 @@ export class Vcpu implements Processor {
     this.#untilNs = untilNs;
     this.#view.setInt32(state.budget, budget, true);
     this.#view.setInt32(state.extraCost, 0, true);
-    this.#view.setInt32(state.request, 0, true);
-    const exit = this.#loop();
+    Atomics.store(this.#request, 0, 0);
+    // Another thread notes what it wants, then kicks: a kick that was just wiped out is noticed here.
+    const exit = this.#interrupted() ? 'budget' : this.#loop();
     this.#runner.translate();
     const spent = budget - this.#view.getInt32(state.budget, true);
     this.instructions += spent - this.#view.getInt32(state.extraCost, true);

@@ -1,6 +1,6 @@
 /** The PC board: its devices, and the wires between them. */
 import type { Device } from '../device-model/device.ts';
-import type { IrqLine } from '../device-model/interrupt.ts';
+import type { IrqLine, MsiTarget } from '../device-model/interrupt.ts';
 import { MmioBus } from '../device-model/mmio.ts';
 import { PortBus } from '../device-model/port-io.ts';
 import type { TimerService } from '../device-model/time.ts';
@@ -24,6 +24,9 @@ import { I8042 } from '../devices/input/i8042.ts';
 import { IsaBridge } from '../devices/pci/isa-bridge.ts';
 import { PciHost } from '../devices/pci/pci-host.ts';
 import { Uart16550 } from '../devices/serial/uart-16550.ts';
+import { Attention, openMailbox } from '../devices/virtio/mailbox.ts';
+import type { VirtioDescription } from '../devices/virtio/virtio-device.ts';
+import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { acpiPm } from '../spec/pc/acpi-pm.ts';
 import { ioApicInput, isaIrq } from '../spec/pc/isa-irq.ts';
@@ -48,7 +51,18 @@ export interface BoardWiring {
   /** Called inside a guest access. */
   readonly requestEnd: (request: EndRequest) => void;
   readonly debugExit: boolean;
+  readonly virtio: VirtioWiring;
 }
+
+/** The virtio devices, in the order of their PCI device numbers. */
+export interface VirtioWiring {
+  readonly devices: readonly VirtioDescription[];
+  readonly mailboxes: SharedArrayBuffer;
+  readonly wakeIo: () => void;
+}
+
+/** PCI device number of the first virtio device, behind the host bridge and the ISA bridge. */
+const firstVirtioSlot = 2;
 
 /** What the firmware tables have to say about this board. */
 export const boardFacts = {
@@ -81,6 +95,8 @@ export class Board {
   readonly hpet: Hpet;
   readonly isaBridge: IsaBridge;
   readonly serial: readonly [Uart16550, Uart16550];
+  readonly virtio: readonly VirtioPci[];
+  readonly pciHost: PciHost;
   readonly #wiring: BoardWiring;
   readonly #mmio = new MmioBus();
   readonly #pic: Pic;
@@ -103,6 +119,8 @@ export class Board {
     this.hpet = hpet;
     this.serial = [this.#createUart(0), this.#createUart(1)];
     this.isaBridge = new IsaBridge((irq) => this.#isaInput(irq));
+    this.pciHost = this.#createPciHost();
+    this.virtio = this.#createVirtio(bus);
     this.#devices = {
       localApic: this.localApic,
       ioApic: this.#ioApic,
@@ -113,7 +131,7 @@ export class Board {
       com1: this.serial[0],
       com2: this.serial[1],
       isaBridge: this.isaBridge,
-      pciHost: this.#createPciHost(),
+      pciHost: this.pciHost,
       ...this.#createPowerDevices(),
       ...this.#createInput(),
       ...this.#createPlainDevices(),
@@ -123,7 +141,7 @@ export class Board {
 
   /** RESET of the whole board. */
   reset(): void {
-    for (const device of Object.values(this.#devices)) device.reset();
+    for (const device of [...Object.values(this.#devices), ...this.virtio]) device.reset();
   }
 
   #createLocalApic(bus: ApicBus): LocalApic {
@@ -207,6 +225,24 @@ export class Board {
     host.attachMemoryWindow(this.#mmio, pciMemoryWindow.start, pciMemoryWindow.length);
     host.add(1, 0, this.isaBridge.pciFunction);
     return host;
+  }
+
+  #createVirtio(msi: MsiTarget): VirtioPci[] {
+    const { devices, mailboxes, wakeIo } = this.#wiring.virtio;
+    const attention = new Attention(mailboxes, 'io');
+    return devices.map((description, number) => {
+      const slot = firstVirtioSlot + number;
+      const device = new VirtioPci(description, {
+        mailbox: openMailbox(mailboxes, devices, number),
+        irq: this.pciHost.interruptLine(slot, 1),
+        msi,
+        wakeIo: () => {
+          if (attention.ask(number)) wakeIo();
+        },
+      });
+      this.pciHost.add(slot, 0, device.pciFunction);
+      return device;
+    });
   }
 
   /** What switches off or resets. */

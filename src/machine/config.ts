@@ -2,6 +2,7 @@
 import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
 import type { ProfileEntry } from './profile.ts';
+import type { SharedMachine } from './shared-machine.ts';
 
 export interface BootModule {
   readonly data: Uint8Array;
@@ -56,6 +57,8 @@ export interface MachineHost {
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
   stopRequested(): boolean;
+  /** The I/O thread has something to do: its devices' mailboxes say what. */
+  wakeIo(): void;
   /** Translates guest code on another thread; absent: the machine's own does. */
   readonly translation?: TranslationService | undefined;
 }
@@ -90,4 +93,4 @@ export interface Machine {
 }
 
 /** Errors: `configuration`, a value that no machine can have; `input`, a file that is malformed or does not fit. */
-export type CreateMachine = (config: MachineConfig, host: MachineHost) => Result<Machine>;
+export type CreateMachine = (config: MachineConfig, shared: SharedMachine, host: MachineHost) => Result<Machine>;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMachine } from './machine.ts';
 import {
   bareMetal,
   type Code,
@@ -19,7 +18,7 @@ import {
   variable,
   word,
 } from './testing/guest.ts';
-import { configFor, machineWith, TestHost } from './testing/host.ts';
+import { configFor, machineWith, TestHost, tryMachine } from './testing/host.ts';
 
 const localApic = 0xfee0_0000;
 const ioApic = 0xfec0_0000;
@@ -188,7 +187,7 @@ test('the A20 gate: shut by the keyboard controller, opened by port 92h', () => 
 
 test('without debug-exit its port is empty', () => {
   const kernel = bareMetal([exit(1), out(0xcf9, 6), hlt]);
-  const machine = createMachine(configFor(kernel, { debugExit: false }), new TestHost());
+  const machine = tryMachine(configFor(kernel, { debugExit: false }), new TestHost());
   assert.ok(machine.ok);
   assert.deepEqual(machine.value.run(), { kind: 'reset' });
 });
@@ -197,7 +196,7 @@ test('TZCNT and LZCNT are BSF and BSR on a processor without them', () => {
   // MOV ECX, 0x55; XOR EAX, EAX; TZCNT or LZCNT ECX, EAX; MOV AL, CL: BSF and BSR of 0 leave ECX alone.
   const count = (cpuModel: string, opcode: number): unknown => {
     const code = [[0xb9, ...dword(0x55)], [0x31, 0xc0], [0xf3, 0x0f, opcode, 0xc8], [0x88, 0xc8], exitWithAl];
-    const machine = createMachine(configFor(bareMetal(code), { cpuModel }), new TestHost());
+    const machine = tryMachine(configFor(bareMetal(code), { cpuModel }), new TestHost());
     assert.ok(machine.ok);
     return machine.value.run();
   };

@@ -1,57 +1,41 @@
-/** Builds a machine: memory, processor, board, a guest in memory. */
+/** Builds a machine in memory that is there already: processor, board, a guest. */
 import { cpuModelNames, findCpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { type Clock, TimerQueue } from '../device-model/time.ts';
-import { GuestMemory } from '../memory/guest-memory.ts';
-import { fail, ok, type Result } from '../support/result.ts';
-import { webAssembly } from '../wasm/webassembly.ts';
+import { Attention } from '../devices/virtio/mailbox.ts';
+import { CodeWriteReader } from '../memory/code-writes.ts';
+import { fail, ok } from '../support/result.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
 import { Board, boardFacts } from './board.ts';
 import { boot } from './boot.ts';
 import type { CreateMachine, MachineConfig, MachineHost } from './config.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
+import { IoEvents } from './io-events.ts';
 import { boardMsrs } from './msrs.ts';
 import { Profile } from './profile.ts';
 import { RunLoop } from './run-loop.ts';
 import { SerialPump } from './serial.ts';
-
-const wasmPageBytes = 65_536;
-const maxMemoryBytes = 2 ** 32;
-const mebibyte = 2 ** 20;
+import { openMemory, type SharedMachine } from './shared-machine.ts';
 
 type Model = NonNullable<ReturnType<typeof findCpuModel>>;
 
-export const createMachine: CreateMachine = (config, host) => {
+export const createMachine: CreateMachine = (config, shared, host) => {
   const model = findCpuModel(config.cpuModel);
   if (model === undefined) {
     const names = cpuModelNames.join(', ');
     return fail('configuration', `There is no processor model ${config.cpuModel}; there are ${names}.`);
   }
-  const memory = allocateMemory(config.memoryBytes);
-  if (!memory.ok) return memory;
-  return assemble(config, host, model, memory.value);
+  return assemble(config, shared, host, model);
 };
-
-function allocateMemory(bytes: number): Result<GuestMemory> {
-  const pages = bytes / wasmPageBytes;
-  if (!Number.isInteger(pages) || pages < 1 || bytes > maxMemoryBytes) {
-    return fail('configuration', `A guest cannot have ${bytes} bytes of memory; take a multiple of 64K up to 4G.`);
-  }
-  try {
-    return ok(new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), bytes));
-  } catch {
-    // RangeError: the host's address space or its limits do not allow it.
-    const size = `${bytes / mebibyte} MiB`;
-    return fail('configuration', `This host does not give the guest ${size} of memory; take less with --memory.`);
-  }
-}
 
 function assemble(
   config: MachineConfig,
+  shared: SharedMachine,
   host: MachineHost,
   model: Model,
-  memory: GuestMemory,
 ): ReturnType<CreateMachine> {
+  const memory = openMemory(shared);
   const clock = powerOnClock(host);
   const wallClockMs = (): number => host.wallClockMs();
   const serial = new SerialPump(host);
@@ -68,6 +52,13 @@ function assemble(
     receiveReady: () => loop?.receiveReady(),
     requestEnd: (request) => loop?.requestEnd(request),
     debugExit: config.debugExit,
+    virtio: { devices: shared.virtio, mailboxes: shared.mailboxes, wakeIo: () => host.wakeIo() },
+  });
+  const io = new IoEvents({
+    memory,
+    attention: new Attention(shared.mailboxes, 'machine'),
+    codeWrites: new CodeWriteReader(shared.codeWrites, boardFacts.bootApicId),
+    devices: board.virtio,
   });
   const nowNs = (): number => clock.nowNs();
   const kvmClock = new KvmClock(memory, { readTsc: () => vcpu.readTsc(), nowNs, wallClockMs });
@@ -88,11 +79,13 @@ function assemble(
       kvmClock.tscChanged();
     },
     random: () => host.random64(),
+    ownMemory: shared.processors[0] as WasmMemory,
+    interrupted: () => io.waiting,
   });
   socket.insert(vcpu);
   const booted = boot({ memory, board, vcpu, processorName: model.name, uuid: randomUuid(host) }, config.boot);
   if (!booted.ok) return booted;
-  loop = new RunLoop({ host, board, vcpu, timers, serial, profile: config.profile ? new Profile() : undefined });
+  loop = new RunLoop({ host, board, vcpu, timers, serial, io, profile: config.profile ? new Profile() : undefined });
   return ok(loop);
 }
 

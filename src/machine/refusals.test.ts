@@ -2,15 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MachineConfig } from './config.ts';
-import { createMachine } from './machine.ts';
 import { bareMetal, hlt } from './testing/guest.ts';
-import { configFor, TestHost } from './testing/host.ts';
+import { configFor, TestHost, tryMachine } from './testing/host.ts';
 
 const good = bareMetal([hlt]);
 const mebibyte = 2 ** 20;
 
 function refusal(kernel: Uint8Array, rest: Partial<MachineConfig> = {}): { kind: string; message: string } {
-  const machine = createMachine(configFor(kernel, rest), new TestHost());
+  const machine = tryMachine(configFor(kernel, rest), new TestHost());
   assert.ok(!machine.ok, 'should have been refused');
   assert.match(machine.error.message, /^[A-Z][^\n]*\.$/);
   return machine.error;
@@ -59,7 +58,7 @@ test('an ELF kernel for another architecture', () => {
 
 test('a kernel cut anywhere is refused or starts', () => {
   for (let length = 0; length < good.length; length++) {
-    const machine = createMachine(configFor(good.slice(0, length), { memoryBytes: 4 * mebibyte }), new TestHost());
+    const machine = tryMachine(configFor(good.slice(0, length), { memoryBytes: 4 * mebibyte }), new TestHost());
     assert.ok(machine.ok || /^[A-Z][^\n]*\.$/.test(machine.error.message));
   }
 });

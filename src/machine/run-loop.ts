@@ -1,5 +1,5 @@
 /**
- * Runs a machine: slices of guest execution, and between them timers, serial input, requests to stop. A slice ends when
+ * Runs a machine: slices of guest execution, and between them timers, devices, serial input, requests to stop. A slice ends when
  * the next timer is due; while the guest halts, the thread sleeps until then.
  */
 
@@ -9,6 +9,7 @@ import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { IoEvents } from './io-events.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { SerialPump } from './serial.ts';
 
@@ -18,6 +19,7 @@ export interface RunLoopParts {
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
   readonly serial: SerialPump;
+  readonly io: IoEvents;
   readonly profile: Profile | undefined;
 }
 
@@ -131,12 +133,13 @@ export class RunLoop {
     return { kind: 'guest-died', reason, report: describeCrash(this.#parts.vcpu) };
   }
 
-  /** Runs due timers and feeds input. @returns whether anything happened that may wake the guest */
+  /** Runs due timers, serves the I/O thread and feeds input. @returns whether anything happened that may wake the guest */
   #serve(): boolean {
-    const { timers, serial, board } = this.#parts;
+    const { timers, serial, board, io } = this.#parts;
     const due = timers.nextDeadlineNs() <= timers.nowNs();
     if (due) timers.runExpired();
-    return serial.feed(board.serial) || due;
+    const served = io.serve();
+    return serial.feed(board.serial) || served || due;
   }
 
   #idle(): void {

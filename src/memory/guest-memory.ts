@@ -15,6 +15,9 @@ export type CodeWriteListener = (ramOffset: number, length: number) => void;
 /** Bits of a page's flags byte. */
 export const pageFlag = { code: 1, dirty: 2 } as const;
 
+/** The flags of `size` bytes of RAM, for every thread that shares them. */
+export const allocatePageFlags = (size: number): SharedArrayBuffer => new SharedArrayBuffer(size / pageSize);
+
 export class GuestMemory {
   /** Size of RAM in bytes, a multiple of the page size. */
   readonly size: number;
@@ -22,18 +25,19 @@ export class GuestMemory {
   readonly lowSize: number;
   readonly memory: WasmMemory;
   readonly bytes: Uint8Array;
-  /** One flags byte per page of RAM, indexed by RAM offset / 4096. */
-  readonly pageFlags: Uint8Array;
+  /** One flags byte per page of RAM, indexed by RAM offset / 4096. Other threads change them too: only by atomics. */
+  readonly pageFlags: Uint8Array<SharedArrayBuffer>;
   readonly #view: DataView;
   #codeWrite: CodeWriteListener = () => {};
 
-  constructor(memory: WasmMemory, size: number) {
+  /** @param pageFlags those of the threads that share `memory`, from `allocatePageFlags` */
+  constructor(memory: WasmMemory, size: number, pageFlags: SharedArrayBuffer = allocatePageFlags(size)) {
     this.size = size;
     this.lowSize = Math.min(size, maxLowRam);
     this.memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, size);
     this.#view = new DataView(memory.buffer, 0, size);
-    this.pageFlags = new Uint8Array(size / pageSize);
+    this.pageFlags = new Uint8Array(pageFlags);
   }
 
   onCodeWrite(listener: CodeWriteListener): void {
@@ -64,13 +68,40 @@ export class GuestMemory {
     return offset;
   }
 
-  /** Announces a write by offset into RAM: code translated from there is dropped, the pages become dirty. */
+  /**
+   * Announces a write of this thread, a processor's, by offset into RAM: code translated from there is dropped, the pages
+   * become dirty.
+   */
   markWritten(offset: number, length: number): void {
     for (let page = Math.floor(offset / pageSize); page * pageSize < offset + length; page++) {
       const flags = this.pageFlags[page] as number;
       if ((flags & pageFlag.code) !== 0) this.#codeWrite(offset, length);
-      this.pageFlags[page] = (this.pageFlags[page] as number) | pageFlag.dirty;
+      if ((flags & pageFlag.dirty) === 0) Atomics.or(this.pageFlags, page, pageFlag.dirty);
     }
+  }
+
+  /**
+   * Follows a write, to the page at `offset` of RAM, of a thread that is no processor's: the page becomes dirty.
+   * @returns whether the page may hold decoded code, which processors have to drop before the guest hears of the write.
+   * Whoever sets the code mark does it before it reads what it decodes, and both are read-modify-write operations on one
+   * byte: either the mark is seen here, or what was written is seen there.
+   */
+  publishWrite(offset: number): boolean {
+    return (Atomics.or(this.pageFlags, Math.floor(offset / pageSize), pageFlag.dirty) & pageFlag.code) !== 0;
+  }
+
+  /** Notes that a page is about to be decoded; before its bytes are read. */
+  markCode(page: number): void {
+    Atomics.or(this.pageFlags, page, pageFlag.code);
+  }
+
+  unmarkCode(page: number): void {
+    Atomics.and(this.pageFlags, page, ~pageFlag.code);
+  }
+
+  /** Drops the code that was decoded from a place that another thread has written to. */
+  dropCode(offset: number, length: number): void {
+    this.#codeWrite(offset, length);
   }
 
   /** Reads outside RAM give ones, as an empty bus does; writes there are dropped. */

@@ -36,6 +36,8 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
     const result = await runGuest({
       config: config.value,
       machineModule,
+      devices: [],
+      report: (device, reason) => say(`the guest's driver of virtio device ${device} did wrong: ${reason}.`),
       session: session.kind,
       serial: options.serial,
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),

@@ -2,7 +2,7 @@
  * Decoded code: pages of guest RAM → records, keyed by physical page, offset and decoding mode, so that one page serves
  * every address space. A write to decoded bytes turns the page's records stale before the next instruction.
  */
-import { type GuestMemory, pageFlag, pageSize } from '../../memory/guest-memory.ts';
+import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
 import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { segment } from '../decode/instruction.ts';
@@ -112,16 +112,19 @@ export class CodeCache {
   }
 
   /**
-   * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM; `bytes` are the
-   * instruction's, up to 15. @returns 0 if they are no instruction.
+   * The record of an instruction that begins at `ramOffset` and ends in page `secondPage` of RAM.
+   * @returns 0 if there is none.
    */
-  findStraddler(ramOffset: number, secondPage: number, bytes: Uint8Array, mode: DecodeMode, modeIndex: number): number {
+  findStraddler(ramOffset: number, secondPage: number, mode: DecodeMode, modeIndex: number): number {
     const key = ramOffset * 8 + modeIndex;
     const known = this.#straddlers.get(key);
     if (known !== undefined && known.secondPage === secondPage) return known.record;
+    if (this.#next + 3 * record.size > records.end) this.clear();
+    const firstPage = Math.floor(ramOffset / pageSize);
+    for (const ramPage of [firstPage, secondPage]) this.#page(ramPage);
+    const bytes = this.#bytesAcross(ramOffset, secondPage);
     const result = decode(bytes, 0, bytes.length, mode);
     if (result.kind !== 'ok') return 0;
-    if (this.#next + 3 * record.size > records.end) this.clear();
     const address = this.#next;
     const offset = ramOffset % pageSize;
     this.#pseudo(offset, pseudoHandler.straddler, address + record.size);
@@ -130,13 +133,23 @@ export class CodeCache {
     this.#assemble(address + record.size, result, offset, mode);
     this.#pseudo(offset + result.instruction.length, pseudoHandler.continue, 0);
     this.#straddlers.set(key, { record: address, secondPage });
-    for (const ramPage of [Math.floor(ramOffset / pageSize), secondPage]) {
-      this.#page(ramPage);
+    for (const ramPage of [firstPage, secondPage]) {
       const keys = this.#straddlersOf.get(ramPage);
       if (keys === undefined) this.#straddlersOf.set(ramPage, new Set([key]));
       else keys.add(key);
     }
     return address;
+  }
+
+  /** As many bytes as an instruction may have. */
+  #bytesAcross(ramOffset: number, secondPage: number): Uint8Array {
+    const ram = this.#memory.bytes;
+    const bytes = new Uint8Array(maxInstructionLength);
+    const first = pageSize - (ramOffset % pageSize);
+    bytes.set(ram.subarray(ramOffset, ramOffset + first));
+    const second = secondPage * pageSize;
+    bytes.set(ram.subarray(second, second + maxInstructionLength - first), first);
+    return bytes;
   }
 
   #dropStraddlers(ramPage: number): void {
@@ -172,8 +185,7 @@ export class CodeCache {
         stale: new Map(),
       };
       this.#pages.set(ramPage, page);
-      const flags = this.#memory.pageFlags;
-      flags[ramPage] = (flags[ramPage] as number) | pageFlag.code;
+      this.#memory.markCode(ramPage);
       this.#onNewCodePage(ramPage * pageSize);
     }
     return page;
@@ -184,22 +196,22 @@ export class CodeCache {
     const base = ramPage * pageSize;
     const first = this.#next;
     let offset = start;
-    let page: CodePage | undefined;
+    // Marked before its bytes are read: another thread may be writing them.
+    const page = this.#page(ramPage);
     const links: number[] = [];
     for (let count = 0; ; count++) {
       const key = (modeIndex << 12) | offset;
-      const known = page?.records.get(key);
+      const known = page.records.get(key);
       if (known !== undefined || count === maxBlock || offset >= pageSize) {
         this.#pseudo(offset, known === undefined ? pseudoHandler.continue : pseudoHandler.goto, known ?? 0);
         break;
       }
       const result = decode(bytes, base + offset, base + pageSize, mode);
       if (result.kind === 'truncated') {
-        if (page === undefined) return 0;
+        if (count === 0) return 0;
         this.#pseudo(offset, pseudoHandler.continue, 0);
         break;
       }
-      page ??= this.#page(ramPage);
       const address = this.#next;
       page.records.set(key, address);
       this.#next += record.size;
@@ -215,7 +227,7 @@ export class CodeCache {
         break;
       }
     }
-    for (const address of links) this.#link(page as CodePage, address, mode, modeIndex);
+    for (const address of links) this.#link(page, address, mode, modeIndex);
     return first;
   }
 
@@ -349,8 +361,7 @@ export class CodeCache {
   }
 
   #unmark(page: CodePage): void {
-    const flags = this.#memory.pageFlags;
-    flags[page.ramPage] = (flags[page.ramPage] as number) & ~pageFlag.code;
+    this.#memory.unmarkCode(page.ramPage);
   }
 }
 

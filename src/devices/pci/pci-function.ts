@@ -43,6 +43,8 @@ export interface PciFunctionOptions {
   readonly interrupt?: PciInterrupt;
   /** Told after a guest write to configuration space, for capabilities that act. */
   readonly onConfigWrite?: (offset: number, size: AccessSize) => void;
+  /** Told before a guest read of configuration space. */
+  readonly onConfigRead?: (offset: number, size: AccessSize) => void;
 }
 
 export interface PciFunctionState {
@@ -63,6 +65,7 @@ export class PciFunction implements Device<PciFunctionState> {
   readonly #regions: readonly PciRegion[];
   readonly #interrupt: PciInterrupt | undefined;
   readonly #onConfigWrite: (offset: number, size: AccessSize) => void;
+  readonly #onConfigRead: (offset: number, size: AccessSize) => void;
   #nextCapability: number = pciConfig.deviceSpecific;
   #lastPointer: number = pciConfig.capabilities;
   #interruptLevel = false;
@@ -73,6 +76,7 @@ export class PciFunction implements Device<PciFunctionState> {
     this.#regions = options.regions ?? [];
     this.#interrupt = options.interrupt;
     this.#onConfigWrite = options.onConfigWrite ?? (() => {});
+    this.#onConfigRead = options.onConfigRead ?? (() => {});
     this.#describe(identity);
     for (const region of this.#regions) this.#describeRegion(region);
     this.config.freeze();
@@ -149,6 +153,7 @@ export class PciFunction implements Device<PciFunctionState> {
   }
 
   readConfig(offset: number, size: AccessSize): number {
+    this.#onConfigRead(offset, size);
     return this.config.read(offset, size);
   }
 
@@ -179,6 +184,10 @@ export class PciFunction implements Device<PciFunctionState> {
     const status = this.config.read(pciConfig.status, 2) & ~pciStatus.interrupt;
     this.config.set(pciConfig.status, 2, status | (this.#interruptLevel ? pciStatus.interrupt : 0));
     this.#interrupt.line.set(this.#interruptLevel && (this.#command & pciCommand.interruptDisable) === 0);
+  }
+
+  get regions(): readonly PciRegion[] {
+    return this.#regions;
   }
 
   /** The base address of a region as the guest has set it. */

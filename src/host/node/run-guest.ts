@@ -2,8 +2,10 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
+import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
@@ -23,6 +25,10 @@ export type SerialTarget =
 export interface GuestRequest {
   readonly config: MachineConfig;
   readonly machineModule: URL;
+  /** The guest's virtio devices, in the order of their PCI device numbers; for this run alone. */
+  readonly devices: readonly VirtioDevice[];
+  /** Told what a guest's driver did wrong with the device of that number. */
+  readonly report: (device: number, reason: string) => void;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
   readonly timeoutMs?: number | undefined;
@@ -77,7 +83,7 @@ class GuestRun {
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
 
-  constructor(request: GuestRequest) {
+  constructor(request: GuestRequest, shared: SharedMachine) {
     this.#request = request;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
@@ -89,7 +95,7 @@ class GuestRun {
     this.#console = this.#openConsole(onClosed);
     this.#ready = request.session === 'none';
     this.#session = request.session === 'none' ? undefined : this.#openSession();
-    this.#vm = new Vm(request.config, request.machineModule, (port, bytes) => this.#receive(port, bytes));
+    this.#vm = new Vm({ ...request, shared, sink: (port, bytes) => this.#receive(port, bytes) });
   }
 
   async run(): Promise<GuestResult> {
@@ -198,6 +204,11 @@ class GuestRun {
   }
 }
 
-export function runGuest(request: GuestRequest): Promise<GuestResult> {
-  return new GuestRun(request).run();
+export async function runGuest(request: GuestRequest): Promise<GuestResult> {
+  const shared = allocateMachine(
+    request.config.memoryBytes,
+    request.devices.map(({ description }) => description),
+  );
+  if (shared.ok) return new GuestRun(request, shared.value).run();
+  return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
 }

@@ -55,6 +55,7 @@ export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
       heard = Atomics.load(words, word.machineBell);
     },
     stopRequested,
+    wakeIo: () => ringBell(words, word.hostBell),
     serialInput: (port) => {
       const byte = input[port].readByte();
       // The main thread may be waiting for room.
@@ -105,7 +106,17 @@ export class HostLink {
     ringBell(this.#link.words, word.machineBell);
   }
 
-  /** Resolves when the machine has sent something, or made room for input, since the last call. */
+  /** Wakes the machine's thread if it sleeps. */
+  ringMachine(): void {
+    ringBell(this.#link.words, word.machineBell);
+  }
+
+  /** Makes `changed` resolve. */
+  ringHost(): void {
+    ringBell(this.#link.words, word.hostBell);
+  }
+
+  /** Resolves when the machine has sent something, made room for input, or asked its devices, since the last call. */
   async changed(): Promise<void> {
     const { words } = this.#link;
     const wait = Atomics.waitAsync(words, word.hostBell, this.#heard);

@@ -1,7 +1,10 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { IoSide } from '../../devices/virtio/io-side.ts';
+import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
+import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink } from './vm-link.ts';
@@ -19,6 +22,7 @@ export type VmReport =
 
 export interface VmWorkerData {
   readonly link: SharedArrayBuffer;
+  readonly shared: SharedMachine;
   readonly config: MachineConfig;
   readonly machineModule: string;
   /** To the translating thread, if there is one. */
@@ -33,6 +37,18 @@ const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
 
 const wasmPageBytes = 65_536;
 
+export interface VmParts {
+  readonly config: MachineConfig;
+  /** Allocated for `config` and `devices`. */
+  readonly shared: SharedMachine;
+  readonly devices: readonly VirtioDevice[];
+  /** Address of the module that exports `createMachine`. */
+  readonly machineModule: URL;
+  readonly sink: SerialSink;
+  /** Told what a guest's driver did wrong with the device of that number. */
+  readonly report: (device: number, reason: string) => void;
+}
+
 /** Translation makes more, in bursts. */
 const translatorLimits = { maxYoungGenerationSizeMb: 16 } as const;
 
@@ -43,17 +59,25 @@ export class Vm {
   /** Resolves when the machine has ended and all of its output has been taken. */
   readonly ended: Promise<VmReport>;
   readonly #link: HostLink;
+  readonly #io: IoSide;
   readonly #worker: Worker;
   readonly #translator: Worker | undefined;
   readonly #sink: SerialSink;
   /** Per port, bytes that wait for room, and who waits for them. */
   readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
 
-  /** @param machineModule address of the module that exports `createMachine` */
-  constructor(config: MachineConfig, machineModule: URL, sink: SerialSink) {
+  /** Whether output of the guest is on its way to the sink. */
+  #sinking = false;
+
+  constructor({ config, shared, devices, machineModule, sink, report }: VmParts) {
     const link = allocateLink();
     this.#link = new HostLink(link);
     this.#sink = sink;
+    this.#io = createIoSide(shared, devices, {
+      ringMachine: () => this.#link.ringMachine(),
+      soon: (task) => void setImmediate(task),
+      report,
+    });
     const { kernel, initrd, modules } = config.boot;
     const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
     // Handed over, not copied; a file that was given twice is one buffer.
@@ -62,6 +86,7 @@ export class Vm {
     const transferList = translation === undefined ? buffers : [...buffers, translation.port1];
     const workerData: VmWorkerData = {
       link,
+      shared,
       config,
       machineModule: machineModule.href,
       translation: translation?.port1,
@@ -105,24 +130,37 @@ export class Vm {
 
   async #pump(report: Promise<VmReport>): Promise<VmReport> {
     let last: VmReport | undefined;
-    report.then((value) => {
+    let sunk = Promise.resolve();
+    void report.then((value) => {
       last = value;
+      this.#link.ringHost();
     });
     while (last === undefined) {
-      await Promise.race([this.#link.changed(), report]);
+      await this.#link.changed();
+      this.#io.serve();
       this.#sendWaiting();
-      await this.#takeOutput();
+      if (!this.#sinking) sunk = this.#takeOutput();
     }
+    await this.#io.stop();
+    await sunk;
     await this.#takeOutput();
     await this.#translator?.terminate();
     return last;
   }
 
+  /** Hands over what there is, without holding up the devices while the sink is slow. */
   async #takeOutput(): Promise<void> {
-    for (const port of [0, 1] as const) {
-      const bytes = this.#link.receive(port);
-      if (bytes.length > 0) await this.#sink(port, bytes);
+    this.#sinking = true;
+    for (let found = true; found; ) {
+      found = false;
+      for (const port of [0, 1] as const) {
+        const bytes = this.#link.receive(port);
+        if (bytes.length === 0) continue;
+        found = true;
+        await this.#sink(port, bytes);
+      }
     }
+    this.#sinking = false;
   }
 
   #sendWaiting(): void {

@@ -1,7 +1,9 @@
 /** A host for tests: time passes when the machine looks at the clock or sleeps, and everything else is in memory. */
 import assert from 'node:assert/strict';
+import type { Result } from '../../support/result.ts';
 import type { Machine, MachineConfig, MachineHost, SerialPort } from '../config.ts';
 import { createMachine } from '../machine.ts';
+import { allocateMachine } from '../shared-machine.ts';
 
 /** How far each look at the clock moves it. */
 const lookNs = 1000;
@@ -55,6 +57,8 @@ export class TestHost implements MachineHost {
     return this.stop || this.slicesLeft < 0;
   }
 
+  wakeIo(): void {}
+
   text(port: SerialPort): string {
     return String.fromCharCode(...this.sent[port]);
   }
@@ -77,8 +81,14 @@ export function configFor(kernel: Uint8Array, rest: Partial<MachineConfig> = {})
   };
 }
 
+/** A machine without virtio devices, or why there can be none. */
+export function tryMachine(config: MachineConfig, host: MachineHost): Result<Machine> {
+  const shared = allocateMachine(config.memoryBytes);
+  return shared.ok ? createMachine(config, shared.value, host) : shared;
+}
+
 export function machineWith(kernel: Uint8Array, host: MachineHost): Machine {
-  const machine = createMachine(configFor(kernel), host);
+  const machine = tryMachine(configFor(kernel), host);
   assert.ok(machine.ok, machine.ok ? '' : machine.error.message);
   return machine.value;
 }

@@ -74,3 +74,23 @@ export const piix3 = {
   deterministicLatency: 0x82,
   deterministicLatencyMask: 0x0f,
 } as const;
+
+/** Capability IDs. PCI Code and ID Assignment Specification. */
+export const pciCapability = { vendor: 0x09, msix: 0x11 } as const;
+
+/** The MSI-X capability and its table. PCI Local Bus Specification 3.0, 6.8.2. */
+export const msix = {
+  /** Message control, from the capability's first byte on. */
+  control: 2,
+  table: 4,
+  pendingBits: 8,
+  size: 12,
+  enable: 0x8000,
+  functionMask: 0x4000,
+  entrySize: 16,
+  addressLow: 0,
+  addressHigh: 4,
+  data: 8,
+  vectorControl: 12,
+  masked: 1,
+} as const;

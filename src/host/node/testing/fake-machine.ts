@@ -1,6 +1,7 @@
 /** A machine without a processor: what it does is named by the kernel's command line. Tests put it in a machine's place. */
 
 import type { Machine, MachineConfig, MachineHost, Outcome } from '../../../machine/config.ts';
+import type { SharedMachine } from '../../../machine/shared-machine.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 
 const encoder = new TextEncoder();
@@ -93,7 +94,7 @@ function act(verb: string, value: number, config: MachineConfig, host: MachineHo
   }
 }
 
-export function createMachine(config: MachineConfig, host: MachineHost): Result<Machine> {
+export function createMachine(config: MachineConfig, _shared: SharedMachine, host: MachineHost): Result<Machine> {
   const words = config.boot.commandLine.split(' ').filter((word) => !/[=]|^quiet$/.test(word));
   const [verb = '', value = '0'] = words;
   if (verb === 'refuse') return fail('input', 'the kernel is not one.');

@@ -1,0 +1,85 @@
+/** The memory that the threads of a machine share: RAM with its marks, processors, and what passes between them. */
+import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
+import { kickVcpu } from '../cpu/kick.ts';
+import { IoSide } from '../devices/virtio/io-side.ts';
+import { allocateMailboxes } from '../devices/virtio/mailbox.ts';
+import type { VirtioDescription, VirtioDevice } from '../devices/virtio/virtio-device.ts';
+import { allocateCodeWrites, CodeWriteSender } from '../memory/code-writes.ts';
+import { allocatePageFlags, GuestMemory } from '../memory/guest-memory.ts';
+import { fail, ok, type Result } from '../support/result.ts';
+import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
+
+const wasmPageBytes = 65_536;
+const maxMemoryBytes = 2 ** 32;
+const mebibyte = 2 ** 20;
+
+/** Can be sent to another thread as it is. */
+export interface SharedMachine {
+  readonly ram: WasmMemory;
+  readonly pageFlags: SharedArrayBuffer;
+  /** Each processor's own memory. */
+  readonly processors: readonly WasmMemory[];
+  readonly codeWrites: SharedArrayBuffer;
+  readonly virtio: readonly VirtioDescription[];
+  readonly mailboxes: SharedArrayBuffer;
+}
+
+/** Errors: kind `configuration`, RAM that no machine can have or this host does not give. */
+export function allocateMachine(memoryBytes: number, virtio: readonly VirtioDescription[] = []): Result<SharedMachine> {
+  const pages = memoryBytes / wasmPageBytes;
+  if (!Number.isInteger(pages) || pages < 1 || memoryBytes > maxMemoryBytes) {
+    return fail(
+      'configuration',
+      `A guest cannot have ${memoryBytes} bytes of memory; take a multiple of 64K up to 4G.`,
+    );
+  }
+  let ram: WasmMemory;
+  try {
+    ram = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch {
+    // RangeError: the host's address space or its limits do not allow it.
+    const size = `${memoryBytes / mebibyte} MiB`;
+    return fail('configuration', `This host does not give the guest ${size} of memory; take less with --memory.`);
+  }
+  return ok({
+    ram,
+    pageFlags: allocatePageFlags(memoryBytes),
+    processors: [createVcpuMemory()],
+    codeWrites: allocateCodeWrites(),
+    virtio,
+    mailboxes: allocateMailboxes(virtio),
+  });
+}
+
+/** Guest RAM as this thread sees it. */
+export const openMemory = ({ ram, pageFlags }: SharedMachine): GuestMemory =>
+  new GuestMemory(ram, ram.buffer.byteLength, pageFlags);
+
+export interface IoHost {
+  /** Wakes the machine's thread if it sleeps. */
+  ringMachine(): void;
+  /** Runs `task` soon, but not before a microsecond or so has passed. */
+  soon(task: () => void): void;
+  /** A guest's driver broke the rules of the device with that number. */
+  report(device: number, reason: string): void;
+}
+
+/**
+ * Plugs the devices in on the I/O thread.
+ * @param devices in the order of the descriptions that the machine was allocated with
+ */
+export function createIoSide(machine: SharedMachine, devices: readonly VirtioDevice[], host: IoHost): IoSide {
+  const wakeMachine = (): void => {
+    for (const processor of machine.processors) kickVcpu(processor);
+    host.ringMachine();
+  };
+  return new IoSide({
+    memory: openMemory(machine),
+    mailboxes: machine.mailboxes,
+    devices,
+    codeWrites: new CodeWriteSender(machine.codeWrites, machine.processors.length, wakeMachine),
+    wakeMachine,
+    soon: (task) => host.soon(task),
+    report: (device, reason) => host.report(device, reason),
+  });
+}
