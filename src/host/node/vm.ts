@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { IoSide } from '../../devices/virtio/io-side.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { BootSource, MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
@@ -78,10 +78,8 @@ export class Vm {
       soon: (task) => void setImmediate(task),
       report,
     });
-    const { kernel, initrd, modules } = config.boot;
-    const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
     // Handed over, not copied; a file that was given twice is one buffer.
-    const buffers = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
+    const buffers = [...new Set(filesOf(config.boot).map((bytes) => bytes.buffer as ArrayBuffer))];
     const translation = translates(config) ? new MessageChannel() : undefined;
     const transferList = translation === undefined ? buffers : [...buffers, translation.port1];
     const workerData: VmWorkerData = {
@@ -196,4 +194,10 @@ function startTranslator(config: MachineConfig, port: MessagePort): Worker {
 /** The sources run as they are, the build as JavaScript: the workers' files have this file's own ending. */
 function workerFile(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}
+
+function filesOf(boot: BootSource): readonly Uint8Array[] {
+  if (boot.kind === 'firmware') return [boot.image];
+  const { kernel, initrd, modules } = boot;
+  return [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map(({ data }) => data)];
 }
