@@ -1,7 +1,10 @@
+import type { DiskSpec } from '../host/node/disks.ts';
+import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
+import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 
 export interface RunOptions {
@@ -12,6 +15,10 @@ export interface RunOptions {
   readonly append: string;
   readonly modules: readonly string[];
   readonly memoryBytes: number;
+  readonly disks: readonly DiskSpec[];
+  /** Undefined: nothing was said of networks. */
+  readonly networks: readonly NetworkOptions[] | undefined;
+  readonly capturePath: string | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
@@ -38,6 +45,17 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
+  {
+    name: 'disk',
+    value: 'FILE[,readonly]',
+    help: 'a disk whose content is FILE (/dev/vda in Linux); may\nbe given several times',
+  },
+  {
+    name: 'net',
+    value: 'NETWORK',
+    help: 'what a network card is plugged into (see below; the\nlinux guest has user, other guests none)',
+  },
+  { name: 'pcap', value: 'FILE', help: 'record what passes the network cards, for tcpdump' },
   {
     name: 'accel',
     value: 'NAME',
@@ -82,6 +100,8 @@ powers off.
 
 ${describeOptions(rows)}
 
+${netHelp}
+
 Exit status:
   0    the guest powered off, or the user left with Ctrl-]
   64   the command line is wrong
@@ -121,6 +141,10 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!serial.ok) return serial;
   const timeoutMs = parseTimeout(last('timeout'));
   if (!timeoutMs.ok) return timeoutMs;
+  const disks = parseDisks(values.get('disk') ?? []);
+  if (!disks.ok) return disks;
+  const networks = parseNets(values.get('net'));
+  if (!networks.ok) return networks;
   const accel = last('accel') ?? 'auto';
   if (!accelerators.includes(accel)) {
     return fail('usage', `--accel takes auto, interpret, translate or verify, not "${accel}".`);
@@ -140,6 +164,9 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     append: (values.get('append') ?? []).join(' '),
     modules: values.get('module') ?? [],
     memoryBytes: memory.value,
+    disks: disks.value,
+    networks: networks.value,
+    capturePath: last('pcap'),
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
@@ -158,6 +185,26 @@ function parseSerial(text: string): Result<SerialTarget> {
   const path = /^file:(.+)$/s.exec(text)?.[1];
   if (path !== undefined) return ok({ kind: 'file', path });
   return fail('usage', `--serial takes stdio, none or file:PATH, not "${text}".`);
+}
+
+const maxDisks = 16;
+
+/** `FILE` or `FILE,readonly`; a comma in a name is written twice. */
+function parseDisks(texts: readonly string[]): Result<DiskSpec[]> {
+  if (texts.length > maxDisks) return fail('usage', `--disk may be given ${maxDisks} times at most.`);
+  const disks: DiskSpec[] = [];
+  for (const text of texts) {
+    const [path = '', ...flags] = text
+      .replaceAll(',,', '\0')
+      .split(',')
+      .map((part) => part.replaceAll('\0', ','));
+    if (path === '') return fail('usage', '--disk needs the name of a file.');
+    const wrong = flags.find((flag) => flag !== 'readonly');
+    if (wrong !== undefined)
+      return fail('usage', `--disk knows no "${wrong}", only readonly; a comma in a file's name is written twice.`);
+    disks.push({ path, readOnly: flags.length > 0 });
+  }
+  return ok(disks);
 }
 
 function parseCodeCache(text: string): Result<number> {

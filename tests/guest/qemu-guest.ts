@@ -47,7 +47,7 @@ export async function startQemuGuest(session: Session, input: Uint8Array): Promi
   if (!packages.ok) throw new Error(packages.error.message);
   const folder = mkdtempSync(join(tmpdir(), 'corbel-qemu-'));
   writeFileSync(join(folder, 'kernel'), packages.value.kernel);
-  writeFileSync(join(folder, 'initrd'), buildUserland(packages.value.busybox, session));
+  writeFileSync(join(folder, 'initrd'), buildUserland({ busybox: packages.value.busybox }, session));
   const wires = ['com1', 'com2'].map((name) => listen(join(folder, name)));
   const qemu: ChildProcess = spawn(
     'qemu-system-x86_64',

@@ -1,7 +1,10 @@
 import { constants } from 'node:os';
-import { provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
-import { buildUserland, type Session } from '../../host/node/guest/linux-userland.ts';
+import { closeDisks, openDisks } from '../../host/node/disks.ts';
+import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
+import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
+import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
+import { type NetworkOptions, openNetworks } from '../../host/node/net/network.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
@@ -9,6 +12,7 @@ import type { ProfileEntry } from '../../machine/profile.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
+import { defaultNetwork } from '../net-options.ts';
 import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
@@ -25,19 +29,38 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
 }
 
 async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+  const disks = await openDisks(options.disks);
+  if (!disks.ok) return refuse(disks.error);
+  const networks = await openNetworks(networksOf(options), options.capturePath, say);
+  if (!networks.ok) {
+    await closeDisks(disks.value);
+    return refuse(networks.error);
+  }
+  const status = await runUntilItEnds(options, machineModule, { disks: disks.value, networks: networks.value.all });
+  const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
+  complaints.forEach(say);
+  return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
+}
+
+/** The linux guest has a network unless it is told otherwise; what another guest would do with one, nobody knows. */
+function networksOf({ networks, linux }: RunOptions): readonly NetworkOptions[] {
+  return networks ?? (linux ? [defaultNetwork] : []);
+}
+
+async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: GuestDeviceOptions): Promise<number> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
   let deadline: number | undefined;
   for (;;) {
-    const config = await prepare(options, session);
+    const config = await prepare(options, session, devices);
     if (!config.ok) return refuse(config.error);
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
     if (session.kind === 'interactive') say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
-      devices: [],
-      report: (device, reason) => say(`the guest's driver of virtio device ${device} did wrong: ${reason}.`),
+      devices,
+      notice: say,
       session: session.kind,
       serial: options.serial,
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
@@ -59,7 +82,11 @@ function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   return { kind: 'interactive', terminal, rows, columns };
 }
 
-async function prepare(options: RunOptions, session: Session | { kind: 'none' }): Promise<Result<MachineConfig>> {
+async function prepare(
+  options: RunOptions,
+  session: Session | { kind: 'none' },
+  devices: GuestDeviceOptions,
+): Promise<Result<MachineConfig>> {
   const limit = options.memoryBytes;
   const modules: BootModule[] = [];
   for (const text of options.modules) {
@@ -83,7 +110,7 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
     const packages = await provideLinuxPackages(say);
     if (!packages.ok) return packages;
     kernel ??= packages.value.kernel;
-    if (session.kind !== 'none') initrd = buildUserland(packages.value.busybox, session);
+    if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
   }
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
   return ok({
@@ -95,6 +122,17 @@ async function prepare(options: RunOptions, session: Session | { kind: 'none' })
     cpuModel: options.cpuModel,
     debugExit: options.debugExit,
   });
+}
+
+/** The modules belong to the distribution's kernel; another one brings what it needs. */
+function userlandParts(
+  { busybox, modules }: LinuxPackages,
+  { kernel }: RunOptions,
+  devices: GuestDeviceOptions,
+): UserlandParts {
+  if (kernel !== undefined) return { busybox };
+  const cards = devices.networks.map(({ hasDhcp }) => ({ hasDhcp }));
+  return { busybox, modules: { archive: modules, load: guestModules(devices) }, cards };
 }
 
 /** `FILE ARGUMENTS`, or a name that contains spaces itself when there are no arguments. */

@@ -34,13 +34,22 @@ export interface QueuePort {
 interface Used {
   readonly head: number;
   readonly written: number;
-  /** Whether processors may still run code from what this chain has overwritten. */
-  stale: boolean;
+  readonly group: UsedGroup;
+}
+
+/** Chains that the driver must see used at once. */
+interface UsedGroup {
+  /** How many of them have overwritten what processors may still run as code. */
+  stale: number;
+  /** Whether more of them come. */
+  open: boolean;
 }
 
 /** Whether the index passes `event` on its way from `before` to `after`. 2.7.7.2, 2.7.10. */
 const passes = (event: number, after: number, before: number): boolean =>
   ((after - event - 1) & 0xffff) < ((after - before) & 0xffff);
+
+const isReady = ({ stale, open }: UsedGroup): boolean => stale === 0 && !open;
 
 export class Virtqueue {
   readonly index: number;
@@ -64,6 +73,8 @@ export class Virtqueue {
   #inFlight = 0;
   #notifies = true;
   #stopped = false;
+  /** What chains belong to that are completed now. */
+  #group: UsedGroup | undefined;
   /** Completed chains in order, behind the first whose writes processors have not noticed yet. */
   readonly #waiting: Used[] = [];
 
@@ -135,6 +146,16 @@ export class Virtqueue {
     return new DescriptorChain(head, readable, writable, (chain, written) => this.#complete(chain, written));
   }
 
+  /** The driver sees all chains used, or none, that are completed in `run`: buffers that belong together. */
+  together(run: () => void): void {
+    const group: UsedGroup = { stale: 0, open: true };
+    this.#group = group;
+    run();
+    this.#group = undefined;
+    group.open = false;
+    this.#useWaiting();
+  }
+
   /** Whether `take` would give a chain; looks, and changes nothing. */
   get hasAvailable(): boolean {
     return !this.#stopped && this.#pending() !== 0;
@@ -190,13 +211,14 @@ export class Virtqueue {
 
   #complete(chain: DescriptorChain, written: number): void {
     if (this.#stopped) return;
-    const used: Used = { head: chain.head, written: Math.min(written, chain.writable.length), stale: false };
+    const group = this.#group ?? { stale: 0, open: false };
+    const used: Used = { head: chain.head, written: Math.min(written, chain.writable.length), group };
     const code = publishWrites(this.#memory, chain.writable);
     this.#waiting.push(used);
     if (code.length > 0) {
-      used.stale = true;
+      group.stale++;
       this.#port.dropCode(code, () => {
-        used.stale = false;
+        group.stale--;
         this.#useWaiting();
       });
     }
@@ -205,12 +227,15 @@ export class Virtqueue {
 
   #useWaiting(): void {
     if (this.#stopped) return;
-    let next = this.#waiting[0];
-    if (next === undefined || next.stale) return;
-    for (; next !== undefined && !next.stale; next = this.#waiting[0]) {
-      this.#waiting.shift();
-      this.#use(next);
+    let count = 0;
+    for (let next = this.#waiting[0]; next !== undefined && isReady(next.group); next = this.#waiting[count]) {
+      this.#writeUsed(next);
+      count++;
     }
+    if (count === 0) return;
+    this.#waiting.splice(0, count);
+    this.#inFlight -= count;
+    this.#store(this.#used + usedRing.index, this.#nextUsed);
     const before = this.#signalled;
     this.#signalled = this.#nextUsed;
     if (!this.#wantsInterrupt(before)) {
@@ -221,15 +246,13 @@ export class Virtqueue {
     this.#port.interrupt();
   }
 
-  #use({ head, written }: Used): void {
+  #writeUsed({ head, written }: Used): void {
     const slot = this.#nextUsed & (this.size - 1);
     const at = this.#used + usedRing.ring + slot * usedRing.entrySize;
     this.#ram.setUint32(at, head, true);
     this.#ram.setUint32(at + 4, written, true);
     this.#publish(at, usedRing.entrySize);
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
-    this.#inFlight--;
-    this.#store(this.#used + usedRing.index, this.#nextUsed);
   }
 
   /** Whether the driver wants to hear of what was used since the used index was `before`. 2.7.7.2. */

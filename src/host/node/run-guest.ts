@@ -2,13 +2,13 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
+import { createGuestDevices, type GuestDevice, type GuestDeviceOptions } from './guest-devices.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
@@ -25,10 +25,10 @@ export type SerialTarget =
 export interface GuestRequest {
   readonly config: MachineConfig;
   readonly machineModule: URL;
-  /** The guest's virtio devices, in the order of their PCI device numbers; for this run alone. */
-  readonly devices: readonly VirtioDevice[];
-  /** Told what a guest's driver did wrong with the device of that number. */
-  readonly report: (device: number, reason: string) => void;
+  /** Which virtio devices the guest has. */
+  readonly devices: GuestDeviceOptions;
+  /** Told what a person should know of while the guest runs: one sentence. */
+  readonly notice: (text: string) => void;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
   readonly timeoutMs?: number | undefined;
@@ -67,6 +67,8 @@ const tailBytes = 16384;
 const tailLines = 40;
 const rawInputBytes = 4096;
 const settleMs = 3000;
+/** Until a write is tried again that the host had no room for. */
+const roomRetryMs = 1000;
 
 class GuestRun {
   readonly #request: GuestRequest;
@@ -83,7 +85,7 @@ class GuestRun {
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
 
-  constructor(request: GuestRequest, shared: SharedMachine) {
+  constructor(request: GuestRequest, devices: readonly GuestDevice[], shared: SharedMachine) {
     this.#request = request;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
@@ -95,7 +97,16 @@ class GuestRun {
     this.#console = this.#openConsole(onClosed);
     this.#ready = request.session === 'none';
     this.#session = request.session === 'none' ? undefined : this.#openSession();
-    this.#vm = new Vm({ ...request, shared, sink: (port, bytes) => this.#receive(port, bytes) });
+    this.#vm = new Vm({
+      ...request,
+      shared,
+      devices: devices.map(({ device }) => device),
+      sink: (port, bytes) => this.#receive(port, bytes),
+      report: (number, reason) =>
+        request.notice(
+          `the guest's driver of ${devices[number]?.name} broke the rules (${reason}); the device stopped.`,
+        ),
+    });
   }
 
   async run(): Promise<GuestResult> {
@@ -205,10 +216,16 @@ class GuestRun {
 }
 
 export async function runGuest(request: GuestRequest): Promise<GuestResult> {
+  const devices = createGuestDevices(request.devices, {
+    noSpace: async (disk, { message }) => {
+      request.notice(`there is no room for what the guest writes to ${disk} (${message}); it waits until there is.`);
+      await delay(roomRetryMs, undefined, { ref: false });
+    },
+  });
   const shared = allocateMachine(
     request.config.memoryBytes,
-    request.devices.map(({ description }) => description),
+    devices.map(({ device }) => device.description),
   );
-  if (shared.ok) return new GuestRun(request, shared.value).run();
+  if (shared.ok) return new GuestRun(request, devices, shared.value).run();
   return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
 }

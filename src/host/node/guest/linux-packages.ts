@@ -1,20 +1,23 @@
-/** The kernel and the busybox of the linux guest: from the cache, or from the host's distribution. */
+/** The kernel, its modules and the busybox of the linux guest: from the cache, or from the host's distribution. */
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { extractFile, PackageLists, type PackageRecord } from './apt.ts';
 import { cacheFolder, FileCache } from './cache.ts';
+import { archiveModules } from './linux-modules.ts';
 
 export interface LinuxPackages {
   readonly kernel: Uint8Array;
   readonly busybox: Uint8Array;
+  /** A cpio archive of the kernel's modules for virtio devices. */
+  readonly modules: Uint8Array;
 }
 
 /** Debian's first; the others are what Ubuntu has in its place. All are made for virtual machines or any machine. */
 const kernelPackages = ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-amd64', 'linux-image-generic'];
 const busyboxPackage = 'busybox-static';
-const cachedNames = ['vmlinuz', 'busybox'];
+const cachedNames = ['vmlinuz', 'busybox', 'modules.cpio'];
 const instead = 'give a kernel and a userland of your own with --kernel FILE and --initrd FILE';
 
 /** @param progress is told what takes long */
@@ -30,10 +33,11 @@ export async function provideLinuxPackages(progress: (text: string) => void): Pr
   try {
     const fetched = await withWorkFolder(folder, 'fetch', (workFolder) => fetchPackages(workFolder, progress));
     if (!fetched.ok) return fail('unavailable', `${fetched.error.message}; ${instead}.`);
-    const { kernel, busybox } = fetched.value;
+    const { kernel, busybox, modules } = fetched.value;
     await cache.store([
       { name: 'vmlinuz', bytes: kernel },
       { name: 'busybox', bytes: busybox },
+      { name: 'modules.cpio', bytes: modules },
     ]);
     return fetched;
   } catch (error) {
@@ -43,8 +47,8 @@ export async function provideLinuxPackages(progress: (text: string) => void): Pr
 }
 
 function asPackages(files: readonly Uint8Array[]): LinuxPackages {
-  const [kernel, busybox] = files as [Uint8Array, Uint8Array];
-  return { kernel, busybox };
+  const [kernel, busybox, modules] = files as [Uint8Array, Uint8Array, Uint8Array];
+  return { kernel, busybox, modules };
 }
 
 async function fetchPackages(folder: string, progress: (text: string) => void): Promise<Result<LinuxPackages>> {
@@ -67,16 +71,26 @@ async function downloadFrom(lists: PackageLists, folder: string): Promise<Result
     const missing = kernel === undefined ? kernelPackages[0] : busyboxPackage;
     return fail('unavailable', `the host's package sources have no ${missing}`);
   }
-  const kernelFile = await extracted(lists, kernel, './boot/vmlinuz-*', folder);
+  const packageFiles: string[] = [];
+  for (const record of [busybox, kernel, ...(await modulePackages(lists, kernel))]) {
+    const file = await lists.download(record);
+    if (!file.ok) return file;
+    packageFiles.push(file.value);
+  }
+  const [busyboxPackageFile, ...kernelPackageFiles] = packageFiles as [string, string, ...string[]];
+  const kernelFile = await extractFile(kernelPackageFiles[0] as string, './boot/vmlinuz-*', folder);
   if (!kernelFile.ok) return kernelFile;
-  const busyboxFile = await extracted(lists, busybox, '*bin/busybox', folder);
+  const busyboxFile = await extractFile(busyboxPackageFile, '*bin/busybox', folder);
   if (!busyboxFile.ok) return busyboxFile;
-  return ok({ kernel: kernelFile.value, busybox: busyboxFile.value });
+  const modules = await archiveModules(kernelPackageFiles, folder);
+  return ok({ kernel: kernelFile.value, busybox: busyboxFile.value, modules });
 }
 
-async function extracted(lists: PackageLists, record: PackageRecord, pattern: string, folder: string) {
-  const file = await lists.download(record);
-  return file.ok ? extractFile(file.value, pattern, folder) : file;
+/** Some distributions have the modules in a package of their own, which the kernel's depends on. */
+async function modulePackages(lists: PackageLists, kernel: PackageRecord): Promise<PackageRecord[]> {
+  const name = /\blinux-modules-[0-9][^ ,|(:]*/.exec(kernel.depends)?.[0];
+  const record = name === undefined ? undefined : await lists.find(name);
+  return record === undefined ? [] : [record];
 }
 
 /** The package with the kernel itself: the well-known names only depend on it. */

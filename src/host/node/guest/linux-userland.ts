@@ -2,9 +2,11 @@ import { type CpioEntry, writeCpio } from './cpio.ts';
 import {
   channelLibrary,
   commandScript,
+  dhcpScript,
   initScript,
   interactiveScript,
   linesScript,
+  networkScript,
   shutdownScript,
 } from './scripts.ts';
 
@@ -45,13 +47,27 @@ stty rows ${session.rows} cols ${session.columns}
   }
 }
 
+/** A network card, `eth` and its number. */
+export interface GuestCard {
+  /** Whether an address is certain to come: then the session starts with it. */
+  readonly hasDhcp: boolean;
+}
+
+export interface UserlandParts {
+  readonly busybox: Uint8Array;
+  /** An archive of kernel modules, and the names of those that are loaded, in order; absent: none. */
+  readonly modules?: { readonly archive: Uint8Array; readonly load: readonly string[] } | undefined;
+  readonly cards?: readonly GuestCard[] | undefined;
+}
+
 /**
  * The initramfs of the linux guest: busybox, the scripts, and what this session is for. Not compressed, because the
  * guest would have to unpack it on an emulated processor.
  */
-export function buildUserland(busybox: Uint8Array, session: Session): Uint8Array {
+export function buildUserland(parts: UserlandParts, session: Session): Uint8Array {
+  const { busybox, modules, cards = [] } = parts;
   const inittab = 'ttyS0::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n';
-  return writeCpio([
+  const own = writeCpio([
     ...['bin', 'dev', 'etc', 'root', 'corbel'].map(directory),
     { kind: 'character', path: 'dev/console', mode: 0o600, device: [5, 1] },
     { kind: 'file', path: 'bin/busybox', mode: 0o755, data: busybox },
@@ -62,6 +78,11 @@ export function buildUserland(busybox: Uint8Array, session: Session): Uint8Array
     text('etc/group', 'root::0:\n'),
     text('corbel/channel', channelLibrary),
     script('corbel/shutdown', shutdownScript),
+    script('corbel/dhcp', dhcpScript),
+    script('corbel/network', networkScript(cards)),
+    text('corbel/modules', (modules?.load ?? []).map((name) => `${name}\n`).join('')),
     ...sessionEntries(session),
   ]);
+  // Archives one behind the other are as good as one.
+  return modules === undefined ? own : Buffer.concat([own, modules.archive]);
 }

@@ -16,9 +16,38 @@ export const initScript = `#!/bin/busybox sh
 /bin/busybox mount -t devpts devpts /dev/pts
 /bin/busybox mount -t tmpfs tmpfs /dev/shm
 /bin/busybox --install -s /bin
+# A kernel may have a module built in, or have another version than the modules.
+while read -r module; do insmod /lib/corbel/$module.ko 2>/dev/null; done </corbel/modules
 hostname corbel
 ip link set lo up 2>/dev/null
+. /corbel/network
 exec /bin/linuxrc
+`;
+
+/** Brings the cards up. An address that is certain to come is waited for, others come when they come. */
+export function networkScript(cards: readonly { readonly hasDhcp: boolean }[]): string {
+  const lines = cards.map(({ hasDhcp }, number) => {
+    const common = `udhcpc -i eth${number} -s /corbel/dhcp -S -T 1`;
+    const how = hasDhcp ? `${common} -t 5 -n` : `${common} -t 3 -A 10 -b`;
+    return `[ -e /sys/class/net/eth${number} ] && ip link set eth${number} up && ${how} >/dev/null 2>&1\n`;
+  });
+  return `# Sourced by init.\n${lines.join('')}`;
+}
+
+/** What udhcpc runs when an address comes or goes. */
+export const dhcpScript = `#!/bin/sh
+case $1 in
+deconfig)
+  ip addr flush dev $interface
+  ;;
+bound | renew)
+  [ "$1" = bound ] && ip addr add $ip/$mask broadcast + dev $interface
+  [ -n "$mtu" ] && ip link set $interface mtu $mtu
+  [ -n "$router" ] && ip route replace default via \${router%% *} dev $interface
+  { [ -z "$search$domain" ] || echo "search \${search:-$domain}"; for server in $dns; do echo "nameserver $server"; done; } >/etc/resolv.conf
+  [ -z "$hostname" ] || hostname "$hostname"
+  ;;
+esac
 `;
 
 /** What every script shares: the channel on descriptor 3, and its frames. */
