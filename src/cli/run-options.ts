@@ -1,4 +1,4 @@
-import type { DiskSpec } from '../host/node/disks.ts';
+import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
 import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
@@ -189,20 +189,13 @@ function parseSerial(text: string): Result<SerialTarget> {
 
 const maxDisks = 16;
 
-/** `FILE` or `FILE,readonly`; a comma in a name is written twice. */
 function parseDisks(texts: readonly string[]): Result<DiskSpec[]> {
   if (texts.length > maxDisks) return fail('usage', `--disk may be given ${maxDisks} times at most.`);
   const disks: DiskSpec[] = [];
   for (const text of texts) {
-    const [path = '', ...flags] = text
-      .replaceAll(',,', '\0')
-      .split(',')
-      .map((part) => part.replaceAll('\0', ','));
-    if (path === '') return fail('usage', '--disk needs the name of a file.');
-    const wrong = flags.find((flag) => flag !== 'readonly');
-    if (wrong !== undefined)
-      return fail('usage', `--disk knows no "${wrong}", only readonly; a comma in a file's name is written twice.`);
-    disks.push({ path, readOnly: flags.length > 0 });
+    const spec = parseDiskSpec(text);
+    if (!spec.ok) return spec;
+    disks.push(spec.value);
   }
   return ok(disks);
 }

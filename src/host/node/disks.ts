@@ -1,12 +1,13 @@
-/** Disks as the user names them. */
+/** Opens what `--disk` names, with all its layers. */
+import { setTimeout } from 'node:timers/promises';
 import type { Disk } from '../../block/disk.ts';
+import type { DiskFailure } from '../../block/disk-failure.ts';
+import type { DiskSpec } from '../../block/disk-spec.ts';
+import { openImage } from '../../block/open-image.ts';
+import { overlayOver } from '../../block/overlay.ts';
+import { type ThrottleClock, ThrottledDisk } from '../../block/throttled-disk.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
-import { openRawFile } from './raw-file-disk.ts';
-
-export interface DiskSpec {
-  readonly path: string;
-  readonly readOnly: boolean;
-}
+import { type NodeImageHost, nodeImageHost } from './disk/image-host.ts';
 
 export interface OpenDisk {
   /** What messages call it. */
@@ -14,24 +15,45 @@ export interface OpenDisk {
   readonly disk: Disk;
 }
 
-/** Opens a disk for a guest. Errors: kind `input`, a sentence about the file. */
-export async function openDisk({ path, readOnly }: DiskSpec): Promise<Result<OpenDisk>> {
-  const disk = await openRawFile(path, readOnly);
-  return disk.ok
-    ? ok({ name: path, disk: disk.value })
-    : fail('input', `the disk ${path} cannot be opened: ${disk.error.message}.`);
+const clock: ThrottleClock = {
+  nowMs: () => performance.now(),
+  sleep: (ms) => setTimeout(ms),
+};
+
+/** @param spec of `parseDiskSpec` */
+export async function openDisk(
+  spec: DiskSpec,
+  host: NodeImageHost = nodeImageHost(),
+): Promise<Result<Disk, DiskFailure>> {
+  const { file, format, iops, bps } = spec;
+  const readOnly = spec.readOnly || spec.snapshot;
+  const opened = await openImage(host, file, { format, readOnly });
+  if (!opened.ok) return opened;
+  const base = opened.value.disk;
+  const disk = spec.snapshot && !spec.readOnly ? await addOverlay(base, host) : ok(base);
+  if (!disk.ok || (iops === undefined && bps === undefined)) return disk;
+  return ok(new ThrottledDisk(disk.value, { iops, bps }, clock));
 }
 
-/** Opens all, or none. */
+async function addOverlay(base: Disk, host: NodeImageHost): Promise<Result<Disk, DiskFailure>> {
+  const file = await host.files.createTemporary();
+  const overlay = file.ok ? await overlayOver(base, file.value, host.codecs) : file;
+  if (overlay.ok) return overlay;
+  if (file.ok) await file.value.close();
+  await base.close();
+  return overlay;
+}
+
+/** Opens all, or none. Errors: kind `input`, a sentence about the disk. */
 export async function openDisks(specs: readonly DiskSpec[]): Promise<Result<OpenDisk[]>> {
   const disks: OpenDisk[] = [];
   for (const spec of specs) {
     const disk = await openDisk(spec);
     if (!disk.ok) {
       await closeDisks(disks);
-      return disk;
+      return fail('input', `the disk ${spec.file} cannot be opened: ${disk.error.message}`);
     }
-    disks.push(disk.value);
+    disks.push({ name: spec.file, disk: disk.value });
   }
   return ok(disks);
 }
@@ -41,7 +63,7 @@ export async function closeDisks(disks: readonly OpenDisk[]): Promise<string[]> 
   const complaints: string[] = [];
   for (const { name, disk } of disks) {
     const closed = await disk.close();
-    if (!closed.ok) complaints.push(`the disk ${name} could not be closed in order: ${closed.error.message}.`);
+    if (!closed.ok) complaints.push(`the disk ${name} could not be closed in order: ${closed.error.message}`);
   }
   return complaints;
 }

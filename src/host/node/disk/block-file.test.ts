@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import type { BlockFile } from '../../../block/block-file.ts';
+import { kindOf, messageOf, value } from '../../../support/testing/expect.ts';
+import { NodeBlockFiles } from './block-files.ts';
+import { loadLibc } from './libc.ts';
+import { testFolder } from './testing/folder.ts';
+import { qemuImg, qemuIo, qemuToolsSkip, run } from './testing/qemu-tools.ts';
+
+const path = testFolder();
+const libc = loadLibc();
+const files = new NodeBlockFiles(libc);
+const withoutLibc = new NodeBlockFiles(undefined);
+const ways = [
+  ['with the C library', files],
+  ['without it', withoutLibc],
+] as const;
+
+async function bytesAt(file: BlockFile, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length).fill(0xee);
+  value(await file.read(offset, bytes));
+  return bytes;
+}
+
+for (const [way, opener] of ways) {
+  describe(`a file, ${way}`, () => {
+    test('what is written is read, and beyond the end there are zeroes', async () => {
+      const name = path(`rw-${way}`);
+      const file = value(await opener.create(name));
+      value(await file.write(1000, Uint8Array.of(1, 2, 3)));
+      assert.equal(value(await file.size()), 1003);
+      assert.deepEqual([...(await bytesAt(file, 998, 8))], [0, 0, 1, 2, 3, 0, 0, 0]);
+      assert.deepEqual([...(await bytesAt(file, 5000, 2))], [0, 0]);
+      value(await file.read(0, new Uint8Array(0)));
+      value(await file.flush());
+      value(await file.truncate(1001));
+      value(await file.close());
+      assert.deepEqual([...readFileSync(name).subarray(998)], [0, 0, 1]);
+    });
+
+    test('many requests at once', async () => {
+      const file = value(await opener.create(path(`many-${way}`)));
+      const numbers = Array.from({ length: 200 }, (_, index) => index);
+      await Promise.all(numbers.map(async (n) => value(await file.write(n * 512, new Uint8Array(512).fill(n)))));
+      const read = await Promise.all(numbers.map((n) => bytesAt(file, n * 512, 512)));
+      assert.ok(read.every((bytes, n) => bytes.every((byte) => byte === n)));
+      value(await file.close());
+    });
+
+    test('a punched hole reads as zeroes and does not make the file longer', async () => {
+      const name = path(`hole-${way}`);
+      const file = value(await opener.create(name));
+      value(await file.write(0, new Uint8Array(3 << 20).fill(7)));
+      value(await file.punchHole(4096, 1 << 20));
+      value(await file.punchHole((3 << 20) - 10, 1 << 20));
+      assert.equal(value(await file.size()), 3 << 20);
+      const bytes = await bytesAt(file, 0, 3 << 20);
+      assert.ok(
+        bytes.every((byte, at) => byte === ((at >= 4096 && at < 4096 + (1 << 20)) || at >= (3 << 20) - 10 ? 0 : 7)),
+      );
+      value(await file.close());
+    });
+
+    test('what is open for reading is not written', async () => {
+      const name = path(`ro-${way}`);
+      writeFileSync(name, 'abc');
+      const file = value(await opener.open(name, 'read'));
+      assert.equal(file.readOnly, true);
+      assert.equal(kindOf(await file.write(0, Uint8Array.of(1))), 'read-only');
+      assert.equal(kindOf(await file.truncate(0)), 'read-only');
+      assert.equal(kindOf(await file.punchHole(0, 1)), 'read-only');
+      value(await file.flush());
+      value(await file.close());
+      assert.equal(readFileSync(name, 'utf8'), 'abc');
+    });
+
+    test('what is no file is refused with a sentence', async () => {
+      mkdirSync(path(`folder-${way}`));
+      spawnSync('mkfifo', [path(`pipe-${way}`)]);
+      assert.equal(kindOf(await opener.open(path('nothing'), 'read')), 'not-found');
+      assert.match(messageOf(await opener.open(path(`folder-${way}`), 'write')), /it is a folder\.$/);
+      assert.match(messageOf(await opener.open(path(`pipe-${way}`), 'read')), /neither a file nor a block device\.$/);
+      assert.match(messageOf(await opener.create('/dev/null')), /neither a file nor a block device\.$/);
+      assert.equal(kindOf(await opener.create(path('nothing/at/all'))), 'not-found');
+      assert.equal(kindOf(await opener.open('x'.repeat(5000), 'read')), 'not-found');
+    });
+
+    test('a path is relative to the folder of another one', async () => {
+      mkdirSync(path(`sub-${way}`));
+      writeFileSync(path(`base-${way}`), 'abc');
+      const file = value(await opener.open(`../base-${way}`, 'read', path(`sub-${way}/overlay`)));
+      assert.equal(value(await file.size()), 3);
+      value(await file.close());
+      const absolute = value(await opener.open(path(`base-${way}`), 'read', '/somewhere/else'));
+      value(await absolute.close());
+    });
+  });
+}
+
+test('holes and data are told apart', { skip: libc === undefined && 'needs node:ffi' }, async () => {
+  const name = path('sparse');
+  const fd = openSync(name, 'w');
+  ftruncateSync(fd, 4 << 20);
+  closeSync(fd);
+  const file = value(await files.open(name, 'write'));
+  value(await file.write(1 << 20, new Uint8Array(1 << 20).fill(1)));
+  assert.deepEqual(value(await file.extent(0, 4 << 20)), { kind: 'hole', length: 1 << 20 });
+  assert.deepEqual(value(await file.extent(1 << 20, 4 << 20)), { kind: 'data', length: 1 << 20 });
+  assert.deepEqual(value(await file.extent(2 << 20, 4 << 20)), { kind: 'hole', length: 4 << 20 });
+  assert.deepEqual(value(await file.extent(3 << 20, 100)), { kind: 'hole', length: 100 });
+  assert.deepEqual(value(await file.extent(9 << 20, 100)), { kind: 'hole', length: 100 });
+  value(await file.punchHole(1 << 20, 1 << 20));
+  assert.equal(statSync(name).blocks, 0);
+  value(await file.close());
+});
+
+test('a full file system is a failure of its own kind', async (t) => {
+  mkdirSync(path('small'));
+  const program = `
+    const { NodeBlockFiles } = await import(${JSON.stringify(new URL('./block-files.ts', import.meta.url).href)});
+    const file = await new NodeBlockFiles(undefined).create(${JSON.stringify(path('small/image'))});
+    const written = await file.value.write(0, new Uint8Array(4 << 20));
+    console.log(written.ok ? 'ok' : written.error.kind);
+    await file.value.truncate(0);
+    console.log((await file.value.write(0, new Uint8Array(4096))).ok);
+  `;
+  const script = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module -e "$3"';
+  const args = ['-rm', 'sh', '-c', script, 'sh', path('small'), process.execPath, program];
+  const { status, stdout, text } = await run('unshare', args);
+  if (/unshare:|mount:/.test(text)) return t.skip(`a small file system cannot be mounted here: ${text.trim()}`);
+  assert.deepEqual([status, stdout], [0, 'no-space\ntrue\n']);
+});
+
+describe('locks', { skip: qemuToolsSkip() || (libc === undefined && 'needs node:ffi') }, () => {
+  test('a writer keeps everybody out, readers keep writers out', async () => {
+    const name = path('locked');
+    await qemuImg('create', '-q', '-f', 'qcow2', name, '1M');
+    const writer = value(await files.open(name, 'write'));
+    assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
+    assert.match(messageOf(await files.open(name, 'read')), /locked open for writing: .*QEMU.*qemu-img/);
+    assert.equal(kindOf(await files.create(name)), 'in-use');
+    value(await writer.close());
+    const readers = [value(await files.open(name, 'read')), value(await files.open(name, 'read'))];
+    assert.match(messageOf(await files.open(name, 'write')), /does not want it changed/);
+    for (const reader of readers) value(await reader.close());
+    value(await value(await files.open(name, 'write')).close());
+    assert.ok(statSync(name).size > 0);
+  });
+
+  test('QEMU honours them', async () => {
+    const name = path('ours');
+    await qemuImg('create', '-q', '-f', 'qcow2', name, '1M');
+    const writer = value(await files.open(name, 'write'));
+    assert.match((await run('qemu-img', ['info', name])).text, /Failed to get shared "write" lock/);
+    assert.match((await run('qemu-io', ['-c', 'write 0 4k', name])).text, /Failed to get/);
+    assert.equal((await run('qemu-img', ['info', '-U', name])).status, 0);
+    value(await writer.close());
+    const reader = value(await files.open(name, 'read'));
+    await qemuImg('info', name);
+    assert.match((await run('qemu-io', ['-c', 'write 0 4k', name])).text, /Failed to get "write" lock/);
+    value(await reader.close());
+    await qemuIo('qcow2', name, 'write 0 4k');
+  });
+
+  test("QEMU's are honoured", async () => {
+    const name = path('theirs');
+    await qemuImg('create', '-q', '-f', 'qcow2', name, '1M');
+    const holds = async (args: string[], check: () => Promise<void>): Promise<void> => {
+      const child = spawn('qemu-io', ['-f', 'qcow2', ...args, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const closed = new Promise((resolve) => child.once('close', resolve));
+      await new Promise((resolve) => child.stdout.once('data', resolve)); // Its prompt: it has the image.
+      await check();
+      child.stdin.end('quit\n');
+      await closed;
+    };
+    await holds([], async () => {
+      assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
+      assert.equal(kindOf(await files.open(name, 'read')), 'in-use');
+    });
+    await holds(['-r'], async () => {
+      assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
+      value(await value(await files.open(name, 'read')).close());
+    });
+    value(await value(await files.open(name, 'write')).close());
+  });
+});
+
+test('a temporary file has no name', async () => {
+  const file = value(await files.createTemporary());
+  value(await file.write(0, Uint8Array.of(5)));
+  assert.deepEqual([...(await bytesAt(file, 0, 2))], [5, 0]);
+  const listed = spawnSync('sh', [
+    '-c',
+    `ls /proc/${process.pid}/fd -l | grep corbel-${process.pid}-`,
+  ]).stdout.toString();
+  if (process.platform === 'linux') assert.match(listed, /\(deleted\)/);
+  value(await file.close());
+});
+
+test('users do not see that the foreign functions are experimental', async () => {
+  const program = `const { loadLibc } = await import(${JSON.stringify(new URL('./libc.ts', import.meta.url).href)});
+    const libc = loadLibc(); libc?.lseek(0, 0n, 1); process.emitWarning('other'); console.log(typeof libc);`;
+  const { text } = await run(process.execPath, ['--input-type=module', '-e', program]);
+  assert.match(text, /^(object|undefined)\n/);
+  assert.doesNotMatch(text, /experimental/i);
+  assert.match(text, /Warning: other/);
+});
