@@ -146,7 +146,7 @@ async function perform(node, script, args) {
     case 'start': {
       build(node);
       // `npm start` alone is the default guest; its options need no "run" before them.
-      const known = ['run', 'host', 'help', '--help', '-h', '--version'].includes(args[0] ?? '');
+      const known = ['run', 'image', 'host', 'help', '--help', '-h', '--version'].includes(args[0] ?? '');
       const program = ['--disable-warning=ExperimentalWarning', 'build/cli/corbel.js'];
       return run(node, [...program, ...(known ? args : ['run', ...args])]);
     }

@@ -1,6 +1,7 @@
 /** What `--disk` takes: `FILE[,format=NAME][,readonly][,snapshot][,iops=N][,bps=SIZE]`. */
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseByteSize } from './byte-size.ts';
+import { splitAtCommas } from './comma-list.ts';
 
 export interface DiskSpec {
   /** A path, or the name of a source like `nbd://host/export`. */
@@ -53,14 +54,4 @@ function usage(text: string, what: string): Result<never> {
 function parseSwitch(value: string | undefined): boolean | undefined {
   if (value === undefined || value === 'off') return false;
   return value === 'on' ? true : undefined;
-}
-
-/** At single commas; a doubled one stands for itself. */
-function splitAtCommas(text: string): string[] {
-  const parts: string[] = [''];
-  for (const piece of text.match(/,,|,|[^,]+/g) ?? []) {
-    if (piece === ',') parts.push('');
-    else parts[parts.length - 1] += piece === ',,' ? ',' : piece;
-  }
-  return parts;
 }

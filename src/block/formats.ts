@@ -11,8 +11,11 @@ export interface FormatRequest {
   readonly readOnly: boolean;
   readonly files: BlockFiles;
   readonly codecs: Codecs;
-  /** Opens the image below, read-only. @param format as the image above says it; undefined if it does not */
-  openBacking(path: string, format: string | undefined): Promise<Result<Disk, DiskFailure>>;
+  /**
+   * Opens the image below, read-only; undefined leaves it out, where nothing of it will be read.
+   * @param format as the image above says it; undefined if it does not
+   */
+  openBacking(path: string, format: string | undefined): Promise<Result<Disk | undefined, DiskFailure>>;
 }
 
 export interface ImageFormat {

@@ -25,6 +25,10 @@ export interface OpenOptions {
   /** Without it the image's first bytes decide. */
   readonly format?: string | undefined;
   readonly readOnly: boolean;
+  /** Leaves out what is below: for who looks at an image and not at its disk. Read-only. */
+  readonly withoutBacking?: boolean;
+  /** A file in whose folder the name is looked for. */
+  readonly relativeTo?: string;
 }
 
 export interface OpenedImage {
@@ -53,7 +57,7 @@ async function openInChain(
   if (source !== undefined) return openSource(source, name, options);
   if (/^json:/.test(name))
     return fail('unsupported', `${name} is QEMU's way to name an image, which is not supported.`);
-  const file = await host.files.open(name, options.readOnly ? 'read' : 'write', above.at(-1));
+  const file = await host.files.open(name, options.readOnly ? 'read' : 'write', above.at(-1) ?? options.relativeTo);
   if (!file.ok) return file;
   const opened = await openFile(host, file.value, options, above);
   if (!opened.ok) await file.value.close();
@@ -123,6 +127,7 @@ function furtherFiles(
   above: readonly string[],
 ): Pick<FormatRequest, 'files' | 'openBacking'> {
   const parent = above.at(-1);
+  if (options.withoutBacking === true) return { files: host.files, openBacking: async () => ok(undefined) };
   if (parent !== undefined && options.format === undefined) {
     const advice = `if it is meant to, say its format with "corbel image rebase -u -F FORMAT -b ${name} ${parent}"`;
     const refuse = async () =>

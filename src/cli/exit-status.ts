@@ -1,6 +1,9 @@
 /** How a run ends for the shell that started it; the names and the first three numbers are sysexits.h's. */
 export const exitStatus = {
   ok: 0,
+  /** What a check of an image found, as qemu-img says it. */
+  imageErrors: 2,
+  imageLeaks: 3,
   /** The command line is wrong. */
   usage: 64,
   /** A file is missing, unreadable or malformed, or the guest's packages cannot be had. */

@@ -1,7 +1,7 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
 import { hostCheckCommand } from './commands/host-check.ts';
-import { imageBuildCommand } from './commands/image-build.ts';
+import { imageCommand } from './commands/image.ts';
 import { runCommand } from './commands/run.ts';
 import { exitStatus } from './exit-status.ts';
 import { say } from './messages.ts';
@@ -12,7 +12,7 @@ Corbel is a hypervisor: it runs x86 virtual machines.
 
 Commands:
   run          run a virtual machine on this terminal
-  image build  make a disk image of Debian
+  image        make, convert, check and change disk images
   host check   tell what this host can do for virtual machines
 
 Options:
@@ -29,15 +29,11 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
   switch (first) {
     case 'run':
       return runCommand(rest, machineModule);
+    case 'image':
+      return imageCommand(rest);
     case 'host':
       if (rest[0] === 'check') return hostCheckCommand(rest.slice(1));
       say(rest[0] === undefined ? '"corbel host" needs to know what: corbel host check.' : unknown(`host ${rest[0]}`));
-      return exitStatus.usage;
-    case 'image':
-      if (rest[0] === 'build') return imageBuildCommand(rest.slice(1));
-      say(
-        rest[0] === undefined ? '"corbel image" needs to know what: corbel image build.' : unknown(`image ${rest[0]}`),
-      );
       return exitStatus.usage;
     case '--help':
     case '-h':

@@ -3,6 +3,8 @@ import { fail, ok, type Result } from '../support/result.ts';
 
 export interface OptionRow {
   readonly name: string;
+  /** A letter that stands for it behind a single dash. */
+  readonly short?: string;
   /** What the value is called in the help; none for a switch. */
   readonly value?: string;
   readonly help: string;
@@ -33,8 +35,12 @@ export function parseOptions(
       operands.push(arg);
       continue;
     }
-    const [, name, inline] = /^--?([^=]*)(?:=([\s\S]*))?$/.exec(arg === '-h' ? '--help' : arg) ?? [];
-    const row = rows.find((candidate) => candidate.name === name && arg !== `-${name}`);
+    const { row, inline } = findOption(rows, arg);
+    // A size to shrink by is no option.
+    if (row === undefined && /^-[0-9]/.test(arg)) {
+      operands.push(arg);
+      continue;
+    }
     if (row === undefined) return fail('usage', `there is no option ${arg.split('=', 1)[0]}; ${hint}.`);
     if (row.value === undefined && inline !== undefined) return fail('usage', `--${row.name} takes no value; ${hint}.`);
     const value = row.value === undefined ? '' : (inline ?? args[++i]);
@@ -44,9 +50,26 @@ export function parseOptions(
   return ok({ values, operands });
 }
 
+/** The row that an argument means, and the value that it brings along: `--name=value`, `-nvalue`. */
+function findOption(
+  rows: readonly OptionRow[],
+  arg: string,
+): { readonly row: OptionRow | undefined; readonly inline: string | undefined } {
+  const [, long, inline] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(arg === '-h' ? '--help' : arg) ?? [];
+  if (long !== undefined) return { row: rows.find(({ name }) => name === long), inline };
+  const row = rows.find(({ short }) => short !== undefined && short === arg[1]);
+  const rest = arg.slice(2);
+  // Letters of switches do not go together: "-qf" would be a misspelt word rather often.
+  if (row?.value === undefined && rest !== '') return { row: undefined, inline: undefined };
+  return { row, inline: rest === '' ? undefined : rest };
+}
+
 /** The lines that describe `rows`, aligned. */
 export function describeOptions(rows: readonly OptionRow[]): string {
-  const titles = rows.map((row) => `  --${row.name}${row.value === undefined ? '' : ` ${row.value}`}`);
+  const titles = rows.map(({ name, short, value }) => {
+    const letter = short === undefined ? '' : `-${short}, `;
+    return `  ${letter}--${name}${value === undefined ? '' : ` ${value}`}`;
+  });
   const width = Math.max(...titles.map((title) => title.length)) + 2;
   return rows
     .map((row, i) => {

@@ -200,6 +200,13 @@ export class Qcow2Image {
     );
   }
 
+  /** Makes an image that is only read show a snapshot in place of the disk as it is. */
+  showSnapshot(l1: L1Table, sizeBytes: number): void {
+    if (!this.readOnly) throw new Error(`${this.name} was opened for writing`);
+    this.map.useL1(l1);
+    this.#header = { ...this.#header, sizeBytes };
+  }
+
   /** Brings all to stable storage, and gives back what nobody uses any more. */
   async flush(): Promise<Result<void, DiskFailure>> {
     if (this.#parts === undefined) return ok(undefined);

@@ -150,8 +150,8 @@ type EntryAt = (distance: number) => { readonly high: number; readonly low: numb
 /** What stands for the clusters of a run afterwards; undefined if that is what stands there now. */
 function newEntry(image: Qcow2Image, run: Run, offset: number, mode: ZeroMode): EntryAt | undefined {
   const stored = run.host !== 0;
-  const hint = mode === 'discard' || mode === 'drop';
-  if (!stored && (hint || readsAsZero(image, run, offset))) return undefined;
+  if (mode === 'drop') return run.kind === 'hole' ? undefined : () => emptyEntry;
+  if (!stored && (mode === 'discard' || readsAsZero(image, run, offset))) return undefined;
   if (mode === 'keep' && run.kind === 'zero') return undefined;
   if (mode === 'keep' && run.kind === 'data' && run.own) {
     return (distance) => {
@@ -160,5 +160,5 @@ function newEntry(image: Qcow2Image, run: Run, offset: number, mode: ZeroMode): 
     };
   }
   // What is below must not show through.
-  return image.backing === undefined || mode === 'drop' ? () => emptyEntry : () => zeroEntry;
+  return image.backing === undefined ? () => emptyEntry : () => zeroEntry;
 }

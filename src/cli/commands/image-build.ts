@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../../support/result.ts';
 import { exitStatus } from '../exit-status.ts';
 import { type ImageBuildOptions, imageBuildHelp, parseImageBuildOptions } from '../image-build-options.ts';
 import { say } from '../messages.ts';
-import { ProgressLine } from '../progress.ts';
+import { ProgressBar } from '../progress-bar.ts';
 
 const phaseNames: Readonly<Record<ImagePhase, string>> = {
   lists: 'reading the package lists',
@@ -17,9 +17,6 @@ const phaseNames: Readonly<Record<ImagePhase, string>> = {
   'file-system': 'writing the file system',
   store: 'storing the image',
 };
-
-/** Phases whose progress nobody can tell. */
-const unmeasured: readonly ImagePhase[] = ['lists', 'finish', 'file-system'];
 
 export async function imageBuildCommand(args: readonly string[]): Promise<number> {
   const options = parseImageBuildOptions(args);
@@ -46,11 +43,15 @@ export async function buildWithProgress(
   options: Omit<ImageBuildOptions, 'sshKey' | 'json'>,
   authorizedKeys: string | undefined,
 ): Promise<Result<DebianImage>> {
-  const line = new ProgressLine();
-  const built = await buildDebianImage({ ...options, authorizedKeys }, (phase, share) =>
-    line.show(phaseNames[phase], unmeasured.includes(phase) ? undefined : share),
-  );
-  line.clear();
+  let shown: { phase: ImagePhase; bar: ProgressBar } | undefined;
+  const built = await buildDebianImage({ ...options, authorizedKeys }, (phase, share) => {
+    if (shown?.phase !== phase) {
+      shown?.bar.clear();
+      shown = { phase, bar: new ProgressBar(phaseNames[phase], false) };
+    }
+    shown.bar.show(share);
+  });
+  shown?.bar.clear();
   return built;
 }
 

@@ -89,6 +89,17 @@ export function deleteSnapshot(image: Qcow2Image, idOrName: string): Promise<Res
   });
 }
 
+/** Makes an image that is only read show a snapshot. */
+export async function showSnapshot(image: Qcow2Image, idOrName: string): Promise<Result<void, DiskFailure>> {
+  const listed = await loadSnapshots(image.file, image.header);
+  if (!listed.ok) return listed;
+  const snapshot = findSnapshot(listed.value.snapshots, idOrName);
+  if (snapshot === undefined) return notThere(image, idOrName);
+  const l1 = await loadSnapshotL1(image, snapshot);
+  if (l1.ok) image.showSnapshot(l1.value, snapshot.diskBytes ?? image.header.sizeBytes);
+  return l1.ok ? ok(undefined) : l1;
+}
+
 function notThere(image: Qcow2Image, idOrName: string): Result<void, DiskFailure> {
   return fail('not-found', `the image ${image.name} has no snapshot "${idOrName}".`);
 }

@@ -8,6 +8,7 @@ import { grubSectors } from '../../../block/partition/grub-sectors.ts';
 import { partitionAlignment, writeMasterBootRecord } from '../../../block/partition/master-boot-record.ts';
 import { mbrType } from '../../../spec/pc/mbr.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { convertToQcow2 } from '../disk/convert.ts';
 import { cacheFolder } from '../guest/cache.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type BuildPhase, BuildProgress } from './build-progress.ts';
@@ -87,8 +88,7 @@ async function buildIn(
   if (!built.ok) return fail('unavailable', `the system could not be installed: ${built.error.message}.`);
   const bootable = await makeBootable(work, request.sizeBytes);
   if (!bootable.ok) return bootable;
-  progress('store', 0);
-  return ok(await store(work, request, kernelCommandLine(rootUuid)));
+  return store(work, request, kernelCommandLine(rootUuid), (share) => progress('store', share));
 }
 
 async function fetchPackages(
@@ -170,7 +170,12 @@ async function makeBootable(work: string, sizeBytes: number): Promise<Result<voi
 }
 
 /** Each file appears at its place whole; the description, which makes an image of them, comes last. */
-async function store(work: string, request: DebianImageRequest, commandLine: string): Promise<DebianImage> {
+async function store(
+  work: string,
+  request: DebianImageRequest,
+  commandLine: string,
+  progress: (share: number) => void,
+): Promise<Result<DebianImage>> {
   const { suite, hostname, sizeBytes } = request;
   const parts = imageParts(resolve(request.output));
   const installed = (await readFile(join(work, 'installed'), 'utf8')).trimEnd().split('\n');
@@ -179,22 +184,24 @@ async function store(work: string, request: DebianImageRequest, commandLine: str
     return { name, version };
   });
   await mkdir(dirname(parts.disk), { recursive: true });
-  await rm(parts.description, { force: true });
-  for (const [from, to] of [
-    ['disk.raw', parts.disk],
-    ['vmlinuz', parts.kernel],
-    ['initrd', parts.initrd],
-  ] as const) {
-    await place(join(work, from), to);
+  const unfinished = `${parts.disk}.${process.pid}`;
+  const converted = await convertToQcow2(join(work, 'disk.raw'), unfinished, progress);
+  if (!converted.ok) {
+    await rm(unfinished, { force: true });
+    return converted;
   }
+  await rm(parts.description, { force: true });
+  await rename(unfinished, parts.disk);
+  await place(join(work, 'vmlinuz'), parts.kernel);
+  await place(join(work, 'initrd'), parts.initrd);
   const description = { suite, version: suites[suite] as string, hostname, sizeBytes, commandLine, packages };
   await writeImageDescription(parts, description);
-  return { ...parts, ...description };
+  return ok({ ...parts, ...description });
 }
 
 async function place(from: string, to: string): Promise<void> {
   const unfinished = `${to}.${process.pid}`;
-  await rename(from, unfinished).catch(() => copyFile(from, unfinished));
+  await copyFile(from, unfinished);
   await chmod(unfinished, 0o644);
   await rename(unfinished, to);
 }
