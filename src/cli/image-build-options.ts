@@ -17,17 +17,23 @@ export interface ImageBuildOptions {
   readonly json: boolean;
 }
 
-export const defaultSuite = 'bookworm';
-export const defaultHostname = 'debian';
-export const defaultDiskBytes = 8 * 2 ** 30;
+/** What is built when nothing is said. */
+export const defaultImage = {
+  sizeBytes: 8 * 2 ** 30,
+  suite: 'bookworm',
+  mirror: undefined,
+  packages: [],
+  hostname: 'debian',
+  password: undefined,
+} as const;
 
 const rows: readonly OptionRow[] = [
   { name: 'output', value: 'FILE', help: 'where the image goes (default debian.qcow2)' },
   { name: 'size', value: 'SIZE', help: 'of the disk (default 8G); only what is used takes room' },
-  { name: 'suite', value: 'NAME', help: `${Object.keys(suites).join(' or ')} (default ${defaultSuite})` },
+  { name: 'suite', value: 'NAME', help: `${Object.keys(suites).join(' or ')} (default ${defaultImage.suite})` },
   { name: 'mirror', value: 'URL', help: "where the packages come from (default: this\nhost's package sources)" },
   { name: 'package', value: 'NAME', help: 'install NAME too; may be given several times' },
-  { name: 'hostname', value: 'NAME', help: `the machine's name (default ${defaultHostname})` },
+  { name: 'hostname', value: 'NAME', help: `the machine's name (default ${defaultImage.hostname})` },
   {
     name: 'password',
     value: 'TEXT',
@@ -40,7 +46,7 @@ const rows: readonly OptionRow[] = [
 
 export const imageBuildHelp = `Usage: corbel image build debian [options]
 
-Makes a disk image (qcow2) of Debian ${suites[defaultSuite]}: systemd, network by DHCP, SSH, a login on
+Makes a disk image (qcow2) of Debian ${suites[defaultImage.suite]}: systemd, network by DHCP, SSH, a login on
 the serial line, the distribution's own kernel. It boots in any virtual machine
 with a BIOS; its kernel and initial RAM disk also lie beside it. The packages
 come through this host's package configuration. Root is not needed, but then
@@ -68,9 +74,10 @@ export function parseImageBuildOptions(args: readonly string[]): Result<ImageBui
     const what = operands.length === 0 ? 'needs to know of what: ' : `makes no image of "${operands.join(' ')}", only `;
     return fail('usage', `"corbel image build" ${what}corbel image build debian.`);
   }
-  const size = parseDiskSize(last('size') ?? '8G');
+  const sizeText = last('size');
+  const size = sizeText === undefined ? ok(defaultImage.sizeBytes) : parseDiskSize(sizeText);
   if (!size.ok) return size;
-  const suite = last('suite') ?? defaultSuite;
+  const suite = last('suite') ?? defaultImage.suite;
   if (!Object.hasOwn(suites, suite)) {
     return fail('usage', `--suite takes ${Object.keys(suites).join(' or ')}, not "${suite}".`);
   }
@@ -81,7 +88,7 @@ export function parseImageBuildOptions(args: readonly string[]): Result<ImageBui
   const packages = values.get('package') ?? [];
   const wrongPackage = packages.find((name) => !/^[a-z0-9][a-z0-9+.-]+$/.test(name));
   if (wrongPackage !== undefined) return fail('usage', `there can be no package "${wrongPackage}".`);
-  const hostname = last('hostname') ?? defaultHostname;
+  const hostname = last('hostname') ?? defaultImage.hostname;
   if (!isHostname(hostname)) {
     return fail('usage', `--hostname takes letters, digits and hyphens between dots, not "${hostname}".`);
   }

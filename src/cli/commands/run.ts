@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { closeDisks, openDisks } from '../../host/node/disks.ts';
+import { provideFirmware } from '../../host/node/guest/firmware-package.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
@@ -10,6 +11,7 @@ import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
+import { withDebian } from '../debian-guest.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
 import { defaultNetwork } from '../net-options.ts';
@@ -25,10 +27,14 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
     process.stdout.write(runHelp);
     return exitStatus.ok;
   }
-  return runWith(options.value, machineModule);
+  const { guest } = options.value;
+  const complete = guest === 'debian' ? await withDebian(options.value) : ok(options.value);
+  // What stands for a whole computer starts again when it is reset.
+  const reboots = guest === 'debian' || guest === 'disk';
+  return complete.ok ? runWith(complete.value, machineModule, reboots) : refuse(complete.error);
 }
 
-async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
+async function runWith(options: RunOptions, machineModule: URL, reboots: boolean): Promise<number> {
   const disks = await openDisks(options.disks);
   if (!disks.ok) return refuse(disks.error);
   const networks = await openNetworks(networksOf(options), options.capturePath, say);
@@ -36,7 +42,8 @@ async function runWith(options: RunOptions, machineModule: URL): Promise<number>
     await closeDisks(disks.value);
     return refuse(networks.error);
   }
-  const status = await runUntilItEnds(options, machineModule, { disks: disks.value, networks: networks.value.all });
+  const devices = { disks: disks.value, networks: networks.value.all };
+  const status = await runUntilItEnds(options, machineModule, devices, reboots);
   const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
   complaints.forEach(say);
   return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
@@ -47,7 +54,12 @@ function networksOf({ networks, linux }: RunOptions): readonly NetworkOptions[] 
   return networks ?? (linux ? [defaultNetwork] : []);
 }
 
-async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: GuestDeviceOptions): Promise<number> {
+async function runUntilItEnds(
+  options: RunOptions,
+  machineModule: URL,
+  devices: GuestDeviceOptions,
+  reboots: boolean,
+): Promise<number> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
   let deadline: number | undefined;
@@ -55,7 +67,7 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
     const config = await prepare(options, session, devices);
     if (!config.ok) return refuse(config.error);
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
-    if (session.kind === 'interactive') say('starting the guest; Ctrl-] leaves');
+    if (session.kind === 'interactive' || (reboots && process.stdin.isTTY)) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
@@ -68,7 +80,8 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
     });
     if (options.stats) printStatistics(result.statistics, options.json);
     if (options.profile) printProfile(result.profile, options.json);
-    if (result.end.kind !== 'reboot') return conclude(result);
+    const reset = result.end.kind === 'outcome' && result.end.outcome.kind === 'reset';
+    if (result.end.kind !== 'reboot' && !(reboots && reset)) return conclude(result);
   }
 }
 
@@ -88,6 +101,19 @@ async function prepare(
   devices: GuestDeviceOptions,
 ): Promise<Result<MachineConfig>> {
   const limit = options.memoryBytes;
+  const machine = {
+    memoryBytes: options.memoryBytes,
+    codeCacheBytes: options.codeCacheBytes,
+    profile: options.profile,
+    accel: options.accel,
+    cpuModel: options.cpuModel,
+    debugExit: options.debugExit,
+  };
+  if (options.guest === 'disk') {
+    const { bios } = options;
+    const image = bios === undefined ? await provideFirmware(say) : await readInputFile('firmware', bios, limit);
+    return image.ok ? ok({ ...machine, boot: { kind: 'firmware', image: image.value } }) : image;
+  }
   const modules: BootModule[] = [];
   for (const text of options.modules) {
     const data = await readInputFile('module', modulePath(text), limit);
@@ -113,15 +139,7 @@ async function prepare(
     if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
   }
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
-  return ok({
-    memoryBytes: options.memoryBytes,
-    codeCacheBytes: options.codeCacheBytes,
-    profile: options.profile,
-    boot: initrd === undefined ? boot : { ...boot, initrd },
-    accel: options.accel,
-    cpuModel: options.cpuModel,
-    debugExit: options.debugExit,
-  });
+  return ok({ ...machine, boot: initrd === undefined ? boot : { ...boot, initrd } });
 }
 
 /** The modules belong to the distribution's kernel; another one brings what it needs. */
