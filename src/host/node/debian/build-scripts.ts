@@ -110,6 +110,7 @@ dpkg-query -W -f '\${Package} \${Priority}\\n' | grep -Ev ' (required|important)
   grep -vxFf /.build/wanted | xargs apt-mark auto >/dev/null
 
 systemctl enable $(cat /.build/services)
+systemctl disable $(cat /.build/idle-services)
 if [ -s /.build/password ]; then chpasswd </.build/password; else passwd -q -d root; fi
 if [ -s /.build/authorized-keys ]; then
   install -d -m 700 /root/.ssh

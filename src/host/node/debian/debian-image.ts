@@ -15,7 +15,7 @@ import { type BuildPhase, BuildProgress } from './build-progress.ts';
 import { type BuildRoom, findBuildRoom, runInRoom } from './build-room.ts';
 import { buildScript, configureScript } from './build-scripts.ts';
 import { DebianArchive } from './debian-archive.ts';
-import { grubSearch, guestFiles, guestServices, kernelCommandLine } from './guest-files.ts';
+import { grubSearch, guestFiles, guestServices, idleServices, kernelCommandLine } from './guest-files.ts';
 import { type DebianImage, type InstalledPackage, imageParts, writeImageDescription } from './image-parts.ts';
 import { essentialRequests, suites, systemRequests, wantedPackages } from './package-sets.ts';
 
@@ -138,6 +138,7 @@ async function writeInputs(
   const texts: [string, string][] = [
     ['file-list', lines(list)],
     ['services', lines(guestServices)],
+    ['idle-services', lines(idleServices)],
     ['wanted', lines([...wantedPackages, ...request.packages])],
     ['grub-search.cfg', grubSearch(rootUuid)],
     ['password', password === undefined ? '' : `root:${password}\n`],

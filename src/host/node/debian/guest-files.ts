@@ -88,6 +88,13 @@ echo ', +' | sfdisk --quiet --no-reread --force -N "$number" "/dev/$disk"
 partx --update --nr "$number" "/dev/$disk"
 `;
 
+/** An emulated processor on a busy host is slow, but nothing is wrong with it. */
+const patience = `[Manager]
+DefaultTimeoutStartSec=15min
+DefaultTimeoutStopSec=5min
+DefaultDeviceTimeoutSec=15min
+`;
+
 /** Only what disks of virtual machines need: the fewer drivers, the sooner an emulated processor has unpacked them. */
 const initramfsHook = `#!/bin/sh
 set -e
@@ -135,6 +142,9 @@ export const guestServices: readonly string[] = [
   'grow-root.service',
 ];
 
+/** What is for disks of the Logical Volume Manager alone. */
+export const idleServices: readonly string[] = ['e2scrub_reap.service', 'e2scrub_all.timer'];
+
 export function guestFiles({ hostname, rootUuid, sources, passwordLogin }: GuestIdentity): GuestFile[] {
   const text = (path: string, content: string): GuestFile => ({ path, mode: 0o644, text: content });
   const script = (path: string, content: string): GuestFile => ({ path, mode: 0o755, text: content });
@@ -146,6 +156,7 @@ export function guestFiles({ hostname, rootUuid, sources, passwordLogin }: Guest
     { path: 'etc/machine-id', mode: 0o444, text: '' },
     text('etc/default/locale', 'LANG=C.UTF-8\n'),
     text('etc/apt/sources.list', formatSources(withoutCredentials(sources))),
+    text('etc/systemd/system.conf.d/patience.conf', patience),
     text('etc/systemd/network/80-ethernet.network', network),
     text('etc/systemd/system/ssh-host-keys.service', hostKeysUnit),
     text('etc/ssh/sshd_config.d/host-keys.conf', sshSettings),
