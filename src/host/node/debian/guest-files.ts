@@ -1,4 +1,5 @@
 /** The files that an image has beyond its packages. */
+import { agentFiles, agentUnit } from '../agent/agent-files.ts';
 import { type ArchiveSource, formatSources, withoutCredentials } from './archive-sources.ts';
 
 export interface GuestFile {
@@ -140,6 +141,7 @@ export const guestServices: readonly string[] = [
   'systemd-resolved.service',
   'ssh-host-keys.service',
   'grow-root.service',
+  agentUnit,
 ];
 
 /** What is for disks of the Logical Volume Manager alone. */
@@ -167,5 +169,6 @@ export function guestFiles({ hostname, rootUuid, sources, passwordLogin }: Guest
     script('etc/initramfs-tools/hooks/virtual-machine', initramfsHook),
     text('etc/default/grub', grubDefaults),
     text('boot/grub/grub.cfg', grubMenu(rootUuid)),
+    ...agentFiles(),
   ];
 }
