@@ -8,6 +8,7 @@ import type { VsockSpec } from '../host/node/vsock/vsock-sockets.ts';
 import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseCpus } from './cpu-options.ts';
+import { chooseGuest, type GuestKind } from './guest-choice.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
 import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
@@ -16,6 +17,7 @@ import { parseShares, parseVsock } from './share-options.ts';
 export interface RunOptions {
   /** Whether the linux guest's parts stand in for a kernel and a userland that were not given. */
   readonly linux: boolean;
+  readonly guest: GuestKind;
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly append: string;
@@ -26,6 +28,10 @@ export interface RunOptions {
   readonly vsock: VsockSpec | undefined;
   /** How much of its memory the guest is to give back; undefined: it has no balloon. */
   readonly balloonBytes: number | undefined;
+  /** The image that the disk guest starts in; undefined for the distribution's SeaBIOS. */
+  readonly bios: string | undefined;
+  /** Where the debian guest keeps what it writes; undefined: nowhere. */
+  readonly overlay: string | undefined;
   /** Undefined: nothing was said of networks. */
   readonly networks: readonly NetworkOptions[] | undefined;
   readonly capturePath: string | undefined;
@@ -70,6 +76,12 @@ const rows: readonly OptionRow[] = [
     name: 'disk',
     value: 'FILE[,…]',
     help: 'a disk whose content is the image FILE (/dev/vda in\nLinux), with format=NAME, readonly, snapshot (writes\nare thrown away), iops=N or bps=SIZE after it; may be\ngiven several times',
+  },
+  { name: 'bios', value: 'FILE', help: "start in the firmware FILE (default for disks: the\ndistribution's SeaBIOS)" },
+  {
+    name: 'overlay',
+    value: 'FILE',
+    help: 'keep what the debian guest writes in FILE, which is\nmade the first time',
   },
   {
     name: 'net',
@@ -149,11 +161,15 @@ const rows: readonly OptionRow[] = [
   { name: 'help', help: 'print this' },
 ];
 
-export const runHelp = `Usage: corbel run [linux] [options]
+export const runHelp = `Usage: corbel run [linux | debian] [options]
 
-Runs a virtual machine. Without --kernel, and with the word linux, it is the
-linux guest: the distribution's own kernel with a busybox shell. Its packages
-are fetched once, through this host's package configuration.
+Runs a virtual machine. With nothing else said, or with the word linux, it is
+the linux guest: the distribution's own kernel with a busybox shell. Its
+packages are fetched once, through this host's package configuration.
+
+The debian guest is a whole Debian on a disk, whose image is built the first
+time (see "corbel image build --help"). With --disk and no kernel, the guest is
+what its first disk boots.
 
 On a terminal, keys go to the guest and Ctrl-] leaves. Where standard input is
 not a terminal, its lines go to the guest's shell, and at their end the guest
@@ -175,6 +191,7 @@ Exit status:
 Examples:
   corbel run
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
+  corbel run debian --overlay my-debian.qcow2
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
   corbel run --detach --name web
   corbel run --share .:here   (in it: mount -t 9p -o
@@ -193,11 +210,9 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   const { values, operands } = parsed.value;
   const last = (name: string): string | undefined => values.get(name)?.at(-1);
   if (values.has('help')) return ok('help');
-  const wrongOperand = operands.find((operand, i) => operand !== 'linux' || i > 0);
-  if (wrongOperand !== undefined) {
-    return fail('usage', `there is no guest "${wrongOperand}"; it is linux, or a file given with --kernel.`);
-  }
-  const memory = parseMemorySize(last('memory') ?? '512M');
+  const guest = chooseGuest(operands, values);
+  if (!guest.ok) return guest;
+  const memory = parseMemorySize(last('memory') ?? (guest.value === 'debian' ? '1G' : '512M'));
   if (!memory.ok) return memory;
   const topology = parseCpus(last('cpus') ?? '1');
   if (!topology.ok) return topology;
@@ -236,11 +251,9 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   const validName = name === undefined ? ok(undefined) : parseVmName(name);
   if (!validName.ok) return validName;
   if (command?.includes('\0') === true) return fail('usage', '--exec takes a command without NUL bytes.');
-  if (values.has('initrd') && !values.has('kernel') && operands.length === 0) {
-    return fail('usage', '--initrd needs a kernel: give --kernel FILE, or the word linux for its kernel.');
-  }
   return ok({
-    linux: operands.length > 0 || !values.has('kernel') || command !== undefined,
+    linux: guest.value === 'linux',
+    guest: guest.value,
     kernel: last('kernel'),
     initrd: last('initrd'),
     append: (values.get('append') ?? []).join(' '),
@@ -250,6 +263,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     shares: shares.value,
     vsock: vsock.value,
     balloonBytes: balloonBytes.value,
+    bios: last('bios'),
+    overlay: last('overlay'),
     networks: networks.value,
     capturePath: last('pcap'),
     accel: accel as Accelerator,

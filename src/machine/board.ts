@@ -19,6 +19,7 @@ import { Pic } from '../devices/chipset/pic.ts';
 import { Pit } from '../devices/chipset/pit.ts';
 import { PostPort } from '../devices/chipset/post-port.ts';
 import { ResetControl } from '../devices/chipset/reset-control.ts';
+import { Rom } from '../devices/chipset/rom.ts';
 import { Rtc } from '../devices/chipset/rtc.ts';
 import { SystemControlA } from '../devices/chipset/system-control-a.ts';
 import { WiredOr } from '../devices/chipset/wired-or.ts';
@@ -31,14 +32,15 @@ import type { VirtioDescription } from '../devices/virtio/virtio-device.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { acpiPm } from '../spec/pc/acpi-pm.ts';
+import { firmwareRom } from '../spec/pc/firmware-files.ts';
 import { ioApicInput, isaIrq } from '../spec/pc/isa-irq.ts';
-import { pciMemoryWindow } from '../spec/pc/memory-holes.ts';
 import { picCascadeInput } from '../spec/pc/pic.ts';
 import { uartBase } from '../spec/pc/uart.ts';
 import { ioApic } from '../spec/x86/apic.ts';
 import { physicalAddressBits } from '../spec/x86/paging.ts';
 import type { EndRequest, SerialPort } from './config.ts';
 import type { ProcessorPins } from './interrupts.ts';
+import { pciMemoryWindow } from './pci-window.ts';
 import { ProcessorMmio } from './processor-mmio.ts';
 
 export interface BoardWiring {
@@ -97,6 +99,7 @@ export class Board {
   /** Memory-mapped I/O as the boot processor sees it. */
   readonly processorMmio: ProcessorMmio;
   readonly hpet: Hpet;
+  readonly fwCfg: FwCfg;
   readonly isaBridge: IsaBridge;
   readonly serial: readonly [Uart16550, Uart16550];
   readonly virtio: readonly VirtioPci[];
@@ -125,6 +128,8 @@ export class Board {
     this.hpet = hpet;
     this.#pm = this.#createPowerManagement();
     this.serial = [this.#createUart(0), this.#createUart(1)];
+    this.fwCfg = new FwCfg(wiring.memory);
+    this.fwCfg.attach(this.ports);
     this.isaBridge = new IsaBridge((irq) => this.#isaInput(irq));
     this.pciHost = this.#createPciHost();
     this.virtio = this.#createVirtio(bus);
@@ -138,6 +143,7 @@ export class Board {
       com1: this.serial[0],
       com2: this.serial[1],
       isaBridge: this.isaBridge,
+      fwCfg: this.fwCfg,
       pciHost: this.pciHost,
       acpiPm: this.#pm,
       ...this.#createResetDevices(),
@@ -155,6 +161,11 @@ export class Board {
   /** RESET of the whole board. */
   reset(): void {
     for (const device of [...Object.values(this.#devices), ...this.virtio]) device.reset();
+  }
+
+  /** Plugs firmware in, at the end of the first 4 GiB. */
+  insertRom(image: Uint8Array): void {
+    this.mmio.map(firmwareRom.end - image.length, image.length, new Rom(image));
   }
 
   #createLocalApic(bus: ApicBus): LocalApic {
@@ -240,7 +251,8 @@ export class Board {
     ) as [IrqLine, IrqLine, IrqLine, IrqLine];
     const host = new PciHost([a, b, c, d]);
     host.attach(this.ports);
-    host.attachMemoryWindow(this.mmio, pciMemoryWindow.start, pciMemoryWindow.length);
+    const window = pciMemoryWindow(this.#wiring.memory);
+    host.attachMemoryWindow(this.mmio, window.start, window.length);
     host.add(1, 0, this.isaBridge.pciFunction);
     return host;
   }
@@ -299,12 +311,10 @@ export class Board {
   }
 
   #createPlainDevices(): Record<string, Device<unknown>> {
-    const fwCfg = new FwCfg(this.#wiring.memory);
-    fwCfg.attach(this.ports);
     const dma = new Dma8237();
     dma.attach(this.ports);
     const postPort = new PostPort();
     postPort.attach(this.ports);
-    return { fwCfg, dma, postPort };
+    return { dma, postPort };
   }
 }

@@ -3,19 +3,21 @@ import type { CpuState } from '../cpu/state/cpu-state.ts';
 import { segmentIndex } from '../cpu/state/layout.ts';
 import { apicIdsOf, type Topology } from '../cpu/system/topology.ts';
 import type { Vcpu } from '../cpu/vcpu.ts';
+import type { AcpiBoard } from '../firmware/acpi/board.ts';
 import { installAcpi } from '../firmware/acpi/install.ts';
 import type { InitialCpuState, SegmentState } from '../firmware/cpu-state.ts';
+import { firmwareFiles, installFirmwareRom } from '../firmware/firmware-rom.ts';
 import { loadGuestKernel } from '../firmware/guest-kernel.ts';
 import { buildMemoryMap, writeBiosDataArea } from '../firmware/memory-map.ts';
-import { installSmbios } from '../firmware/smbios.ts';
+import { installSmbios, type SmbiosMachine } from '../firmware/smbios.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { hpetMmio, hpetRegister } from '../spec/pc/hpet.ts';
 import { ioApicInput } from '../spec/pc/isa-irq.ts';
-import { pciMemoryWindow } from '../spec/pc/memory-holes.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { type Board, boardFacts } from './board.ts';
-import type { BootSource } from './config.ts';
+import type { BootSource, FirmwareSource, KernelSource } from './config.ts';
 import { setUpBoard } from './firmware-setup.ts';
+import { pciMemoryWindow } from './pci-window.ts';
 
 /** Version of this machine model: raised when a guest could tell the difference. */
 const machineVersion = '1';
@@ -32,31 +34,16 @@ export interface BootMachine {
 
 /** Prepares a machine that has just been powered on. Errors: kind `input`, the sentence is the loader's. */
 export function boot(machine: BootMachine, source: BootSource): Result<void> {
+  return source.kind === 'kernel' ? bootKernel(machine, source) : bootFirmware(machine, source);
+}
+
+function bootKernel(machine: BootMachine, source: KernelSource): Result<void> {
   const { memory, board, vcpu } = machine;
   const memoryMap = buildMemoryMap(memory);
   writeBiosDataArea(memory);
-  const acpi = installAcpi(memory, {
-    apicIds: apicIdsOf(machine.topology),
-    ioApicId: boardFacts.ioApicId,
-    hpet: { address: hpetMmio.base, eventTimerBlockId: board.hpet.readMmio(hpetRegister.capabilities, 4) },
-    pci: {
-      memoryWindows: [{ start: pciMemoryWindow.start, length: pciMemoryWindow.length }],
-      // Device 0's INTA# is PIRQD: the host bridge numbers the lines from device 1 on.
-      intxGsis: [3, 0, 1, 2].map((pirq) => ioApicInput.firstPirq + pirq),
-    },
-    serialPorts: boardFacts.serialPorts,
-    fwCfg: true,
-    pmTimerBits: boardFacts.pmTimerBits,
-    vga: false,
-  });
+  const acpi = installAcpi(memory, acpiBoard(machine));
   if (!acpi.ok) return fail('configuration', acpi.error.message);
-  installSmbios(memory, {
-    version: machineVersion,
-    uuid: machine.uuid,
-    processorName: machine.processorName,
-    processors: machine.topology,
-    memoryMap,
-  });
+  installSmbios(memory, smbiosMachine(machine));
   const loaded = loadGuestKernel({
     memory,
     memoryMap,
@@ -67,9 +54,42 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
     rsdpAddress: acpi.value.rsdpAddress,
   });
   if (!loaded.ok) return fail('input', loaded.error.message);
-  setUpBoard(board);
+  setUpBoard(board, memory);
   applyCpuState(vcpu, loaded.value.state);
   return ok(undefined);
+}
+
+/** The processor and the board stay as reset has left them: the rest is what firmware is for. */
+function bootFirmware(machine: BootMachine, { image }: FirmwareSource): Result<void> {
+  const { memory, board } = machine;
+  const installed = installFirmwareRom(memory, image);
+  if (!installed.ok) return fail('input', installed.error.message);
+  board.insertRom(image);
+  const files = firmwareFiles(memory, acpiBoard(machine), smbiosMachine(machine), boardFacts.serialPorts[0].port);
+  for (const { name, bytes } of files) board.fwCfg.add(name, bytes);
+  return ok(undefined);
+}
+
+function acpiBoard({ memory, board, topology }: BootMachine): AcpiBoard {
+  return {
+    apicIds: apicIdsOf(topology),
+    ioApicId: boardFacts.ioApicId,
+    hpet: { address: hpetMmio.base, eventTimerBlockId: board.hpet.readMmio(hpetRegister.capabilities, 4) },
+    pci: {
+      memoryWindows: [pciMemoryWindow(memory)],
+      // Device 0's INTA# is PIRQD: the host bridge numbers the lines from device 1 on.
+      intxGsis: [3, 0, 1, 2].map((pirq) => ioApicInput.firstPirq + pirq),
+    },
+    serialPorts: boardFacts.serialPorts,
+    fwCfg: true,
+    pmTimerBits: boardFacts.pmTimerBits,
+    vga: false,
+  };
+}
+
+function smbiosMachine({ memory, uuid, processorName, topology }: BootMachine): SmbiosMachine {
+  const memoryMap = buildMemoryMap(memory);
+  return { version: machineVersion, uuid, processorName, processors: topology, memoryMap };
 }
 
 const segmentNames = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;

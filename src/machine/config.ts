@@ -11,13 +11,21 @@ export interface BootModule {
 }
 
 /** The machine finds the boot protocol in the kernel's own headers. */
-export interface BootSource {
+export interface KernelSource {
   readonly kind: 'kernel';
   readonly kernel: Uint8Array;
   readonly initrd?: Uint8Array;
   readonly commandLine: string;
   readonly modules: readonly BootModule[];
 }
+
+/** The processor starts at its reset vector, in this image. */
+export interface FirmwareSource {
+  readonly kind: 'firmware';
+  readonly image: Uint8Array;
+}
+
+export type BootSource = KernelSource | FirmwareSource;
 
 /** `verify` translates, and runs every region beside the interpreter, to find differences. */
 export type Accelerator = 'auto' | 'interpret' | 'translate' | 'verify';

@@ -2,11 +2,12 @@
 import type { PortBus } from '../device-model/port-io.ts';
 import { enableVirtualWire } from '../devices/apic/virtual-wire.ts';
 import { type PciHost, pirqOf } from '../devices/pci/pci-host.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
 import { acpiPm } from '../spec/pc/acpi-pm.ts';
-import { pciMemoryWindow } from '../spec/pc/memory-holes.ts';
 import { pciCommand, pciConfig } from '../spec/pc/pci.ts';
 import { icw1, icw4, picCascadeInput, picPort } from '../spec/pc/pic.ts';
 import type { Board } from './board.ts';
+import { pciMemoryWindow } from './pci-window.ts';
 
 /** First vectors of the two 8259s as a PC BIOS programs them. IBM PC/AT Technical Reference. */
 const biosVector = { master: 0x08, slave: 0x70 } as const;
@@ -15,16 +16,16 @@ const biosVector = { master: 0x08, slave: 0x70 } as const;
 const pirqRoutes = [10, 10, 11, 11] as const;
 
 /** Interrupt controllers initialised and masked, level-triggered inputs declared, virtual wire mode, PCI functions placed. */
-export function setUpBoard(board: Board): void {
+export function setUpBoard(board: Board, memory: GuestMemory): void {
   setUpPic(board.ports);
   board.isaBridge.programRoutes(pirqRoutes);
   enableVirtualWire(board.localApic);
-  placePciFunctions(board.pciHost);
+  placePciFunctions(board.pciHost, pciMemoryWindow(memory).start);
 }
 
 /** Gives memory regions their addresses and interrupt pins the number of the ISA interrupt that they are routed to. */
-function placePciFunctions(host: PciHost): void {
-  let next: number = pciMemoryWindow.start;
+function placePciFunctions(host: PciHost, start: number): void {
+  let next = start;
   for (const [device, pciFunction] of host.functions()) {
     for (const { bar, size } of pciFunction.regions) {
       const base = Math.ceil(next / size) * size;

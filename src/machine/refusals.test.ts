@@ -1,7 +1,7 @@
 /** What no machine can be made of is refused with one sentence, never with an exception. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MachineConfig } from './config.ts';
+import type { KernelSource, MachineConfig } from './config.ts';
 import { bareMetal, hlt } from './testing/guest.ts';
 import { configFor, TestHost, tryMachine } from './testing/host.ts';
 
@@ -15,7 +15,7 @@ function refusal(kernel: Uint8Array, rest: Partial<MachineConfig> = {}): { kind:
   return machine.error;
 }
 
-function withBoot(kernel: Uint8Array, boot: Partial<MachineConfig['boot']>): Partial<MachineConfig> {
+function withBoot(kernel: Uint8Array, boot: Partial<KernelSource>): Partial<MachineConfig> {
   return { boot: { kind: 'kernel', kernel, commandLine: '', modules: [], ...boot } };
 }
 

@@ -9,6 +9,7 @@ import { infoCommand } from './image/info.ts';
 import { rebaseCommand } from './image/rebase.ts';
 import { resizeCommand } from './image/resize.ts';
 import { snapshotCommand } from './image/snapshot.ts';
+import { imageBuildCommand } from './image-build.ts';
 
 const commands: readonly ImageCommand[] = [
   createCommand,
@@ -34,6 +35,7 @@ Commands:
   snapshot  list, take, go back to and delete snapshots within an image
   rebase    give an image another backing file
   commit    write an image's own data into its backing file
+  build     make an image of Debian that boots
 
 "corbel image COMMAND --help" lists the options of a command.
 `;
@@ -44,11 +46,12 @@ export async function imageCommand(args: readonly string[], output = standardOut
   const [name, ...rest] = args;
   const command = commands.find((candidate) => candidate.name === name);
   if (command !== undefined) return runImageCommand(command, rest, output);
+  if (name === 'build') return imageBuildCommand(rest);
   if (name === '--help' || name === '-h') {
     output.print(help);
     return exitStatus.ok;
   }
-  const names = commands.map((candidate) => candidate.name).join(', ');
+  const names = [...commands.map((candidate) => candidate.name), 'build'].join(', ');
   output.say(
     name === undefined
       ? `"corbel image" needs to know what: ${names}.`

@@ -1,3 +1,4 @@
+import { provideFirmware } from '../../host/node/guest/firmware-package.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
@@ -8,6 +9,7 @@ import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig } from '../../machine/config.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
 import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '../conclusion.ts';
+import { withDebian } from '../debian-guest.ts';
 import { exitStatus } from '../exit-status.ts';
 import { say } from '../messages.ts';
 import { runDetached, runNamed } from '../named-run.ts';
@@ -42,10 +44,15 @@ export async function runDetachedCommand(args: readonly string[], machineModule:
   return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, machineModule, attendant));
 }
 
-async function runWith(options: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
+async function runWith(given: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
+  const complete = given.guest === 'debian' ? await withDebian(given) : ok(given);
+  if (!complete.ok) return refused(complete.error);
+  const options = complete.value;
   const devices = await openDevices(options, say);
   if (!devices.ok) return refused(devices.error);
-  const end = await runUntilItEnds(options, machineModule, devices.value.options, attendant);
+  // What stands for a whole computer starts again when it is reset.
+  const reboots = given.guest === 'debian' || given.guest === 'disk';
+  const end = await runUntilItEnds(options, machineModule, { devices: devices.value.options, attendant, reboots });
   const complaints = await devices.value.close();
   complaints.forEach(say);
   return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
@@ -55,11 +62,17 @@ function refused(failure: Failure): RunEnd {
   return { status: refuse(failure), kind: 'refused', summary: failure.message };
 }
 
+interface RunSurroundings {
+  readonly devices: GuestDeviceOptions;
+  readonly attendant: GuestAttendant | undefined;
+  /** A reset starts the guest again, instead of ending the run. */
+  readonly reboots: boolean;
+}
+
 async function runUntilItEnds(
   options: RunOptions,
   machineModule: URL,
-  devices: GuestDeviceOptions,
-  attendant: GuestAttendant | undefined,
+  { devices, attendant, reboots }: RunSurroundings,
 ): Promise<RunEnd> {
   const session = sessionFor(options);
   const input = new PulledInput(() => process.stdin);
@@ -68,7 +81,8 @@ async function runUntilItEnds(
     const config = await prepare(options, session, devices);
     if (!config.ok) return refused(config.error);
     if (options.timeoutMs !== undefined) deadline ??= performance.now() + options.timeoutMs;
-    if (session.kind === 'interactive' && !options.detach) say('starting the guest; Ctrl-] leaves');
+    const onTerminal = session.kind === 'interactive' || (reboots && process.stdin.isTTY);
+    if (onTerminal && !options.detach) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
       machineModule,
@@ -83,7 +97,8 @@ async function runUntilItEnds(
     });
     if (options.stats) printStatistics(result.statistics, options.json);
     if (options.profile) printProfile(result.profile, options.json);
-    if (result.end.kind !== 'reboot') return conclude(result);
+    const reset = result.end.kind === 'outcome' && result.end.outcome.kind === 'reset';
+    if (result.end.kind !== 'reboot' && !(reboots && reset)) return conclude(result);
   }
 }
 
@@ -105,6 +120,20 @@ async function prepare(
   devices: GuestDeviceOptions,
 ): Promise<Result<MachineConfig>> {
   const limit = options.memoryBytes;
+  const machine = {
+    memoryBytes: options.memoryBytes,
+    codeCacheBytes: options.codeCacheBytes,
+    profile: options.profile,
+    accel: options.accel,
+    cpuModel: options.cpuModel,
+    topology: options.topology,
+    debugExit: options.debugExit,
+  };
+  if (options.guest === 'disk') {
+    const { bios } = options;
+    const image = bios === undefined ? await provideFirmware(say) : await readInputFile('firmware', bios, limit);
+    return image.ok ? ok({ ...machine, boot: { kind: 'firmware', image: image.value } }) : image;
+  }
   const modules: BootModule[] = [];
   for (const text of options.modules) {
     const data = await readInputFile('module', modulePath(text), limit);
@@ -130,16 +159,7 @@ async function prepare(
     if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
   }
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
-  return ok({
-    memoryBytes: options.memoryBytes,
-    codeCacheBytes: options.codeCacheBytes,
-    profile: options.profile,
-    boot: initrd === undefined ? boot : { ...boot, initrd },
-    accel: options.accel,
-    cpuModel: options.cpuModel,
-    topology: options.topology,
-    debugExit: options.debugExit,
-  });
+  return ok({ ...machine, boot: initrd === undefined ? boot : { ...boot, initrd } });
 }
 
 /** The modules belong to the distribution's kernel; another one brings what it needs. */

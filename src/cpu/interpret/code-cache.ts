@@ -201,7 +201,8 @@ export class CodeCache {
     const links: number[] = [];
     for (let count = 0; ; count++) {
       const key = (modeIndex << 12) | offset;
-      const known = page.records.get(key);
+      // The key of the page's end is that of an instruction at its beginning, maybe in another mode.
+      const known = offset < pageSize ? page.records.get(key) : undefined;
       if (known !== undefined || count === maxBlock || offset >= pageSize) {
         this.#pseudo(offset, known === undefined ? pseudoHandler.continue : pseudoHandler.goto, known ?? 0);
         break;

@@ -88,6 +88,16 @@ test('the bus holds a 440FX host bridge, empty places and the function', () => {
   assert.equal(ports.read(0xcfc, 4), 0xffff_ffff, 'not enabled');
 });
 
+test('the host bridge has RAM where firmware is copied to, and remembers how it is protected', () => {
+  const { read, write, host } = board();
+  assert.equal(read(0, 0x2c), 0x1100_1af4);
+  assert.deepEqual([read(0, 0x58), read(0, 0x5c)], [0x3333_3000, 0x3333_3333]);
+  write(0, 0x58, 4, 0xffff_10ff);
+  assert.equal(read(0, 0x58), 0x3333_1000);
+  host.reset();
+  assert.equal(read(0, 0x58), 0x3333_3000);
+});
+
 test('bytes and words of a register', () => {
   const { read, write } = board();
   assert.deepEqual(

@@ -7,7 +7,16 @@ import type { Device } from '../../device-model/device.ts';
 import type { IrqLine } from '../../device-model/interrupt.ts';
 import type { MmioBus, MmioHandler } from '../../device-model/mmio.ts';
 import type { AccessSize, PortBus, PortHandler } from '../../device-model/port-io.ts';
-import { intelId, pciAddress, pciClass, pciConfig, pciMultiFunction, pciPort } from '../../spec/pc/pci.ts';
+import {
+  intelId,
+  pciAddress,
+  pciClass,
+  pciConfig,
+  pciMultiFunction,
+  pciPort,
+  programmableAttributes,
+  qemuSubsystem,
+} from '../../spec/pc/pci.ts';
 import { WiredOr } from '../chipset/wired-or.ts';
 import { PciFunction, type PciFunctionState, type PciHit } from './pci-function.ts';
 
@@ -28,6 +37,8 @@ export class PciHost implements Device<PciHostState> {
       deviceId: intelId.hostBridge440fx,
       revision: 2,
       classCode: pciClass.hostBridge,
+      subsystemVendorId: qemuSubsystem.vendor,
+      subsystemId: qemuSubsystem.device,
     },
     {},
   );
@@ -39,6 +50,21 @@ export class PciHost implements Device<PciHostState> {
   /** @param pirqs PIRQA to PIRQD, level-triggered; interrupt pins share them. */
   constructor(pirqs: readonly [IrqLine, IrqLine, IrqLine, IrqLine]) {
     this.#pirqs = pirqs.map((line) => new WiredOr(line));
+    this.#describeAttributes();
+  }
+
+  /**
+   * From C0000h to FFFFFh there is RAM from the start, and what firmware does to protect it is noted without effect: so
+   * much as real firmware finds when it starts again.
+   */
+  #describeAttributes(): void {
+    const { config } = this.#bridge;
+    const { first, count, mask, topReadWrite, readWrite } = programmableAttributes;
+    for (let i = 0; i < count; i++) {
+      config.set(first + i, 1, i === 0 ? topReadWrite : readWrite);
+      config.allowWrite(first + i, 1, mask);
+    }
+    config.freeze();
   }
 
   attach(ports: PortBus): void {

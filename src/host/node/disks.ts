@@ -9,6 +9,12 @@ import { type ThrottleClock, ThrottledDisk } from '../../block/throttled-disk.ts
 import { fail, ok, type Result } from '../../support/result.ts';
 import { type NodeImageHost, nodeImageHost } from './disk/image-host.ts';
 
+export interface OpenDisk {
+  /** What messages call it. */
+  readonly name: string;
+  readonly disk: Disk;
+}
+
 const clock: ThrottleClock = {
   nowMs: () => performance.now(),
   sleep: (ms) => setTimeout(ms),

@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { IoSide } from '../../devices/virtio/io-side.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
-import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { BootSource, MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
@@ -95,20 +95,15 @@ export class Vm {
       soon: (task) => void setImmediate(task),
       report,
     });
-    const { kernel, initrd, modules } = config.boot;
-    const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
     // Handed over, not copied; a file that was given twice is one buffer.
-    const buffers = [...new Set(files.map((bytes) => bytes.buffer as ArrayBuffer))];
+    const buffers = [...new Set(filesOf(config.boot).map((bytes) => bytes.buffer as ArrayBuffer))];
     const channels = translates(config) ? shared.processors.map(() => new MessageChannel()) : [];
     const ports = channels.map(({ port1 }) => port1);
     const common = { link, shared, machineModule: machineModule.href };
     const workerData: VmWorkerData = { ...common, config, translation: ports[0] };
     const transferList = [...buffers, ...ports.slice(0, 1)];
     this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
-    const bare = {
-      ...config,
-      boot: { ...config.boot, kernel: new Uint8Array(0), initrd: new Uint8Array(0), modules: [] },
-    };
+    const bare = { ...config, boot: { kind: 'firmware', image: new Uint8Array(0) } } as const;
     this.#processors = shared.processors.slice(1).map((_, n) => {
       const data: ProcessorWorkerData = { ...common, config: bare, translation: ports[n + 1], processor: n + 1 };
       const own = ports.slice(n + 1, n + 2);
@@ -245,4 +240,10 @@ function startTranslator(config: MachineConfig, ports: readonly MessagePort[]): 
 /** The sources run as they are, the build as JavaScript: the workers' files have this file's own ending. */
 function workerFile(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}
+
+function filesOf(boot: BootSource): readonly Uint8Array[] {
+  if (boot.kind === 'firmware') return [boot.image];
+  const { kernel, initrd, modules } = boot;
+  return [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map(({ data }) => data)];
 }

@@ -62,6 +62,18 @@ export const pciBar = {
 
 export const pciClass = { hostBridge: 0x06_00_00, isaBridge: 0x06_01_00 } as const;
 
+/** What QEMU's machines say of themselves; firmware for them looks for it. Source: QEMU docs/specs/pci-ids. */
+export const qemuSubsystem = { vendor: 0x1af4, device: 0x1100 } as const;
+
+/** 82441FX: programmable attribute map, one byte for F0000h–FFFFFh and six for C0000h–EFFFFh. Datasheet 3.2.19. */
+export const programmableAttributes = {
+  first: 0x59,
+  count: 7,
+  mask: 0x33,
+  topReadWrite: 0x30,
+  readWrite: 0x33,
+} as const;
+
 export const intelId = { vendor: 0x8086, hostBridge440fx: 0x1237, isaBridgePiix3: 0x7000 } as const;
 
 /** 82371SB: PIRQ route control and the passive release bit that Linux sets. */

@@ -1,7 +1,8 @@
 /** The kernel, its modules and the busybox of the linux guest: from the cache, or from the host's distribution. */
-import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import { extractFile, PackageLists, type PackageRecord } from './apt.ts';
 import { cacheFolder, FileCache } from './cache.ts';
 import { archiveModules } from './linux-modules.ts';
@@ -39,11 +40,8 @@ export async function provideLinuxPackages(
     const packages = `${kernelPackages[choice][0]} and ${busyboxPackage}`;
     return fail('unavailable', `this host has no apt-get to fetch the linux guest (${packages}) with; ${instead}.`);
   }
-  const workFolder = join(folder, `fetch-${process.pid}`);
   try {
-    await removeAbandoned(folder);
-    await mkdir(workFolder, { recursive: true });
-    const fetched = await fetchPackages(workFolder, choice, progress);
+    const fetched = await withWorkFolder(folder, 'fetch', (workFolder) => fetchPackages(workFolder, choice, progress));
     if (!fetched.ok) return fail('unavailable', `${fetched.error.message}; ${instead}.`);
     const { kernel, busybox, modules } = fetched.value;
     await cache.store([
@@ -55,8 +53,6 @@ export async function provideLinuxPackages(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return fail('unavailable', `the linux guest could not be stored in ${folder} (${reason}); ${instead}.`);
-  } finally {
-    await rm(workFolder, { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -131,22 +127,4 @@ async function onPath(program: string): Promise<boolean> {
     if (found) return true;
   }
   return false;
-}
-
-/** Removes the working folders of processes that were ended in the middle of a fetch. */
-async function removeAbandoned(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
-    const pid = Number(/^fetch-([0-9]+)$/.exec(name)?.[1]);
-    if (pid > 0 && !isRunning(pid)) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
