@@ -8,7 +8,7 @@ import { isAbsolute, join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
 
 /** Ours and nobody else's: consoles and command lines may show secrets. */
-export const privateFolderMode = 0o700;
+const privateFolderMode = 0o700;
 export const privateFileMode = 0o600;
 
 /** sockaddr_un has 108 bytes for a path and its NUL on Linux (unix(7)), 104 elsewhere. */

@@ -72,8 +72,6 @@ const fieldsOf: { readonly [K in keyof VmRecords]: Fields<VmRecords[K]> } = {
   outcome: { kind: isText, status: isCount, summary: isText, endedAt: isTime },
 };
 
-export const recordNames = Object.keys(fieldsOf) as readonly (keyof VmRecords)[];
-
 export function recordFile(folder: string, name: keyof VmRecords): string {
   return join(folder, `${name}.json`);
 }
