@@ -13,6 +13,8 @@ export interface StopRequest {
 const answerMs = 2000;
 /** A machine has 2 s to look up before its thread is ended; its output and its viewers get some time, too. */
 const forcedEndMs = 8000;
+/** One that does not take connections may be writing down its end. */
+const lastWordsMs = 3000;
 const killMs = 5000;
 const lookMs = 50;
 
@@ -36,8 +38,7 @@ export async function stopVm(entry: VmEntry, { timeoutMs }: StopRequest): Promis
     ignored = asked.ok;
   }
   const told = await askControl<'stop'>(sockets.control, { command: 'stop' }, answerMs);
-  if (told.ok && (await comesTrue(over, forcedEndMs))) return ok({ ignored });
-  if (over()) return ended;
+  if (await comesTrue(over, told.ok ? forcedEndMs : lastWordsMs)) return ok({ ignored });
   signalProcess(holder, 'SIGKILL');
   if (!(await comesTrue(() => !isAlive(holder), killMs))) {
     return fail('input', `process ${holder.pid}, which runs ${entry.name}, cannot be ended.`);
