@@ -172,7 +172,9 @@ test('a guest that ignores its power button is ended by force, as is one that ha
     ['spin', ['--force']],
   ] as const) {
     await detach(verb, '--name', 'stubborn');
-    assert.equal(await said('stop', ...args, 'stubborn'), 'stubborn\n');
+    const { status, stdout, stderr } = await corbel(['stop', ...args, 'stubborn']);
+    assert.deepEqual([status, stdout.toString()], [0, 'stubborn\n']);
+    assert.match(stderr, args.length > 1 ? /^corbel: stubborn had not powered off after 0\.2 s/ : /^$/);
     assert.partialDeepStrictEqual(entryOf('stubborn').outcome, { kind: 'stopped', status: 137 });
   }
 });

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { useVmHome } from '../host/node/vms/testing/vm-home.ts';
 import { corbel } from './testing/corbel-process.ts';
 
+useVmHome();
 const folder = mkdtempSync(join(tmpdir(), 'corbel-main-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -27,6 +29,19 @@ test('help goes to standard output, and says how the commands are called', async
   );
 });
 
+test('each command has a help that fits the screen', async () => {
+  for (const command of ['run', 'ps', 'console', 'logs', 'pause', 'resume', 'stop', 'rm']) {
+    const ended = await corbel([command, '--help']);
+    const lines = ended.stdout.toString().split('\n');
+    assert.deepEqual([ended.status, ended.stderr], [0, '']);
+    assert.match(lines[0] ?? '', new RegExp(`^Usage: corbel ${command} `));
+    assert.deepEqual(
+      lines.filter((line) => line.length > 80),
+      [],
+    );
+  }
+});
+
 test('the version, also for programs', async () => {
   assert.match((await corbel(['--version'])).stdout.toString(), /^corbel \d+\.\d+\.\d+\n$/);
   const facts = JSON.parse((await corbel(['--version', '--json'])).stdout.toString());
@@ -46,6 +61,14 @@ test('bad input is one sentence and a status, never a stack', async () => {
     [['host', 'fly'], 64, /no command host fly/],
     [['host', 'check', 'x'], 64, /no argument "x"/],
     [['run', '--memory', 'much'], 64, /512M/],
+    [['run', '--name', '../up'], 64, /cannot be a virtual machine's name/],
+    [['stop'], 64, /needs a name/],
+    [['stop', '--timeout', 'soon', 'x'], 64, /number of seconds/],
+    [['rm', '--fly', 'x'], 64, /no option --fly/],
+    [['console', 'x', 'y'], 64, /no argument "y"/],
+    [['ps', 'x'], 64, /no argument "x"/],
+    [['logs', 'nobody'], 65, /no virtual machine nobody/],
+    [['console', '..'], 64, /cannot be a virtual machine's name/],
     [['run', '--kernel', join(folder, 'none')], 65, /there is no such file/],
     [['run', '--kernel', join(folder, 'directory')], 65, /not a regular file/],
     [['run', '--kernel', '/dev/zero'], 65, /not a regular file/],

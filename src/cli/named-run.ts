@@ -55,9 +55,9 @@ export async function runNamed(vm: NamedRun, run: (attendant: GuestAttendant) =>
     giveBack(claim, false, { status: exitStatus.badInput, kind: 'refused', summary: attendance.error.message });
     return refuse(attendance.error);
   }
-  const unwatch = endBySignalBetweenRuns(claim, attendance.value);
+  const signals = endBySignalBetweenRuns(claim, attendance.value);
   const end = await run(attendance.value);
-  unwatch();
+  signals.ignore();
   await attendance.value.close();
   giveBack(claim, attendance.value.hasRun, end);
   return end.status;
@@ -75,17 +75,20 @@ function giveBack(claim: VmClaim, hasRun: boolean, { status, kind, summary }: Ru
   if (!given.ok) say(given.error.message);
 }
 
-/** Before the guest runs, and while it reboots, there is no run that a signal would end. */
-function endBySignalBetweenRuns(claim: VmClaim, attendance: VmAttendance): () => void {
+/** Before the guest runs, and while it reboots, there is no run that a signal would end. `ignore`: it ends already. */
+function endBySignalBetweenRuns(claim: VmClaim, attendance: VmAttendance): { ignore(): void } {
+  let ending = false;
   const signals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (attendance.running || (signal === 'SIGHUP' && attendance.detached)) return;
+    if (ending || attendance.running || (signal === 'SIGHUP' && attendance.detached)) return;
     const status = exitStatus.signalBase + constants.signals[signal];
     giveBack(claim, attendance.hasRun, { status, kind: 'signal', summary: `ended by ${signal}` });
     process.exit(status);
   };
   for (const signal of signals) process.on(signal, onSignal);
-  return () => {
-    for (const signal of signals) process.off(signal, onSignal);
+  return {
+    ignore: () => {
+      ending = true;
+    },
   };
 }

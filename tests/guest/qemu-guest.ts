@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodePowerOff } from '../../src/host/node/guest/guest-channel.ts';
 import { GuestSession } from '../../src/host/node/guest/guest-session.ts';
 import { provideLinuxPackages } from '../../src/host/node/guest/linux-packages.ts';
 import { buildUserland, type Session } from '../../src/host/node/guest/linux-userland.ts';
@@ -18,6 +19,7 @@ export interface QemuGuest {
   readonly ready: Promise<void>;
   type(text: string): void;
   resize(rows: number, columns: number): void;
+  powerOff(): void;
   /** Resolves when the console shows `pattern` after its first `from` characters. */
   shows(pattern: RegExp, from?: number): Promise<void>;
   /** Resolves with QEMU's exit status. */
@@ -108,6 +110,7 @@ function connect(
     ready: ready.promise,
     type: (text) => void com1.write(text),
     resize: (rows, columns) => void com2.write(`${rows} ${columns}\n`),
+    powerOff: () => void com2.write(encodePowerOff()),
     shows: async (pattern, from = 0) => {
       const deadline = performance.now() + patienceMs;
       while (!pattern.test(console.slice(from))) {

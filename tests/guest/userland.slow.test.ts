@@ -124,3 +124,14 @@ test('interactive: leaving the shell powers off', options, async () => {
     assert.equal(await guest.ended, 0);
   });
 });
+
+test('interactive: asked through the channel it powers off in order', options, async () => {
+  const session = { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 } as const;
+  await withGuest(session, nothing, async (guest) => {
+    await guest.ready;
+    guest.resize(50, 120);
+    guest.powerOff();
+    assert.equal(await guest.ended, 0);
+    assert.equal(guest.goingDown(), true);
+  });
+});

@@ -12,10 +12,10 @@ const description: CommandDescription = {
   command: 'corbel console',
   operands: 'NAME',
   count: { min: 1, max: 1 },
-  help: `Attaches to the console of a virtual machine that runs, and shows the last of what
-it has shown. Keys go to the guest; Ctrl-] leaves, and the guest goes on. Where
-standard input is not a terminal, its bytes are typed, and the console is shown
-until the virtual machine ends. Several may look and type at the same time.`,
+  help: `Attaches to the console of a virtual machine that runs, and shows the last of
+what was on it. Keys go to the guest; Ctrl-] leaves, and the guest goes on.
+Where standard input is not a terminal, its bytes are typed, and the console is
+shown until the virtual machine ends. Several may look and type at once.`,
   rows: [],
 };
 

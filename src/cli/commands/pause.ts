@@ -5,8 +5,8 @@ const description: CommandDescription = {
   command: 'corbel pause',
   operands: 'NAME...',
   count: { min: 1, max: Number.POSITIVE_INFINITY },
-  help: `Lets virtual machines stand still, until "corbel resume". Time in the guest stands
-still, too; its real-time clock alone goes on. Prints the name of each.`,
+  help: `Lets virtual machines stand still, until "corbel resume". Time in the guest
+stands still, too; its real-time clock alone goes on. Prints the name of each.`,
   rows: [],
 };
 

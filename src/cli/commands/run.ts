@@ -40,7 +40,8 @@ export async function runDetachedCommand(args: readonly string[], machineModule:
   const options = parseRunOptions(rest);
   if (!options.ok) return refuse(options.error);
   if (name === undefined || messages === undefined || options.value === 'help') return exitStatus.usage;
-  const run = options.value;
+  // It may have been given none; whoever makes something for this virtual machine alone goes by its name.
+  const run = { ...options.value, name };
   return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, machineModule, attendant));
 }
 

@@ -4,6 +4,7 @@ import { fail, ok, type Result } from '../../support/result.ts';
 import { type CommandDescription, readCommandLine } from '../command-line.ts';
 import { refuse } from '../conclusion.ts';
 import { forEachVm } from '../each-vm.ts';
+import { say } from '../messages.ts';
 
 const description: CommandDescription = {
   command: 'corbel stop',
@@ -27,7 +28,12 @@ export async function stopCommand(args: readonly string[]): Promise<number> {
   if (!timeoutMs.ok) return refuse(timeoutMs.error);
   return forEachVm(line.operands, async (name) => {
     const vm = findVm(name);
-    return vm.ok ? stopVm(vm.value, { timeoutMs: timeoutMs.value }) : vm;
+    if (!vm.ok) return vm;
+    const stopped = await stopVm(vm.value, { timeoutMs: timeoutMs.value });
+    if (!stopped.ok) return stopped;
+    if (stopped.value.ignored)
+      say(`${name} had not powered off after ${timeoutMs.value / 1000} s; it was ended by force.`);
+    return ok(undefined);
   });
 }
 

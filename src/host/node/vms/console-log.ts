@@ -1,5 +1,5 @@
 /** What a virtual machine's console has shown, in a file that does not grow for ever. */
-import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { privateFileMode } from './vm-folders.ts';
 
@@ -14,6 +14,7 @@ export class ConsoleLog {
   readonly #maxFileBytes: number;
   #file: number | undefined;
   #length = 0;
+  #closed = false;
 
   /** @param maxBytes of one file; the one before it is kept, too */
   constructor(path: string, maxBytes: number = maxFileBytes) {
@@ -27,21 +28,27 @@ export class ConsoleLog {
    * system's page cache, and a queue would have to be bounded, too.
    */
   write(bytes: Uint8Array): void {
-    for (let rest = bytes; rest.length > 0; ) {
+    for (let rest = bytes; rest.length > 0 && !this.#closed; ) {
       const piece = rest.subarray(0, this.#maxFileBytes);
       rest = rest.subarray(piece.length);
       this.#attempt(() => this.#append(piece));
     }
   }
 
+  /** What comes afterwards is left out, too. */
   close(): void {
+    this.#closed = true;
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
 
   #append(piece: Uint8Array): void {
     if (this.#length + piece.length > this.#maxFileBytes) {
-      this.close();
+      this.#closeFile();
       renameSync(this.#path, previousLogFile(this.#path));
     }
     if (this.#file === undefined) this.#open();
@@ -54,8 +61,8 @@ export class ConsoleLog {
   }
 
   #open(): void {
-    this.#file = openSync(this.#path, 'w', privateFileMode);
-    this.#length = 0;
+    this.#file = openSync(this.#path, 'a', privateFileMode);
+    this.#length = fstatSync(this.#file).size;
   }
 
   #attempt(act: () => void): void {

@@ -214,6 +214,25 @@ test('a record cannot have anything deleted but sockets', () => {
   assert.ok(existsSync(join(precious, 'file')));
 });
 
+test('a runtime folder that another state folder uses, too, is not shared by two of one name', () => {
+  const claim = claimed('twin');
+  const first = process.env.XDG_STATE_HOME;
+  process.env.XDG_STATE_HOME = join(home, 'other');
+  const refused = claimVm(definitionOf('twin'));
+  assert.ok(!refused.ok && refused.error.message.includes(`process ${process.pid} uses the sockets`));
+  process.env.XDG_STATE_HOME = first;
+  assert.ok(existsSync(claim.socketsFolder));
+  // Of a process that has died they are taken over.
+  const file = join(claim.socketsFolder, 'process.json');
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), started: 'before/1' }));
+  writeFileSync(join(claim.socketsFolder, 'console.sock'), '');
+  process.env.XDG_STATE_HOME = join(home, 'other');
+  const second = claimed('twin');
+  process.env.XDG_STATE_HOME = first;
+  assert.deepEqual(readdirSync(second.socketsFolder), ['process.json']);
+  rmSync(claim.stateFolder, { recursive: true });
+});
+
 test('files and links among the folders are no virtual machines', () => {
   writeFileSync(join(vmsFolder(), 'file'), '');
   symlinkSync(home, join(vmsFolder(), 'link'));

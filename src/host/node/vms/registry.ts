@@ -124,7 +124,13 @@ function claim(definition: VmDefinition, sockets: string): Result<VmClaim> {
   }
   const identity = identifyProcess(process.pid);
   if (identity === undefined) return fail('input', 'this process cannot find itself among those of the system.');
+  // Another state folder may share this runtime folder.
+  const owner = readRecord(sockets, 'process');
+  if (owner.ok && owner.value !== undefined && isAlive(owner.value)) {
+    return fail('input', `process ${owner.value.pid} uses the sockets in ${sockets}; take another name.`);
+  }
   clearSockets(before?.process);
+  removeSockets(sockets);
   for (const folder of [stateFolder, sockets]) {
     const provided = providePrivateFolder(folder);
     if (!provided.ok) return provided;
@@ -138,7 +144,9 @@ function claim(definition: VmDefinition, sockets: string): Result<VmClaim> {
   ];
   for (const path of stale) rmSync(path, { force: true });
   writeRecord(stateFolder, 'definition', definition);
-  writeRecord(stateFolder, 'process', { ...identity, startedAt: new Date().toISOString(), socketsFolder: sockets });
+  const holder = { ...identity, startedAt: new Date().toISOString(), socketsFolder: sockets };
+  writeRecord(sockets, 'process', holder);
+  writeRecord(stateFolder, 'process', holder);
   return ok({ name, stateFolder, socketsFolder: sockets, isNew: before === undefined, identity });
 }
 
@@ -220,9 +228,16 @@ function inspect(name: string): VmEntry | undefined {
   };
 }
 
-/** Removes the sockets and their folder, and nothing else: the path comes from a file. */
+/** Removes the sockets of a process, unless another has their folder now. */
 function clearSockets(process: VmProcess | undefined): void {
   if (process === undefined) return;
+  const owner = readRecord(process.socketsFolder, 'process');
+  const isOwner = owner.ok && owner.value?.pid === process.pid && owner.value.started === process.started;
+  if (isOwner) removeSockets(process.socketsFolder);
+}
+
+/** Removes what belongs into such a folder, and it if nothing else is there: the path may come from a file. */
+function removeSockets(folder: string): void {
   const attempt = (act: () => void): void => {
     try {
       act();
@@ -230,8 +245,9 @@ function clearSockets(process: VmProcess | undefined): void {
       // It is not there, or holds more than sockets.
     }
   };
-  for (const file of Object.values(socketName)) attempt(() => unlinkSync(join(process.socketsFolder, file)));
-  attempt(() => rmdirSync(process.socketsFolder));
+  for (const file of Object.values(socketName)) attempt(() => unlinkSync(join(folder, file)));
+  attempt(() => unlinkSync(recordFile(folder, 'process')));
+  attempt(() => rmdirSync(folder));
 }
 
 function noSuchVm(name: string): Result<never> {

@@ -68,7 +68,8 @@ export class VmAttendance implements GuestAttendant {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.console.close(), this.#control.close()]);
+    await this.console.close();
+    await this.#control.close();
   }
 
   async #meet(request: ControlRequest): Promise<ControlAnswer> {

@@ -13,7 +13,10 @@ export function useVmHome(): string {
   process.env.XDG_RUNTIME_DIR = join(home, 'run');
   after(() => {
     const vms = listVms();
-    for (const vm of vms.ok ? vms.value : []) if (vm.process !== undefined) signalProcess(vm.process, 'SIGKILL');
+    const holders = (vms.ok ? vms.value : []).map((vm) => vm.process);
+    for (const holder of holders) {
+      if (holder !== undefined && holder.pid !== process.pid) signalProcess(holder, 'SIGKILL');
+    }
     rmSync(home, { recursive: true, force: true, maxRetries: 10 });
   });
   return home;
