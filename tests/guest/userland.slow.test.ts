@@ -126,7 +126,7 @@ test('interactive: leaving the shell powers off', options, async () => {
 });
 
 test('interactive: asked through the channel it powers off in order', options, async () => {
-  const session = { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 } as const;
+  const session = { kind: 'interactive', device: 'ttyS0', terminal: 'xterm', rows: 24, columns: 80 } as const;
   await withGuest(session, nothing, async (guest) => {
     await guest.ready;
     guest.resize(50, 120);

@@ -16,7 +16,7 @@ import { fail, ok, type Result } from '../../support/result.ts';
 import type { DescriptorChain } from './descriptor-chain.ts';
 import type { GuestBuffer } from './guest-buffer.ts';
 import { ScatterDisk } from './scatter-disk.ts';
-import type { VirtioDescription, VirtioDevice } from './virtio-device.ts';
+import type { VirtioDescription, VirtioDevice, VirtioTransport } from './virtio-device.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
 export interface BlockOptions {
@@ -57,6 +57,7 @@ export class VirtioBlock implements VirtioDevice {
   readonly #scatter: ScatterDisk;
   readonly #id: Uint8Array;
   readonly #noSpace: BlockOptions['noSpace'];
+  #transport: VirtioTransport | undefined;
   #queues: readonly (Virtqueue | undefined)[] = [];
   /** Queues that may have requests, in the order of their turns. */
   #ready: Virtqueue[] = [];
@@ -75,7 +76,9 @@ export class VirtioBlock implements VirtioDevice {
     this.description = describe(disk, queues);
   }
 
-  attach(): void {}
+  attach(transport: VirtioTransport): void {
+    this.#transport = transport;
+  }
 
   start(queues: readonly (Virtqueue | undefined)[], features: bigint): void {
     this.#queues = queues;
@@ -107,7 +110,7 @@ export class VirtioBlock implements VirtioDevice {
       const chain = queue.take();
       if (chain === undefined) continue;
       this.#ready.push(queue);
-      void this.#serve(chain);
+      this.#transport?.watch(this.#serve(chain));
     }
   }
 

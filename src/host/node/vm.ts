@@ -81,6 +81,8 @@ export class Vm {
   readonly #unsent: { bytes: Uint8Array; done: (taken: boolean) => void }[][] = [[], []];
   #over = false;
 
+  /** A device threw: ends the machine. */
+  #crashed: (error: unknown) => void = () => {};
   /** Whether output of the guest is on its way to the sink. */
   #sinking = false;
 
@@ -94,6 +96,7 @@ export class Vm {
       ringProcessors: () => this.#link.ringProcessors(),
       soon: (task) => void setImmediate(task),
       report,
+      crashed: (error) => this.#crashed(error),
     });
     // Handed over, not copied; a file that was given twice is one buffer.
     const buffers = [...new Set(filesOf(config.boot).map((bytes) => bytes.buffer as ArrayBuffer))];
@@ -154,12 +157,13 @@ export class Vm {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         resolve({ kind: 'crashed', error: text });
       };
+      this.#crashed = (error) => {
+        crashed(error);
+        void this.#worker.terminate();
+      };
       this.#worker.once('error', crashed);
       for (const helper of [this.#translator, ...this.#processors]) {
-        helper?.once('error', (error) => {
-          crashed(error);
-          void this.#worker.terminate();
-        });
+        helper?.once('error', (error) => this.#crashed(error));
       }
       this.#worker.once('exit', () =>
         resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {}, profile: [] }),
