@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BlockFile } from '../../../block/block-file.ts';
@@ -13,6 +13,12 @@ const path = testFolder();
 const libc = loadLibc();
 const files = new NodeBlockFiles(libc);
 const withoutLibc = new NodeBlockFiles(undefined);
+function qemuSystemSkip(): string | false {
+  if (libc === undefined) return 'needs node:ffi';
+  const missing = spawnSync('qemu-system-x86_64', ['--version']).error !== undefined;
+  return missing && 'qemu-system-x86_64 is not installed (apt-get install qemu-system-x86)';
+}
+
 const ways = [
   ['with the C library', files],
   ['without it', withoutLibc],
@@ -190,6 +196,32 @@ describe('locks', { skip: qemuToolsSkip() || (libc === undefined && 'needs node:
     });
     value(await value(await files.open(name, 'write')).close());
   });
+});
+
+test('a virtual machine of QEMU is respected, and respects', { skip: qemuSystemSkip() }, async () => {
+  const name = path('machine');
+  writeFileSync(name, new Uint8Array(1 << 20));
+  const machine = ['-display', 'none', '-nodefaults', '-S', '-drive', `file=${name},format=raw`, '-monitor', 'stdio'];
+  const writer = value(await files.open(name, 'write'));
+  const refused = await run('qemu-system-x86_64', machine);
+  assert.match(refused.text, /Failed to get "write" lock/);
+  value(await writer.close());
+  const qemu = spawn('qemu-system-x86_64', machine, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const closed = new Promise((resolve) => qemu.once('close', resolve));
+  let monitor = '';
+  await new Promise<void>((resolve) => {
+    qemu.stdout.on('data', (bytes: Buffer) => {
+      monitor += bytes.toString();
+      // The monitor answers once the machine is there.
+      if (monitor.includes('Attached to')) resolve();
+    });
+    qemu.stdin.write('info block\n');
+  });
+  assert.equal(kindOf(await files.open(name, 'write')), 'in-use');
+  assert.equal(kindOf(await files.open(name, 'read')), 'in-use');
+  qemu.stdin.end('quit\n');
+  await closed;
+  value(await value(await files.open(name, 'write')).close());
 });
 
 test('a temporary file has no name', async () => {
