@@ -1,5 +1,6 @@
 import type { DiskSpec } from '../host/node/disks.ts';
 import type { NetworkOptions } from '../host/node/net/network.ts';
+import type { PortSpec } from '../host/node/port-socket.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
 import type { Accelerator } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
@@ -19,10 +20,15 @@ export interface RunOptions {
   /** Undefined: nothing was said of networks. */
   readonly networks: readonly NetworkOptions[] | undefined;
   readonly capturePath: string | undefined;
+  /** How much of its memory the guest is to give back; undefined: it has no balloon. */
+  readonly balloonBytes: number | undefined;
   readonly accel: Accelerator;
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
   readonly serial: SerialTarget;
+  /** Where hvc0 leads; undefined: there is none. */
+  readonly virtioConsole: SerialTarget | undefined;
+  readonly ports: readonly PortSpec[];
   readonly command: string | undefined;
   readonly timeoutMs: number | undefined;
   readonly debugExit: boolean;
@@ -45,6 +51,11 @@ const rows: readonly OptionRow[] = [
     help: "hand FILE to a multiboot kernel; may be given\nseveral times, and as 'FILE ARGUMENTS'",
   },
   { name: 'memory', value: 'SIZE', help: "the guest's memory, like 512M or 2G\n(default 512M, at most 4G)" },
+  {
+    name: 'balloon',
+    value: 'SIZE',
+    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free',
+  },
   {
     name: 'disk',
     value: 'FILE[,readonly]',
@@ -71,6 +82,16 @@ const rows: readonly OptionRow[] = [
     name: 'serial',
     value: 'WHERE',
     help: 'the console: stdio, none or file:PATH (default stdio)',
+  },
+  {
+    name: 'virtio-console',
+    value: 'WHERE',
+    help: 'a second console, hvc0, to stdio or file:PATH; stdio\ntakes the place of --serial stdio',
+  },
+  {
+    name: 'port',
+    value: 'NAME=SOCKET',
+    help: 'a byte stream between programs in the guest, who\nfind it as virtio port NAME, and the Unix socket\nSOCKET of this host; may be given several times',
   },
   {
     name: 'exec',
@@ -135,10 +156,19 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   }
   const memory = parseMemorySize(last('memory') ?? '512M');
   if (!memory.ok) return memory;
+  const balloonBytes = parseBalloon(last('balloon'), memory.value);
+  if (!balloonBytes.ok) return balloonBytes;
   const codeCache = parseCodeCache(last('code-cache') ?? '256M');
   if (!codeCache.ok) return codeCache;
-  const serial = parseSerial(last('serial') ?? 'stdio');
+  const virtioConsole = parseConsole('virtio-console', last('virtio-console') ?? 'none');
+  if (!virtioConsole.ok) return virtioConsole;
+  const onHvc = virtioConsole.value.kind === 'stdio';
+  const serial = parseConsole('serial', last('serial') ?? (onHvc ? 'none' : 'stdio'));
   if (!serial.ok) return serial;
+  if (onHvc && serial.value.kind === 'stdio')
+    return fail('usage', 'one of --serial and --virtio-console can be stdio.');
+  const ports = parsePorts(values.get('port') ?? []);
+  if (!ports.ok) return ports;
   const timeoutMs = parseTimeout(last('timeout'));
   if (!timeoutMs.ok) return timeoutMs;
   const disks = parseDisks(values.get('disk') ?? []);
@@ -167,10 +197,13 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     disks: disks.value,
     networks: networks.value,
     capturePath: last('pcap'),
+    balloonBytes: balloonBytes.value,
     accel: accel as Accelerator,
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
     serial: serial.value,
+    virtioConsole: values.has('virtio-console') ? virtioConsole.value : undefined,
+    ports: ports.value,
     command,
     timeoutMs: timeoutMs.value,
     debugExit: values.has('debug-exit'),
@@ -180,11 +213,38 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   });
 }
 
-function parseSerial(text: string): Result<SerialTarget> {
+function parseConsole(option: string, text: string): Result<SerialTarget> {
   if (text === 'stdio' || text === 'none') return ok({ kind: text });
   const path = /^file:(.+)$/s.exec(text)?.[1];
   if (path !== undefined) return ok({ kind: 'file', path });
-  return fail('usage', `--serial takes stdio, none or file:PATH, not "${text}".`);
+  return fail('usage', `--${option} takes stdio, none or file:PATH, not "${text}".`);
+}
+
+/** A virtio console has 31 ports, and one of them may be hvc0. */
+const maxPorts = 30;
+
+function parsePorts(texts: readonly string[]): Result<PortSpec[]> {
+  if (texts.length > maxPorts) return fail('usage', `--port may be given ${maxPorts} times at most.`);
+  const ports: PortSpec[] = [];
+  for (const text of texts) {
+    const [, name = '', path = ''] = /^([A-Za-z0-9._-]{1,64})=(.+)$/s.exec(text) ?? [];
+    if (name === '')
+      return fail(
+        'usage',
+        `--port takes NAME=SOCKET with letters, digits, ".", "_" and "-" in the name, not "${text}".`,
+      );
+    if (ports.some((port) => port.name === name)) return fail('usage', `there are two ports with the name ${name}.`);
+    ports.push({ name, path });
+  }
+  return ok(ports);
+}
+
+function parseBalloon(text: string | undefined, memoryBytes: number): Result<number | undefined> {
+  if (text === undefined) return ok(undefined);
+  const size = parseSize('balloon', text);
+  if (!size.ok) return size;
+  if (size.value <= memoryBytes) return ok(memoryBytes - size.value);
+  return fail('usage', `--balloon ${text} is more than the guest's memory.`);
 }
 
 const maxDisks = 16;

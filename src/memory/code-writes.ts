@@ -2,6 +2,7 @@
  * How processors hear that another thread has written to pages that hold decoded code: places in RAM go through shared
  * memory to every processor's thread, each drops what it decoded from there, and says so.
  */
+import type { RamPlace } from './guest-memory.ts';
 
 const maxProcessors = 64;
 /** Places that one round carries. */
@@ -10,12 +11,6 @@ const roundPlaces = 256;
 /** Words: rounds posted, places in the last of them, the last round that each processor has done, and the places. */
 const word = { posted: 0, count: 1, done: 2, places: 2 + maxProcessors } as const;
 const words = word.places + 2 * roundPlaces;
-
-/** A run of bytes by its offset into RAM. */
-export interface RamPlace {
-  readonly offset: number;
-  readonly length: number;
-}
 
 export const allocateCodeWrites = (): SharedArrayBuffer => new SharedArrayBuffer(words * 4);
 

@@ -9,6 +9,12 @@ const highBase = 0x1_0000_0000;
 /** RAM below this address; the rest of the first 4 GiB belongs to PCI, IOAPIC, HPET, local APIC and firmware. */
 export const maxLowRam = 0xc000_0000;
 
+/** A run of bytes by its offset into RAM. */
+export interface RamPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Told before a write to a page that carries the `code` mark changes it. */
 export type CodeWriteListener = (ramOffset: number, length: number) => void;
 
@@ -81,13 +87,22 @@ export class GuestMemory {
   }
 
   /**
-   * Follows a write, to the page at `offset` of RAM, of a thread that is no processor's: the page becomes dirty.
-   * @returns whether the page may hold decoded code, which processors have to drop before the guest hears of the write.
-   * Whoever sets the code mark does it before it reads what it decodes, and both are read-modify-write operations on one
-   * byte: either the mark is seen here, or what was written is seen there.
+   * Follows writes of a thread that is no processor's, by offset into RAM: the pages become dirty.
+   * @returns the places in pages that may hold decoded code, which processors have to drop before the guest hears of the
+   * writes. Whoever sets the code mark does it before it reads what it decodes, and both are read-modify-write operations
+   * on one byte: either the mark is seen here, or what was written is seen there.
    */
-  publishWrite(offset: number): boolean {
-    return (Atomics.or(this.pageFlags, Math.floor(offset / pageSize), pageFlag.dirty) & pageFlag.code) !== 0;
+  publishWrite(offset: number, length: number): RamPlace[] {
+    const code: RamPlace[] = [];
+    const end = offset + length;
+    for (let from = offset; from < end; ) {
+      const page = Math.floor(from / pageSize);
+      const to = Math.min(end, (page + 1) * pageSize);
+      if ((Atomics.or(this.pageFlags, page, pageFlag.dirty) & pageFlag.code) !== 0)
+        code.push({ offset: from, length: to - from });
+      from = to;
+    }
+    return code;
   }
 
   /** Notes that a page is about to be decoded; before its bytes are read. */

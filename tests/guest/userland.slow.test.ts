@@ -85,7 +85,7 @@ test('lines: none at all, and a poweroff among them', options, async () => {
 });
 
 test('interactive: editing, Ctrl-C, job control, window size, poweroff', options, async () => {
-  const session = { kind: 'interactive', terminal: 'xterm', rows: 33, columns: 99 } as const;
+  const session = { kind: 'interactive', device: 'ttyS0', terminal: 'xterm', rows: 33, columns: 99 } as const;
   await withGuest(session, nothing, async (guest) => {
     await guest.ready;
     await guest.shows(/# /);
@@ -116,7 +116,7 @@ test('interactive: editing, Ctrl-C, job control, window size, poweroff', options
 });
 
 test('interactive: leaving the shell powers off', options, async () => {
-  const session = { kind: 'interactive', terminal: 'xterm', rows: 24, columns: 80 } as const;
+  const session = { kind: 'interactive', device: 'ttyS0', terminal: 'xterm', rows: 24, columns: 80 } as const;
   await withGuest(session, nothing, async (guest) => {
     await guest.ready;
     await guest.shows(/# /);

@@ -5,6 +5,7 @@ import { buildUserland, type Session, type UserlandParts } from '../../host/node
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
 import { readInputFile } from '../../host/node/input-file.ts';
 import { type NetworkOptions, openNetworks } from '../../host/node/net/network.ts';
+import { openPortSockets } from '../../host/node/port-socket.ts';
 import { type GuestEnd, type GuestResult, runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
 import type { BootModule, MachineConfig, Outcome, Statistics } from '../../machine/config.ts';
@@ -31,12 +32,25 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
 async function runWith(options: RunOptions, machineModule: URL): Promise<number> {
   const disks = await openDisks(options.disks);
   if (!disks.ok) return refuse(disks.error);
+  const ports = await openPortSockets(options.ports);
+  if (!ports.ok) {
+    await closeDisks(disks.value);
+    return refuse(ports.error);
+  }
   const networks = await openNetworks(networksOf(options), options.capturePath, say);
   if (!networks.ok) {
+    for (const port of ports.value) port.close();
     await closeDisks(disks.value);
     return refuse(networks.error);
   }
-  const status = await runUntilItEnds(options, machineModule, { disks: disks.value, networks: networks.value.all });
+  const status = await runUntilItEnds(options, machineModule, {
+    disks: disks.value,
+    ports: ports.value,
+    networks: networks.value.all,
+    console: options.virtioConsole !== undefined,
+    balloonBytes: options.balloonBytes,
+  });
+  for (const port of ports.value) port.close();
   const complaints = [...networks.value.close(), ...(await closeDisks(disks.value))];
   complaints.forEach(say);
   return status === exitStatus.ok && complaints.length > 0 ? exitStatus.badInput : status;
@@ -63,6 +77,7 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
       notice: say,
       session: session.kind,
       serial: options.serial,
+      virtioConsole: options.virtioConsole ?? { kind: 'none' },
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
       input,
     });
@@ -76,10 +91,11 @@ async function runUntilItEnds(options: RunOptions, machineModule: URL, devices: 
 function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   if (options.command !== undefined) return { kind: 'command', command: options.command };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
-  if (!process.stdin.isTTY || options.serial.kind !== 'stdio') return { kind: 'lines' };
+  const onHvc = options.virtioConsole?.kind === 'stdio';
+  if (!process.stdin.isTTY || (!onHvc && options.serial.kind !== 'stdio')) return { kind: 'lines' };
   const { columns = 80, rows = 24 } = process.stdout;
   const terminal = /^[A-Za-z0-9._+-]{1,64}$/.test(process.env.TERM ?? '') ? (process.env.TERM as string) : 'vt100';
-  return { kind: 'interactive', terminal, rows, columns };
+  return { kind: 'interactive', device: onHvc ? 'hvc0' : 'ttyS0', terminal, rows, columns };
 }
 
 async function prepare(

@@ -18,6 +18,9 @@ export interface PciHostState {
 
 const ones = (size: AccessSize): number => (size === 4 ? 0xffff_ffff : (1 << (size * 8)) - 1);
 
+/** The PIRQ (0 to 3) of a device's pin (1 is INTA#): neighbouring devices start at different ones. */
+export const pirqOf = (device: number, pin: number): number => (device - 1 + pin - 1) & 3;
+
 export class PciHost implements Device<PciHostState> {
   readonly #bridge = new PciFunction(
     {
@@ -61,12 +64,9 @@ export class PciHost implements Device<PciHostState> {
     });
   }
 
-  /**
-   * The wire for pin `pin` (1 is INTA#) of device `device`: neighbouring devices start at different PIRQs.
-   * The machine's _PRT and interrupt line registers must say the same: PIRQ (device − 1 + pin − 1) mod 4.
-   */
+  /** The wire for pin `pin` (1 is INTA#) of device `device`. The machine's _PRT must say the same as `pirqOf`. */
   interruptLine(device: number, pin: number): IrqLine {
-    return (this.#pirqs[(device + pin + 2) & 3] as WiredOr).input();
+    return (this.#pirqs[pirqOf(device, pin)] as WiredOr).input();
   }
 
   /** Plugs a function in. @throws if the place is taken: that is a wiring bug of ours. */
@@ -79,6 +79,11 @@ export class PciHost implements Device<PciHostState> {
       first.config.set(pciConfig.headerType, 1, pciMultiFunction);
       first.config.freeze();
     }
+  }
+
+  /** Every function that is plugged in, with its device number. */
+  *functions(): Generator<readonly [device: number, pciFunction: PciFunction]> {
+    for (const [key, pciFunction] of this.#functions) yield [key >> 3, pciFunction];
   }
 
   /** Resets the bridge; the other functions belong to their devices. */

@@ -24,8 +24,11 @@ export interface BlockOptions {
   /** At most 20 ASCII characters: what the guest finds as the disk's serial number. */
   readonly serial: string;
   readonly queues: number;
-  /** The host has no room for a write. Resolves when it is worth another try. */
-  readonly noSpace: (failure: DiskFailure) => Promise<void>;
+  /**
+   * The host has no room for a write. Is to call `retry` when that may have changed, again as long as it resolves with
+   * false, then to resolve.
+   */
+  readonly noSpace: (failure: DiskFailure, retry: () => Promise<boolean>) => Promise<void>;
 }
 
 const queueSize = 256;
@@ -116,10 +119,11 @@ export class VirtioBlock implements VirtioDevice {
       return;
     }
     let done = await this.#attempt(request);
-    while (!done.ok && done.error.kind === 'no-space' && round === this.#round) {
-      await this.#noSpace(done.error);
-      if (round === this.#round) done = await this.#attempt(request);
-    }
+    if (isFull(done))
+      await this.#noSpace(done.error, async () => {
+        if (round === this.#round) done = await this.#attempt(request);
+        return round !== this.#round || !isFull(done);
+      });
     if (round !== this.#round) return;
     const status = statusOf(done);
     const { writable } = chain;
@@ -183,6 +187,8 @@ export class VirtioBlock implements VirtioDevice {
     return ok(undefined);
   }
 }
+
+const isFull = (done: Done): done is Extract<Done, { ok: false }> => !done.ok && done.error.kind === 'no-space';
 
 /** The request of a chain; undefined if there is no room for a status to answer with. */
 function parse(chain: DescriptorChain): Request | undefined {

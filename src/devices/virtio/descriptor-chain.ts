@@ -2,7 +2,7 @@
  * A chain of descriptors that the driver has made available: first what the device reads, then what it writes. Read out
  * of guest RAM once and checked throughout. Source: VIRTIO 1.2 2.7.4, 2.7.5.
  */
-import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
+import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { descriptor, descriptorFlag } from '../../spec/virtio/ring.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
 import { GuestBuffer } from './guest-buffer.ts';
@@ -138,17 +138,3 @@ export class ChainReader {
 }
 
 const broken = (what: string) => fail('broken-queue', what);
-
-/** Marks what a completed chain may have written. @returns the pieces that lie in pages with decoded code */
-export function publishWrites(memory: GuestMemory, buffer: GuestBuffer): { offset: number; length: number }[] {
-  const code: { offset: number; length: number }[] = [];
-  for (const { byteOffset, length } of buffer.pieces) {
-    const end = byteOffset + length;
-    for (let from = byteOffset; from < end; ) {
-      const to = Math.min(end, (Math.floor(from / pageSize) + 1) * pageSize);
-      if (memory.publishWrite(from)) code.push({ offset: from, length: to - from });
-      from = to;
-    }
-  }
-  return code;
-}

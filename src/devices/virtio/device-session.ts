@@ -76,6 +76,10 @@ export class DeviceSession {
         this.#mailbox.changeConfig(offset, bytes);
         if (this.#running) this.#tell(event.config);
       },
+      wrote: (offset, length) => {
+        const code = this.#port.memory.publishWrite(offset, length);
+        if (code.length > 0) this.#port.dropCode(code, () => {});
+      },
       fail: (reason) => this.#fail(reason),
     };
   }

@@ -8,7 +8,7 @@ import type { VirtioDescription } from './virtio-device.ts';
 import type { QueueLayout } from './virtqueue.ts';
 
 /** As many as attention words and PCI device numbers have room for. */
-export const maxVirtioDevices = 24;
+const maxVirtioDevices = 24;
 const maxQueues = 64;
 
 /** Bits of `requests`: what the registers want of the logic. */

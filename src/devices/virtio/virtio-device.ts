@@ -30,6 +30,8 @@ export interface VirtioTransport {
   readConfig(): Uint8Array<ArrayBuffer>;
   /** Changes configuration bytes, and tells a driver that is up (configuration change notification). */
   updateConfig(offset: number, bytes: Uint8Array): void;
+  /** The device has written to guest RAM by other ways than a chain. Offset into RAM and length are bytes. */
+  wrote(offset: number, length: number): void;
   /** The driver broke a rule: the device stops until it is reset (DEVICE_NEEDS_RESET). VIRTIO 1.2 2.1.1. */
   fail(reason: string): void;
 }

@@ -2,11 +2,11 @@
  * The device's end of a split virtqueue in guest RAM. The guest can write anything to it at any time: whatever breaks
  * the rules stops the device (DEVICE_NEEDS_RESET) and touches nothing else. Source: VIRTIO 1.2 2.7.
  */
-import type { GuestMemory } from '../../memory/guest-memory.ts';
+import type { GuestMemory, RamPlace } from '../../memory/guest-memory.ts';
 import { availableRing, descriptor, ringAlignment, usedRing } from '../../spec/virtio/ring.ts';
 import { maxQueueSize, virtioFeature } from '../../spec/virtio/virtio.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
-import { ChainReader, DescriptorChain, publishWrites } from './descriptor-chain.ts';
+import { ChainReader, DescriptorChain } from './descriptor-chain.ts';
 
 /** Where the driver has put a queue: guest-physical addresses. */
 export interface QueueLayout {
@@ -26,7 +26,7 @@ export interface QueuePort {
    * Has processors drop what they decoded from these places in RAM.
    * @param done called when they have; at once if none knows anything of them
    */
-  dropCode(places: readonly { offset: number; length: number }[], done: () => void): void;
+  dropCode(places: readonly RamPlace[], done: () => void): void;
   /** The queue wants `settle` to be called a little later. */
   unsettled(): void;
 }
@@ -206,14 +206,17 @@ export class Virtqueue {
 
   /** Marks a write to the used ring. A ring that lies on code is nothing to wait for. */
   #publish(offset: number, length: number): void {
-    if (this.#memory.publishWrite(offset)) this.#port.dropCode([{ offset, length }], () => {});
+    const code = this.#memory.publishWrite(offset, length);
+    if (code.length > 0) this.#port.dropCode(code, () => {});
   }
 
   #complete(chain: DescriptorChain, written: number): void {
     if (this.#stopped) return;
     const group = this.#group ?? { stale: 0, open: false };
     const used: Used = { head: chain.head, written: Math.min(written, chain.writable.length), group };
-    const code = publishWrites(this.#memory, chain.writable);
+    const code = chain.writable.pieces.flatMap(({ byteOffset, length }) =>
+      this.#memory.publishWrite(byteOffset, length),
+    );
     this.#waiting.push(used);
     if (code.length > 0) {
       group.stale++;

@@ -15,7 +15,7 @@ export interface OpenDisk {
 }
 
 /** Opens a disk for a guest. Errors: kind `input`, a sentence about the file. */
-export async function openDisk({ path, readOnly }: DiskSpec): Promise<Result<OpenDisk>> {
+async function openDisk({ path, readOnly }: DiskSpec): Promise<Result<OpenDisk>> {
   const disk = await openRawFile(path, readOnly);
   return disk.ok
     ? ok({ name: path, disk: disk.value })

@@ -1,7 +1,10 @@
 /** The virtio devices of a guest, made anew for each run of it. */
 import { randomFillSync } from 'node:crypto';
 import type { DiskFailure } from '../../block/disk-failure.ts';
-import { VirtioBlock } from '../../devices/virtio/block.ts';
+import { VirtioBalloon } from '../../devices/virtio/balloon.ts';
+import { type BlockOptions, VirtioBlock } from '../../devices/virtio/block.ts';
+import { VirtioConsole } from '../../devices/virtio/console.ts';
+import type { PortOptions } from '../../devices/virtio/console-port.ts';
 import { VirtioEntropy } from '../../devices/virtio/entropy.ts';
 import { VirtioNet } from '../../devices/virtio/net.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
@@ -9,6 +12,7 @@ import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import type { OpenDisk } from './disks.ts';
 import { modulesFor } from './guest/linux-modules.ts';
 import type { Network } from './net/network.ts';
+import type { PortSocket } from './port-socket.ts';
 
 export interface GuestDevice {
   /** What messages call it. */
@@ -19,39 +23,84 @@ export interface GuestDevice {
 export interface GuestDeviceOptions {
   readonly disks: readonly OpenDisk[];
   readonly networks: readonly Network[];
+  /** Whether there is a virtio console (hvc0). */
+  readonly console: boolean;
+  readonly ports: readonly PortSocket[];
+  /** How much of its memory the guest is to give back at first, in bytes; absent: it has no balloon. */
+  readonly balloonBytes: number | undefined;
+}
+
+export interface GuestDevices {
+  readonly all: readonly GuestDevice[];
+  /** Sends bytes to hvc0. */
+  readonly sendToConsole: (bytes: Uint8Array) => Promise<boolean>;
+  readonly balloon: VirtioBalloon | undefined;
 }
 
 /** What devices ask of the run that they are part of. */
 export interface DeviceHooks {
-  /** The host has no room for what the guest writes to a disk. Resolves when it is worth another try. */
-  noSpace(disk: string, failure: DiskFailure): Promise<void>;
+  /** The host has no room for what the guest writes to a disk; see `BlockOptions.noSpace`. */
+  noSpace(disk: string, failure: DiskFailure, retry: () => Promise<boolean>): Promise<void>;
+  /** Takes what the guest writes to hvc0. */
+  consoleOutput(bytes: Uint8Array): Promise<void>;
+  /** Gives whole pages of the guest's RAM back to the host. */
+  releaseMemory(ramOffset: number, length: number): void;
 }
 
 /** Queues of a disk: as many processors of a guest can send requests without waiting for each other. */
 const diskQueues = 4;
 
 /** The order is that of the PCI device numbers: what is always there first, so that the others find their place again. */
-export function createGuestDevices({ disks, networks }: GuestDeviceOptions, hooks: DeviceHooks): GuestDevice[] {
-  return [
-    { name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) },
-    ...disks.map(({ name, disk }, number) => ({
-      name: `disk ${name}`,
-      device: new VirtioBlock({
-        disk,
-        serial: `corbel-${number}`,
-        queues: diskQueues,
-        noSpace: (failure) => hooks.noSpace(name, failure),
-      }),
-    })),
-    ...networks.map(({ port, mac, mtuBytes }, number) => ({
-      name: `network card ${number}`,
-      device: new VirtioNet({ port, mac, mtuBytes, later: (task) => void setImmediate(task) }),
-    })),
-  ];
+export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHooks): GuestDevices {
+  const all: GuestDevice[] = [{ name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) }];
+  const balloon =
+    options.balloonBytes === undefined
+      ? undefined
+      : new VirtioBalloon({
+          targetBytes: options.balloonBytes,
+          release: (offset, length) => hooks.releaseMemory(offset, length),
+        });
+  if (balloon !== undefined) all.push({ name: 'balloon', device: balloon });
+  const console = createConsole(options, hooks);
+  if (console !== undefined) all.push({ name: 'console', device: console });
+  options.disks.forEach(({ name, disk }, number) => {
+    const serial = `corbel-${number}`;
+    const noSpace: BlockOptions['noSpace'] = (failure, retry) => hooks.noSpace(name, failure, retry);
+    all.push({ name: `disk ${name}`, device: new VirtioBlock({ disk, serial, queues: diskQueues, noSpace }) });
+  });
+  options.networks.forEach(({ port, mac, mtuBytes }, number) => {
+    const device = new VirtioNet({ port, mac, mtuBytes, later: (task) => void setImmediate(task) });
+    all.push({ name: `network card ${number}`, device });
+  });
+  return { all, sendToConsole: (bytes) => console?.send(0, bytes) ?? Promise.resolve(false), balloon };
+}
+
+/** hvc0 is port 0 if it is there at all. */
+function createConsole({ console, ports }: GuestDeviceOptions, hooks: DeviceHooks): VirtioConsole | undefined {
+  if (!console && ports.length === 0) return undefined;
+  const first: PortOptions[] = console
+    ? [{ name: '', console: true, receive: (bytes) => hooks.consoleOutput(bytes) }]
+    : [];
+  const device = new VirtioConsole([
+    ...first,
+    ...ports.map((port) => ({ name: port.name, console: false, receive: (bytes: Uint8Array) => port.receive(bytes) })),
+  ]);
+  ports.forEach((port, n) => {
+    const number = first.length + n;
+    port.attach({
+      send: (bytes) => device.send(number, bytes),
+      setHostOpen: (open) => device.setHostOpen(number, open),
+    });
+  });
+  return device;
 }
 
 /** The kernel modules that the linux guest loads for such devices. */
-export function guestModules({ disks, networks }: GuestDeviceOptions): string[] {
-  const { entropy, block, network } = virtioDeviceId;
-  return modulesFor([entropy, ...(disks.length > 0 ? [block] : []), ...(networks.length > 0 ? [network] : [])]);
+export function guestModules({ disks, networks, console, ports, balloonBytes }: GuestDeviceOptions): string[] {
+  const ids: number[] = [virtioDeviceId.entropy];
+  if (disks.length > 0) ids.push(virtioDeviceId.block);
+  if (console || ports.length > 0) ids.push(virtioDeviceId.console);
+  if (balloonBytes !== undefined) ids.push(virtioDeviceId.balloon);
+  if (networks.length > 0) ids.push(virtioDeviceId.network);
+  return modulesFor(ids);
 }

@@ -2,13 +2,15 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { DiskFailure } from '../../block/disk-failure.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
 import { encodeWindowSize } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
-import { createGuestDevices, type GuestDevice, type GuestDeviceOptions } from './guest-devices.ts';
+import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
+import { memoryRelease } from './memory-release.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
@@ -31,6 +33,8 @@ export interface GuestRequest {
   readonly notice: (text: string) => void;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
+  /** Where hvc0 leads, if the devices have it; not to standard input and output where `serial` does. */
+  readonly virtioConsole: SerialTarget;
   readonly timeoutMs?: number | undefined;
   /** Standard input, read only as far as the guest asks; it outlives a reboot. */
   readonly input: PulledInput;
@@ -69,14 +73,22 @@ const rawInputBytes = 4096;
 const settleMs = 3000;
 /** Until a write is tried again that the host had no room for. */
 const roomRetryMs = 1000;
+/** How often the guest is asked about its memory, if it has a balloon. */
+const memoryStatisticsMs = 2000;
 
 class GuestRun {
   readonly #request: GuestRequest;
+  readonly #devices: GuestDevices;
+  /** Requests that the host has no room for. */
+  #waitingForRoom = 0;
   readonly #vm: Vm;
   readonly #session: GuestSession | undefined;
   readonly #stdout: Output;
   readonly #stderr: Output;
   readonly #console: Output;
+  readonly #hvc: Output;
+  /** To the terminal that standard input is connected to. */
+  readonly #sendKeys: (bytes: Uint8Array) => Promise<unknown>;
   readonly #tail = new Tail(tailBytes);
   #terminal: RawTerminal | undefined;
   readonly #keysBeforeReady: Uint8Array[] = [];
@@ -85,8 +97,9 @@ class GuestRun {
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
 
-  constructor(request: GuestRequest, devices: readonly GuestDevice[], shared: SharedMachine) {
+  constructor(request: GuestRequest, devices: GuestDevices, shared: SharedMachine) {
     this.#request = request;
+    this.#devices = devices;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -95,16 +108,21 @@ class GuestRun {
     this.#stdout = streamOutput(process.stdout, onClosed);
     this.#stderr = streamOutput(process.stderr, onClosed);
     this.#console = this.#openConsole(onClosed);
+    this.#hvc = this.#openHvc(onClosed);
+    this.#sendKeys =
+      request.virtioConsole.kind === 'stdio'
+        ? (bytes) => devices.sendToConsole(bytes)
+        : (bytes) => this.#vm.send(consolePort, bytes);
     this.#ready = request.session === 'none';
     this.#session = request.session === 'none' ? undefined : this.#openSession();
     this.#vm = new Vm({
       ...request,
       shared,
-      devices: devices.map(({ device }) => device),
+      devices: devices.all.map(({ device }) => device),
       sink: (port, bytes) => this.#receive(port, bytes),
       report: (number, reason) =>
         request.notice(
-          `the guest's driver of ${devices[number]?.name} broke the rules (${reason}); the device stopped.`,
+          `the guest's driver of ${devices.all[number]?.name} broke the rules (${reason}); the device stopped.`,
         ),
     });
   }
@@ -116,6 +134,7 @@ class GuestRun {
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
     this.#openInput();
+    const memoryTimer = setInterval(() => this.#devices.balloon?.requestStatistics(), memoryStatisticsMs).unref();
     let report: VmReport | undefined;
     const reported = this.#vm.ended.then((value): GuestEnd => {
       report = value;
@@ -123,20 +142,46 @@ class GuestRun {
     });
     const end = await Promise.race([reported, this.#decided]);
     clearTimeout(timer);
+    clearInterval(memoryTimer);
     this.#terminal?.restore();
     process.stdout.off('resize', this.#resized);
     this.#vm.stop();
     const settled = reported.then(() =>
-      Promise.all([this.#stdout.flush(), this.#stderr.flush(), this.#console.flush()]),
+      Promise.all([this.#stdout, this.#stderr, this.#console, this.#hvc].map((output) => output.flush())),
     );
     // A guest that ended is owed all of its output. Where something else ended the run, a reader that no longer
     // reads must not keep it alive.
     const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of signals) process.off(signal, onSignal);
-    for (const output of [this.#stdout, this.#stderr, this.#console]) output.release();
+    for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    return { end, statistics, profile, console: this.#tail.lines(tailLines) };
+    const all = { ...statistics, ...this.#balloonStatistics() };
+    return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
+  }
+
+  /** Pauses the guest while the host has no room for what it writes: its programs would take that for a broken disk. */
+  async waitForRoom(disk: string, { message }: DiskFailure, retry: () => Promise<boolean>): Promise<void> {
+    const { notice } = this.#request;
+    if (this.#waitingForRoom++ === 0) {
+      this.#vm.setPaused(true);
+      notice(`there is no room for what the guest writes to ${disk} (${message}); it is paused until there is.`);
+    }
+    do await delay(roomRetryMs, undefined, { ref: false });
+    while (!(await retry()));
+    if (--this.#waitingForRoom > 0) return;
+    this.#vm.setPaused(false);
+    notice('there is room again; the guest goes on.');
+  }
+
+  /** What the guest said of its memory last. */
+  #balloonStatistics(): Statistics {
+    const { balloon } = this.#devices;
+    if (balloon === undefined) return {};
+    const { freeBytes, totalBytes, availableBytes } = balloon.statistics;
+    const said = { guestFreeBytes: freeBytes, guestTotalBytes: totalBytes, guestAvailableBytes: availableBytes };
+    const known = Object.entries(said).filter((entry): entry is [string, number] => entry[1] !== undefined);
+    return { balloonBytes: balloon.actualBytes, releasedBytes: balloon.releasedBytes, ...Object.fromEntries(known) };
   }
 
   #openConsole(onClosed: (error: Error) => void): Output {
@@ -144,6 +189,17 @@ class GuestRun {
     if (serial.kind === 'file') return fileOutput(serial.path, onClosed);
     if (session === 'command') return this.#tail;
     return serial.kind === 'stdio' ? this.#stdout : nowhere;
+  }
+
+  #openHvc(onClosed: (error: Error) => void): Output {
+    const { virtioConsole } = this.#request;
+    if (virtioConsole.kind === 'file') return fileOutput(virtioConsole.path, onClosed);
+    return virtioConsole.kind === 'stdio' ? this.#stdout : nowhere;
+  }
+
+  /** Takes what the guest writes to hvc0. */
+  writeHvc(bytes: Uint8Array): Promise<void> {
+    return this.#hvc.write(bytes);
   }
 
   #openSession(): GuestSession {
@@ -162,8 +218,9 @@ class GuestRun {
   }
 
   #openInput(): void {
-    const { session, serial } = this.#request;
-    if (serial.kind !== 'stdio' || session === 'lines' || session === 'command') return;
+    const { session, serial, virtioConsole } = this.#request;
+    const connected = serial.kind === 'stdio' || virtioConsole.kind === 'stdio';
+    if (!connected || session === 'lines' || session === 'command') return;
     if (!process.stdin.isTTY) {
       void this.#pipeInput();
       return;
@@ -182,13 +239,13 @@ class GuestRun {
 
   /** What is typed before the guest's shell is there would be thrown away when its terminal is opened. */
   #key(bytes: Uint8Array): void {
-    if (this.#ready) void this.#vm.send(consolePort, bytes);
+    if (this.#ready) void this.#sendKeys(bytes);
     else this.#keysBeforeReady.push(bytes);
   }
 
   #becomeReady(): void {
     this.#ready = true;
-    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#vm.send(consolePort, bytes);
+    for (const bytes of this.#keysBeforeReady.splice(0)) void this.#sendKeys(bytes);
     if (this.#terminal !== undefined && this.#session !== undefined) this.#resized();
   }
 
@@ -196,7 +253,7 @@ class GuestRun {
     for (;;) {
       const bytes = await this.#request.input.read(rawInputBytes);
       if (bytes.length === 0) return;
-      await this.#vm.send(consolePort, bytes);
+      await this.#sendKeys(bytes);
     }
   }
 
@@ -216,16 +273,23 @@ class GuestRun {
 }
 
 export async function runGuest(request: GuestRequest): Promise<GuestResult> {
+  let run: GuestRun | undefined;
+  let release: ReturnType<typeof memoryRelease>;
   const devices = createGuestDevices(request.devices, {
-    noSpace: async (disk, { message }) => {
-      request.notice(`there is no room for what the guest writes to ${disk} (${message}); it waits until there is.`);
-      await delay(roomRetryMs, undefined, { ref: false });
-    },
+    noSpace: (disk, failure, retry) => run?.waitForRoom(disk, failure, retry) ?? Promise.resolve(),
+    consoleOutput: (bytes) => run?.writeHvc(bytes) ?? Promise.resolve(),
+    releaseMemory: (offset, length) => release?.(offset, length),
   });
   const shared = allocateMachine(
     request.config.memoryBytes,
-    devices.map(({ device }) => device.description),
+    devices.all.map(({ device }) => device.description),
   );
-  if (shared.ok) return new GuestRun(request, devices, shared.value).run();
-  return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
+  if (!shared.ok) return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
+  if (devices.balloon !== undefined) {
+    release = memoryRelease(shared.value.ram.buffer);
+    if (release === undefined)
+      request.notice('this host takes no memory back from a guest; --balloon is without effect.');
+  }
+  run = new GuestRun(request, devices, shared.value);
+  return run.run();
 }

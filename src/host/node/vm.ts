@@ -104,6 +104,11 @@ export class Vm {
     });
   }
 
+  /** From soon after `true` until `false` no instruction runs, and guest time stands still. */
+  setPaused(paused: boolean): void {
+    this.#link.setPaused(paused);
+  }
+
   /** Asks the machine to stop; `ended` tells when it has. */
   stop(): void {
     this.#link.requestStop();

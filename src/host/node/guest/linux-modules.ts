@@ -20,7 +20,7 @@ const deviceModules: Readonly<Record<number, readonly string[]>> = {
 };
 
 /** Where the guest finds them. */
-export const moduleFolder = 'lib/corbel';
+const moduleFolder = 'lib/corbel';
 
 /** The modules for devices with these IDs, in the order of loading. */
 export function modulesFor(deviceIds: readonly number[]): string[] {

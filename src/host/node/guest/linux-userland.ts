@@ -12,7 +12,14 @@ import {
 
 /** What the guest does once it is up. */
 export type Session =
-  | { readonly kind: 'interactive'; readonly terminal: string; readonly rows: number; readonly columns: number }
+  | {
+      readonly kind: 'interactive';
+      /** The guest's terminal device. */
+      readonly device: 'ttyS0' | 'hvc0';
+      readonly terminal: string;
+      readonly rows: number;
+      readonly columns: number;
+    }
   | { readonly kind: 'lines' }
   | { readonly kind: 'command'; readonly command: string };
 
@@ -66,7 +73,8 @@ export interface UserlandParts {
  */
 export function buildUserland(parts: UserlandParts, session: Session): Uint8Array {
   const { busybox, modules, cards = [] } = parts;
-  const inittab = 'ttyS0::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n';
+  const terminal = session.kind === 'interactive' ? session.device : 'ttyS0';
+  const inittab = `${terminal}::once:/corbel/session\n::shutdown:/corbel/shutdown\n::ctrlaltdel:/bin/reboot\n`;
   const own = writeCpio([
     ...['bin', 'dev', 'etc', 'root', 'corbel'].map(directory),
     { kind: 'character', path: 'dev/console', mode: 0o600, device: [5, 1] },

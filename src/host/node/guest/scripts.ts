@@ -80,7 +80,8 @@ power_off() { sync; poweroff -f; }
 /** A shell on the console with job control; the window size follows the one outside. Leaving it powers off. */
 export const interactiveScript = `#!/bin/sh
 . /corbel/channel
-while read -r rows columns <&3; do stty rows "$rows" cols "$columns" </dev/ttyS0; done &
+terminal=$(tty)
+while read -r rows columns <&3; do stty rows "$rows" cols "$columns" <"$terminal"; done &
 cd /root
 sh -l 3>&-
 power_off
