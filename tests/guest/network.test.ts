@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { startLinux } from './linux-process.ts';
 
@@ -59,7 +62,9 @@ wget -q -O /tmp/file http://10.0.2.2:${outside}/ && md5sum </tmp/file
 nc -l -p 7 -e cat
 wget -q -O - http://10.0.2.2:9/ 2>&1`;
   const net = `user,loopback=on,hostname=box,hostfwd=tcp::${inside}-:7`;
-  const linux = startLinux(['--net', net, '--exec', script]);
+  const folder = await mkdtemp(join(tmpdir(), 'corbel-network-'));
+  const pcap = join(folder, 'all.pcap');
+  const linux = startLinux(['--net', net, '--pcap', pcap, '--exec', script]);
   const echoed = await exchange(inside);
   const { stdout, stderr, status } = await linux.ended;
   server.close();
@@ -79,4 +84,8 @@ wget -q -O - http://10.0.2.2:9/ 2>&1`;
   ]);
   assert.equal(status, 1);
   assert.equal(md5(echoed), md5(bytes), 'there and back through the forwarded port');
+  const capture = await readFile(pcap);
+  await rm(folder, { recursive: true });
+  assert.equal(capture.readUInt32LE(0), 0xa1b23c4d);
+  assert.ok(capture.length > 4 * bytes.length, 'all of it was recorded');
 });

@@ -169,8 +169,8 @@ function userlandParts(
   { kernel }: RunOptions,
   devices: GuestDeviceOptions,
 ): UserlandParts {
-  if (kernel !== undefined) return { busybox };
   const cards = devices.networks.map(({ hasDhcp }) => ({ hasDhcp }));
+  if (kernel !== undefined) return { busybox, cards };
   return { busybox, modules: { archive: modules, load: guestModules(devices) }, cards };
 }
 

@@ -212,6 +212,23 @@ test('a large frame comes in many buffers, all of them at once, its segments lef
   assert.deepEqual(new Uint8Array(bytes.subarray(12)), frame);
 });
 
+test('buffers of one frame are used together, although one of them overwrites decoded code', async () => {
+  const { port, receive, machine } = await bench();
+  const places = [0, 1, 2].map(() => receive.add([], [4096]).writable[0] as number);
+  machine.memory.onCodeWrite(() => {});
+  machine.memory.users.claimCode((places[1] as number) / 4096);
+  receive.ring();
+  await turn();
+  machine.busy = true;
+  port.deliver(frameTo(mac, 9000));
+  await turn();
+  assert.equal(receive.usedIndex, 0, 'not even the first, which overwrites nothing');
+  machine.busy = false;
+  machine.serve();
+  await machine.until(() => receive.usedIndex !== 0, 'the frame');
+  assert.equal(receive.usedIndex, 3);
+});
+
 test('without room the sender is refused, and told when there is some', async () => {
   const { port, receive } = await bench();
   offer(receive, [1000]);

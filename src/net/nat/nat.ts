@@ -195,7 +195,7 @@ export class Nat implements NetPort {
       this.#receiveDhcp(frame.subarray(datagram.payloadStart, datagram.payloadEnd));
       return;
     }
-    if (source === 0 || this.#isOnCable(destination)) return;
+    if (source === 0 || this.#isOnCable(destination) || !hasPorts(datagram)) return;
     if (this.#forwards.some((forward) => forward.answer(source, destination, frame, datagram))) return;
     if (packet.timeToLive <= 1 && !this.#isOurs(destination)) {
       this.#icmp.timeExceeded(frame, packet);
@@ -254,6 +254,9 @@ export class Nat implements NetPort {
     this.#link.sendDatagram(source.address, guest.address, ipProtocol.udp, length);
   };
 }
+
+/** Port 0 is nobody's, and nothing that a socket can be told. */
+const hasPorts = ({ sourcePort, destinationPort }: UdpDatagram): boolean => sourcePort !== 0 && destinationPort !== 0;
 
 const udpHeaderBytes = 8;
 /** Checksums lie within so many bytes of both protocols. */

@@ -7,7 +7,7 @@ import { ipv4Address } from '../../frame/address.ts';
 import { arpRequest } from '../../frame/arp-packet.ts';
 import { natBench } from '../../testing/nat-bench.ts';
 import { bytes, ends, guestSyn, openConnection, remote } from '../../testing/open-connection.ts';
-import { guestAddress, guestMac } from '../../testing/scripted-guest.ts';
+import { guestAddress, guestMac, udpFrame } from '../../testing/scripted-guest.ts';
 
 const syn = { flags: 'S', sequence: guestSyn, mssBytes: 1460, windowScale: 7 } as const;
 const gateway = ipv4Address(10, 0, 2, 2);
@@ -287,14 +287,33 @@ test('connections have a limit, and those under way another', () => {
   const bench = natBench();
   for (let i = 0; i < 2000; i++) bench.guest.sendTcp({ ...ends, port: 10_000 + i }, syn);
   assert.equal(bench.host.streams.length, 256);
-  for (let i = 2000; i < 4000; i++) {
+  for (let i = 2000; i < 5000; i++) {
     bench.guest.sendTcp({ ...ends, port: 10_000 + i }, syn);
-    for (const stream of bench.host.streams) stream.events.connected();
+    for (const stream of bench.host.streams.slice(-256)) stream.events.connected();
   }
-  assert.equal(bench.host.streams.length, 1024);
+  assert.equal(bench.host.streams.length, 2048);
   bench.guest.take();
   bench.guest.sendTcp({ ...ends, port: 9999 }, syn);
   assert.equal(bench.guest.takeSegments()[0]?.flags, 'RA');
+});
+
+test('connections that only wait for old segments make room for new ones', () => {
+  const bench = natBench();
+  for (let i = 0; i < 3000; i++) {
+    const connection = openConnection(bench, {}, { ...ends, port: 10_000 + i });
+    connection.stream.events.ended();
+    connection.send('FA', 0, 1);
+    bench.guest.take();
+  }
+  assert.equal(bench.host.streams.length, 3000);
+});
+
+test('port 0 is nobody', () => {
+  const bench = natBench();
+  bench.guest.sendTcp({ ...ends, remotePort: 0 }, syn);
+  bench.guest.sendTcp({ ...ends, port: 0 }, syn);
+  bench.guest.send(udpFrame({ ...ends, remotePort: 0 }, [1]));
+  assert.deepEqual([bench.host.streams, bench.host.sockets, bench.guest.take()], [[], [], []]);
 });
 
 test('a guest that has vanished is asked, and then forgotten', () => {

@@ -108,6 +108,16 @@ export class TcpConnection {
     return state === 'time-wait' && ((syn.sequence - (initialReceive + 1 + receive.next)) | 0) > 0;
   }
 
+  /** Whether both sides are done, and only old segments may still come. */
+  get isWaiting(): boolean {
+    return this.#block.state === 'time-wait';
+  }
+
+  /** Waits for old segments no longer. */
+  abandon(): void {
+    if (this.isWaiting) this.#block.end('done');
+  }
+
   /** When the guest was last heard of. */
   get heardMs(): number {
     return this.#block.heardMs;

@@ -27,7 +27,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { acknowledgeNews, resume } from './tcp-sender.ts';
 import { type SpliceOwner, TcpSplice } from './tcp-splice.ts';
 
-const maxTcpFlows = 1024;
+const maxTcpFlows = 2048;
 /** Connections that the host is asked for at once. */
 const maxConnecting = 256;
 /** Beyond what each connection has anyway. */
@@ -75,6 +75,8 @@ export class TcpFlows implements TcpNetwork, SpliceOwner {
   receive(frame: Uint8Array, packet: Ipv4Packet): void {
     const segment = this.#segment;
     if (!readTcpSegment(frame, packet.payloadStart, packet.payloadEnd, segment)) return;
+    // Port 0 is nobody's, and nothing that a socket can be told.
+    if (segment.sourcePort === 0 || segment.destinationPort === 0) return;
     const { source, destination } = packet;
     const flow = this.#table.find(source, segment.sourcePort, destination, segment.destinationPort);
     const isSyn = (segment.flags & (tcpFlag.syn | tcpFlag.ack | tcpFlag.rst)) === tcpFlag.syn;
@@ -89,7 +91,7 @@ export class TcpFlows implements TcpNetwork, SpliceOwner {
 
   /** Connects a guest to somebody who came to a forwarded port. */
   accept(guest: { address: number; port: number }, stream: HostStream, peer: HostPeer): StreamEvents | undefined {
-    if (this.#table.size >= maxTcpFlows) return undefined;
+    if (!this.#hasRoom()) return undefined;
     const { subnet } = this.#around.config;
     const client = (peer.address === undefined ? undefined : parseIpv4(peer.address)) ?? subnet.gateway;
     // The guest cannot answer a loopback address; the gateway stands for it.
@@ -189,7 +191,7 @@ export class TcpFlows implements TcpNetwork, SpliceOwner {
     }
     // The guest asks again; by then there may be room.
     if (this.#quoted.size >= maxConnecting) return;
-    if (this.#table.size >= maxTcpFlows) {
+    if (!this.#hasRoom()) {
       this.#refuse(packet.source, packet.destination, syn);
       return;
     }
@@ -243,6 +245,16 @@ export class TcpFlows implements TcpNetwork, SpliceOwner {
       if (this.#table.find(guest.address, guest.port, remote, port) === undefined) return port;
     }
     return undefined;
+  }
+
+  /** Whether there may be one more connection; those that only wait for old segments make room. */
+  #hasRoom(): boolean {
+    if (this.#table.size < maxTcpFlows) return true;
+    this.#table
+      .all()
+      .find((flow) => flow.isWaiting)
+      ?.abandon();
+    return this.#table.size < maxTcpFlows;
   }
 
   #acknowledgeScheduled(): void {

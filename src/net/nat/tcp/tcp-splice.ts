@@ -72,6 +72,16 @@ export class TcpSplice implements FlowKey, TcpUser, StreamEvents {
     return this.#connection.mayBeReplacedBy(syn);
   }
 
+  /** Whether both sides are done, and only old segments may still come. */
+  get isWaiting(): boolean {
+    return this.#connection.isWaiting;
+  }
+
+  /** Waits no longer. */
+  abandon(): void {
+    this.#connection.abandon();
+  }
+
   get heardMs(): number {
     return this.#connection.heardMs;
   }
