@@ -37,6 +37,44 @@ test('a size without a unit gets the suggestion, an impossible one the limits', 
   assert.match(refused('--code-cache', '1M'), /too little/);
 });
 
+test('disks: a file, perhaps read-only, and commas in its name', () => {
+  assert.deepEqual(parsed('--disk', 'a', '--disk=b/c.img,readonly', '--disk', 'd,,e').disks, [
+    { path: 'a', readOnly: false },
+    { path: 'b/c.img', readOnly: true },
+    { path: 'd,e', readOnly: false },
+  ]);
+  assert.deepEqual(parsed().disks, []);
+  assert.match(refused('--disk', ''), /needs the name of a file/);
+  assert.match(refused('--disk', ',readonly'), /needs the name of a file/);
+  assert.match(refused('--disk', 'a,fast'), /knows no "fast"/);
+  assert.match(refused(...Array.from({ length: 17 }, () => '--disk=a')), /16 times at most/);
+});
+
+test('consoles: one of them can be standard input and output', () => {
+  assert.deepEqual(parsed().virtioConsole, undefined);
+  const both = parsed('--virtio-console', 'stdio');
+  assert.deepEqual([both.virtioConsole, both.serial], [{ kind: 'stdio' }, { kind: 'none' }]);
+  assert.deepEqual(parsed('--virtio-console', 'file:x').serial, { kind: 'stdio' });
+  assert.match(refused('--virtio-console', 'stdio', '--serial', 'stdio'), /one of --serial and --virtio-console/);
+  assert.match(refused('--virtio-console', 'x'), /--virtio-console takes stdio, none or file:PATH/);
+});
+
+test('ports have names, and a socket each', () => {
+  assert.deepEqual(parsed('--port', 'org.a-b_c.0=/tmp/x=y').ports, [{ name: 'org.a-b_c.0', path: '/tmp/x=y' }]);
+  for (const wrong of ['a', '=b', 'a=', 'a b=c', 'ü=c', `${'x'.repeat(65)}=c`]) {
+    assert.match(refused('--port', wrong), /takes NAME=SOCKET/);
+  }
+  assert.match(refused('--port', 'a=b', '--port', 'a=c'), /two ports with the name a/);
+});
+
+test('a balloon leaves the guest some of its memory', () => {
+  assert.equal(parsed().balloonBytes, undefined);
+  assert.equal(parsed('--memory', '1G', '--balloon', '768M').balloonBytes, 256 * 2 ** 20);
+  assert.equal(parsed('--balloon', '512M').balloonBytes, 0);
+  assert.match(refused('--balloon', '513M'), /more than the guest's memory/);
+  assert.match(refused('--balloon', '100'), /did you mean 100M/);
+});
+
 test('without a kernel, and with the word, the linux guest stands in', () => {
   assert.equal(parsed().linux, true);
   assert.equal(parsed('linux', '--kernel', 'k').linux, true);

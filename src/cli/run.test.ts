@@ -99,6 +99,15 @@ test('--serial file and none keep the console off standard output', async () => 
   assert.match(unwritable.stderr, /^corbel: the output could not be written \(ENOENT.*\)\.\n$/);
 });
 
+test('a disk that cannot be opened, and a port that cannot be listened at, are bad input', async () => {
+  const disk = await corbel(runArgs('noise', '--disk', join(folder, 'no-such-disk')));
+  assert.equal(disk.status, 65);
+  assert.match(disk.stderr, /^corbel: the disk .*no-such-disk cannot be opened: .*\.\n$/);
+  const port = await corbel(runArgs('noise', '--port', `a=${folder}/no/socket`));
+  assert.equal(port.status, 65);
+  assert.match(port.stderr, /^corbel: there can be no socket at .*\.\n$/);
+});
+
 test('--stats prints counts on standard error, as JSON on request', async () => {
   const plain = await corbel(runArgs('noise', '--stats'));
   assert.deepEqual([plain.stdout.toString(), plain.stderr], ['last words\n', 'instructions  1,234,567\n']);

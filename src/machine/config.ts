@@ -57,6 +57,8 @@ export interface MachineHost {
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
   stopRequested(): boolean;
+  /** Whether the machine is to stand still; `sleep` returns when that changes. */
+  pauseRequested(): boolean;
   /** The I/O thread has something to do: its devices' mailboxes say what. */
   wakeIo(): void;
   /** Translates guest code on another thread; absent: the machine's own does. */

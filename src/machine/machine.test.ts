@@ -205,3 +205,14 @@ test('TZCNT and LZCNT are BSF and BSR on a processor without them', () => {
     assert.deepEqual(count('x86-64', opcode), { kind: 'debug-exit', value: 0x55 });
   }
 });
+
+test('a machine that stands still runs no instruction, and its clocks stand still', () => {
+  const handler = { vector: 0x08, code: [increment(variable), out(0x20, 0x20), iret] };
+  const code = [pitEvery10Ms, out(0x21, 0xfe), sti, haltUntil(variable, 4), exit(3)];
+  const host = new TestHost();
+  host.pausesLeft = 3;
+  host.pauseNs = 70 * millisecond;
+  const { outcome } = run(code, [handler], host);
+  assert.deepEqual(outcome, { kind: 'debug-exit', value: 3 });
+  assert.ok(Math.abs(host.sleptNs - 30 * millisecond) < millisecond, `slept ${host.sleptNs} ns besides the pause`);
+});

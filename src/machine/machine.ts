@@ -2,7 +2,7 @@
 import { cpuModelNames, findCpuModel } from '../cpu/system/cpu-model.ts';
 import { KvmClock } from '../cpu/system/kvm-clock.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
-import { type Clock, TimerQueue } from '../device-model/time.ts';
+import { TimerQueue } from '../device-model/time.ts';
 import { Attention } from '../devices/virtio/mailbox.ts';
 import { CodeWriteReader } from '../memory/code-writes.ts';
 import { fail, ok } from '../support/result.ts';
@@ -10,6 +10,7 @@ import type { WasmMemory } from '../wasm/webassembly.ts';
 import { Board, boardFacts } from './board.ts';
 import { boot } from './boot.ts';
 import type { CreateMachine, MachineConfig, MachineHost } from './config.ts';
+import { GuestClock } from './guest-clock.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { IoEvents } from './io-events.ts';
 import { boardMsrs } from './msrs.ts';
@@ -36,7 +37,7 @@ function assemble(
   model: Model,
 ): ReturnType<CreateMachine> {
   const memory = openMemory(shared);
-  const clock = powerOnClock(host);
+  const clock = new GuestClock(() => host.nowNs());
   const wallClockMs = (): number => host.wallClockMs();
   const serial = new SerialPump(host);
   const socket = new ProcessorSocket();
@@ -85,18 +86,21 @@ function assemble(
   socket.insert(vcpu);
   const booted = boot({ memory, board, vcpu, processorName: model.name, uuid: randomUuid(host) }, config.boot);
   if (!booted.ok) return booted;
-  loop = new RunLoop({ host, board, vcpu, timers, serial, io, profile: config.profile ? new Profile() : undefined });
+  loop = new RunLoop({
+    host,
+    clock,
+    board,
+    vcpu,
+    timers,
+    serial,
+    io,
+    profile: config.profile ? new Profile() : undefined,
+  });
   return ok(loop);
 }
 
 /** What each accelerator translates. */
 const translation = { auto: 'hot', interpret: 'never', translate: 'hot', verify: 'verify' } as const;
-
-/** Guest time starts at 0 when the machine is built. */
-function powerOnClock(host: MachineHost): Clock {
-  const originNs = host.nowNs();
-  return { nowNs: () => host.nowNs() - originNs };
-}
 
 /** Version 4. RFC 9562 5.4. */
 function randomUuid(host: MachineHost): Uint8Array {

@@ -9,12 +9,14 @@ import type { TimerQueue } from '../device-model/time.ts';
 import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
+import type { GuestClock } from './guest-clock.ts';
 import type { IoEvents } from './io-events.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { SerialPump } from './serial.ts';
 
 export interface RunLoopParts {
   readonly host: MachineHost;
+  readonly clock: GuestClock;
   readonly board: Board;
   readonly vcpu: Vcpu;
   readonly timers: TimerQueue;
@@ -28,8 +30,8 @@ const maxSliceNs = 1_000_000;
 /** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
 const minSlice = 1000;
 const maxSlice = 1_000_000;
-/** Slices that are shorter say nothing about the speed. */
-const measuredSlice = 5000;
+/** Instructions over which the speed is measured: one short slice says nothing about it. */
+const measuredInstructions = 5000;
 /** Instructions per nanosecond before the first measurement. */
 const initialSpeed = 0.02;
 /** Instructions that a profile shows of a place. */
@@ -41,6 +43,9 @@ export class RunLoop {
   readonly #parts: RunLoopParts;
   #endRequest: EndRequest | undefined;
   #speed = initialSpeed;
+  /** What ran since the speed was last measured. */
+  #measured = 0;
+  #measuredNs = 0;
   /** When the running slice should end; before everything while none runs. */
   #sliceEndNs = Number.NEGATIVE_INFINITY;
   // Statistics
@@ -76,6 +81,7 @@ export class RunLoop {
       serial.flush();
       const end = this.#endAfter(exit);
       if (end !== undefined) return end;
+      if (host.pauseRequested()) this.#pause();
       if (host.stopRequested()) return { kind: 'stopped' };
       const served = this.#serve();
       if (exit === 'halt' && !served) this.#idle();
@@ -122,8 +128,18 @@ export class RunLoop {
     this.#runNs += elapsedNs;
     if (exit === 'halt') this.#haltExits++;
     else this.#budgetExits++;
-    if (done >= measuredSlice && elapsedNs > 0) this.#speed += (done / elapsedNs - this.#speed) * speedWeight;
+    this.#measure(done, elapsedNs);
     return exit;
+  }
+
+  /** Short slices count together, or a speed that was underestimated would make them too short to be measured for good. */
+  #measure(instructions: number, elapsedNs: number): void {
+    this.#measured += instructions;
+    this.#measuredNs += elapsedNs;
+    if (this.#measured < measuredInstructions || this.#measuredNs <= 0) return;
+    this.#speed += (this.#measured / this.#measuredNs - this.#speed) * speedWeight;
+    this.#measured = 0;
+    this.#measuredNs = 0;
   }
 
   #endAfter(exit: VcpuExit): Outcome | undefined {
@@ -140,6 +156,17 @@ export class RunLoop {
     if (due) timers.runExpired();
     const served = io.serve();
     return serial.feed(board.serial) || served || due;
+  }
+
+  /** Stands still between two slices, and guest time with it; devices finish what they were asked for. */
+  #pause(): void {
+    const { host, clock, io } = this.#parts;
+    clock.stop();
+    while (host.pauseRequested() && !host.stopRequested()) {
+      io.serve();
+      host.sleep(Number.POSITIVE_INFINITY);
+    }
+    clock.start();
   }
 
   #idle(): void {

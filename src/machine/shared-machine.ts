@@ -62,6 +62,8 @@ export interface IoHost {
   soon(task: () => void): void;
   /** A guest's driver broke the rules of the device with that number. */
   report(device: number, reason: string): void;
+  /** A device threw: a bug of ours. */
+  crashed(error: unknown): void;
 }
 
 /**
@@ -81,5 +83,6 @@ export function createIoSide(machine: SharedMachine, devices: readonly VirtioDev
     wakeMachine,
     soon: (task) => host.soon(task),
     report: (device, reason) => host.report(device, reason),
+    crashed: (error) => host.crashed(error),
   });
 }

@@ -1,20 +1,30 @@
 /** The linux guest's own drivers on the other virtio devices, and on disks in ways that take longer. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { Running } from '../../src/cli/testing/corbel-process.ts';
 import { startLinux, startLinuxOnTerminal } from './linux-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'corbel-virtio-'));
-after(() => rmSync(folder, { recursive: true }));
-const options = { timeout: 300_000 };
 const file = (name: string): string => join(folder, name);
+/** A file system that gets full. */
+const small = file('small');
+mkdirSync(small);
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'corbel', small]).status === 0;
+after(() => {
+  if (mounted) execFileSync('umount', [small]);
+  rmSync(folder, { recursive: true });
+});
+const options = { timeout: 300_000 };
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Waits for `condition`, or for the end of the guest. */
+async function until(condition: () => boolean, { child }: Running): Promise<void> {
+  while (!condition() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 test('hvc0 into a file, and a port with a name as a socket, both ways and byte for byte', options, async () => {
@@ -25,8 +35,8 @@ port=$(grep -l '^org.example.test$' /sys/class/virtio-ports/*/name); port=/dev/$
 exec 5<>$port; head -c ${blob.length} <&5 >/tmp/blob; cat /tmp/blob >&5; wc -c </tmp/blob
 read -r line <&5; echo "$line"`;
   const args = ['--virtio-console', `file:${file('hvc')}`, '--port', `org.example.test=${file('socket')}`];
-  const { ended } = startLinux([...args, '--exec', command]);
-  await until(() => existsSync(file('socket')));
+  const running = startLinux([...args, '--exec', command]);
+  await until(() => existsSync(file('socket')), running);
   const client = createConnection(file('socket'));
   client.write(blob);
   const pieces: Buffer[] = [];
@@ -36,7 +46,7 @@ read -r line <&5; echo "$line"`;
     received += bytes.length;
     if (received === blob.length) client.write('enough\n');
   });
-  const { stdout, stderr, status } = await ended;
+  const { stdout, stderr, status } = await running.ended;
   assert.deepEqual([status, stderr, stdout.toString()], [0, '', `${blob.length}\nenough\n`]);
   assert.ok(Buffer.concat(pieces).equals(blob));
   const lines = readFileSync(file('hvc'), 'latin1').split('\r\n');
@@ -59,22 +69,20 @@ test('a balloon: the guest shrinks, and what it has free goes back to this host'
   const command = `
 dd if=/dev/zero of=/dev/shm/filler bs=1M count=300 2>/dev/null; echo full; read -r line; rm /dev/shm/filler
 echo empty; read -r line; free -m | awk '/^Mem/ { print $2 - $3 }'`;
-  const { child, ended } = startLinux(
-    ['--memory', '768M', '--balloon', '640M', '--stats', '--json', '--exec', command],
-    'open',
-  );
+  const running = startLinux(['--memory', '768M', '--balloon', '640M', '--stats', '--json', '--exec', command], 'open');
+  const { child, ended } = running;
   const residentKib = (): number =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'latin1'))?.[1]);
   let output = '';
   child.stdout?.on('data', (bytes: Buffer) => {
     output += bytes.toString();
   });
-  await until(() => output.includes('full'));
+  await until(() => output.includes('full'), running);
   const full = residentKib();
   child.stdin?.write('go\n');
-  await until(() => output.includes('empty'));
+  await until(() => output.includes('empty'), running);
   // The guest reports what has been free for a few seconds.
-  await until(() => residentKib() < full - 250 * 1024);
+  await until(() => residentKib() < full - 250 * 1024, running);
   child.stdin?.end('go\n');
   const { status, stderr, stdout } = await ended;
   assert.equal(status, 0);
@@ -101,4 +109,36 @@ done; wait; sync`;
   const piece = 4 << 20;
   const turned = Buffer.concat([5, 4, 3, 2, 1, 0].map((n) => bytes.subarray(n * piece, (n + 1) * piece)));
   assert.ok(readFileSync(file('many.img')).equals(turned));
+});
+
+const needsMount = mounted ? false : 'mounting a small file system takes root';
+
+test('a full host: the guest stands still, and goes on when there is room', {
+  ...options,
+  skip: needsMount,
+}, async () => {
+  const image = join(small, 'disk.img');
+  writeFileSync(image, '');
+  truncateSync(image, 32 << 20);
+  const command = `
+dd if=/dev/urandom of=/tmp/blob bs=1M count=16 2>/dev/null; md5sum </tmp/blob
+dd if=/tmp/blob of=/dev/vda bs=1M conv=fsync 2>/dev/null; echo $?; dmesg | grep -c -i "i/o error"`;
+  const running = startLinux(['--disk', image, '--exec', command]);
+  const { child, ended } = running;
+  let errors = '';
+  child.stderr?.on('data', (bytes: Buffer) => {
+    errors += bytes.toString();
+  });
+  await until(() => errors.includes('paused'), running);
+  execFileSync('mount', ['-o', 'remount,size=64m', small]);
+  const { stdout, stderr, status } = await ended;
+  assert.equal(status, 1, 'of grep, which finds no error');
+  const written = createHash('md5')
+    .update(readFileSync(image).subarray(0, 16 << 20))
+    .digest('hex');
+  assert.equal(stdout.toString(), `${written}  -\n0\n0\n`);
+  assert.match(
+    stderr,
+    /^corbel: there is no room for what the guest writes to .*; it is paused until there is\.\ncorbel: there is room again; the guest goes on\.\n$/,
+  );
 });

@@ -13,12 +13,17 @@ const { ok, ioError, unsupported } = blockStatus;
 const diskBytes = 1 << 20;
 
 async function bench(
-  options: { readOnly?: boolean; queues?: number; features?: bigint; noSpace?: () => Promise<void> } = {},
+  options: {
+    readOnly?: boolean;
+    queues?: number;
+    features?: bigint;
+    noSpace?: (retry: () => Promise<boolean>) => Promise<void>;
+  } = {},
 ) {
   const { readOnly = false, queues = 1, features, noSpace = () => Promise.reject(new Error('full')) } = options;
   const disk = new MemoryDisk(diskBytes, readOnly);
   for (let n = 0; n < diskBytes; n++) disk.bytes[n] = (n >> 9) + n;
-  const device = new VirtioBlock({ disk, serial: 'serial-number', queues, noSpace });
+  const device = new VirtioBlock({ disk, serial: 'serial-number', queues, noSpace: (_, retry) => noSpace(retry) });
   const machine = new TestMachine(device);
   const list = await machine.bringUp(features ?? device.description.features | virtioFeature.eventIndex);
   const [queue] = list;
@@ -195,9 +200,12 @@ test('a full host: the request is held until there is room, and others go on', a
   const room = Promise.withResolvers<void>();
   let asked = 0;
   const { queue, disk } = await bench({
-    noSpace: () => {
-      asked++;
-      return asked < 3 ? Promise.resolve() : room.promise;
+    noSpace: async (retry) => {
+      for (let over = false; !over; ) {
+        asked++;
+        if (asked === 3) await room.promise;
+        over = await retry();
+      }
     },
   });
   disk.failures.push('no-space', 'no-space', 'no-space');
@@ -215,7 +223,12 @@ test('a full host: the request is held until there is room, and others go on', a
 
 test('a reset waits for what is under way, and what is held for room is forgotten', async () => {
   const room = Promise.withResolvers<void>();
-  const { queue, disk, machine } = await bench({ noSpace: () => room.promise });
+  const { queue, disk, machine } = await bench({
+    noSpace: async (retry) => {
+      await room.promise;
+      await retry();
+    },
+  });
   disk.failures.push('no-space');
   queue.add([header(write, 0), pattern(512, 3)], [1]);
   queue.ring();

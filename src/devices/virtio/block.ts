@@ -16,7 +16,7 @@ import { fail, ok, type Result } from '../../support/result.ts';
 import type { DescriptorChain } from './descriptor-chain.ts';
 import type { GuestBuffer } from './guest-buffer.ts';
 import { ScatterDisk } from './scatter-disk.ts';
-import type { VirtioDescription, VirtioDevice } from './virtio-device.ts';
+import type { VirtioDescription, VirtioDevice, VirtioTransport } from './virtio-device.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
 export interface BlockOptions {
@@ -24,8 +24,11 @@ export interface BlockOptions {
   /** At most 20 ASCII characters: what the guest finds as the disk's serial number. */
   readonly serial: string;
   readonly queues: number;
-  /** The host has no room for a write. Resolves when it is worth another try. */
-  readonly noSpace: (failure: DiskFailure) => Promise<void>;
+  /**
+   * The host has no room for a write. Is to call `retry` when that may have changed, again as long as it resolves with
+   * false, then to resolve.
+   */
+  readonly noSpace: (failure: DiskFailure, retry: () => Promise<boolean>) => Promise<void>;
 }
 
 const queueSize = 256;
@@ -54,6 +57,7 @@ export class VirtioBlock implements VirtioDevice {
   readonly #scatter: ScatterDisk;
   readonly #id: Uint8Array;
   readonly #noSpace: BlockOptions['noSpace'];
+  #transport: VirtioTransport | undefined;
   #queues: readonly (Virtqueue | undefined)[] = [];
   /** Queues that may have requests, in the order of their turns. */
   #ready: Virtqueue[] = [];
@@ -72,7 +76,9 @@ export class VirtioBlock implements VirtioDevice {
     this.description = describe(disk, queues);
   }
 
-  attach(): void {}
+  attach(transport: VirtioTransport): void {
+    this.#transport = transport;
+  }
 
   start(queues: readonly (Virtqueue | undefined)[], features: bigint): void {
     this.#queues = queues;
@@ -104,7 +110,7 @@ export class VirtioBlock implements VirtioDevice {
       const chain = queue.take();
       if (chain === undefined) continue;
       this.#ready.push(queue);
-      void this.#serve(chain);
+      this.#transport?.watch(this.#serve(chain));
     }
   }
 
@@ -116,10 +122,11 @@ export class VirtioBlock implements VirtioDevice {
       return;
     }
     let done = await this.#attempt(request);
-    while (!done.ok && done.error.kind === 'no-space' && round === this.#round) {
-      await this.#noSpace(done.error);
-      if (round === this.#round) done = await this.#attempt(request);
-    }
+    if (isFull(done))
+      await this.#noSpace(done.error, async () => {
+        if (round === this.#round) done = await this.#attempt(request);
+        return round !== this.#round || !isFull(done);
+      });
     if (round !== this.#round) return;
     const status = statusOf(done);
     const { writable } = chain;
@@ -183,6 +190,8 @@ export class VirtioBlock implements VirtioDevice {
     return ok(undefined);
   }
 }
+
+const isFull = (done: Done): done is Extract<Done, { ok: false }> => !done.ok && done.error.kind === 'no-space';
 
 /** The request of a chain; undefined if there is no room for a status to answer with. */
 function parse(chain: DescriptorChain): Request | undefined {

@@ -24,7 +24,7 @@ export class VirtioConsole implements VirtioDevice {
   readonly #messages: Uint8Array[] = [];
   /** Ports that the driver has set up; nothing is said of the others. */
   readonly #ready = new Set<number>();
-  #fail: (reason: string) => void = () => {};
+  #transport: VirtioTransport | undefined;
 
   /** @param ports at most 31; drivers that know one port only use the first */
   constructor(ports: readonly PortOptions[]) {
@@ -54,7 +54,7 @@ export class VirtioConsole implements VirtioDevice {
   }
 
   attach(transport: VirtioTransport): void {
-    this.#fail = (reason) => transport.fail(reason);
+    this.#transport = transport;
   }
 
   start(queues: readonly (Virtqueue | undefined)[], features: bigint): void {
@@ -75,7 +75,7 @@ export class VirtioConsole implements VirtioDevice {
       const number = queue < consoleQueue.controlReceive ? 0 : ((queue - consoleQueue.second) >> 1) + 1;
       const port = this.#ports[number];
       if (queue % 2 === 0) port?.feed();
-      else void port?.transmit();
+      else if (port !== undefined) this.#transport?.watch(port.transmit());
     }
   }
 
@@ -118,7 +118,7 @@ export class VirtioConsole implements VirtioDevice {
 
   #tell(id: number, event: number, value: number, text = ''): void {
     if (this.#messages.length === maxMessages) {
-      this.#fail('control messages that nobody takes');
+      this.#transport?.fail('control messages that nobody takes');
       return;
     }
     const message = new DataView(new ArrayBuffer(consoleControl.size + text.length));

@@ -18,6 +18,8 @@ export interface SessionPort {
   unsettled(): void;
   /** A driver broke the rules; for people who debug one. */
   report(reason: string): void;
+  /** The device threw, which none may. */
+  crashed(error: unknown): void;
 }
 
 export class DeviceSession {
@@ -80,6 +82,7 @@ export class DeviceSession {
         const code = this.#port.memory.publishWrite(offset, length);
         if (code.length > 0) this.#port.dropCode(code, () => {});
       },
+      watch: (task) => void task.catch((error: unknown) => this.#port.crashed(error)),
       fail: (reason) => this.#fail(reason),
     };
   }

@@ -16,15 +16,19 @@ export interface IoSideParts {
   /** Runs `task` soon, but not before a microsecond or so has passed. */
   readonly soon: (task: () => void) => void;
   readonly report: (device: number, reason: string) => void;
+  /** A device threw, which none may: a bug of ours. */
+  readonly crashed: (error: unknown) => void;
 }
 
 export class IoSide {
   readonly #sessions: readonly DeviceSession[];
   readonly #attention: Attention;
+  readonly #crashed: (error: unknown) => void;
 
   constructor(parts: IoSideParts) {
     const { mailboxes, devices } = parts;
     this.#attention = new Attention(mailboxes, 'io');
+    this.#crashed = parts.crashed;
     const machine = new Attention(mailboxes, 'machine');
     const descriptions = devices.map(({ description }) => description);
     this.#sessions = devices.map((device, number) => {
@@ -35,12 +39,20 @@ export class IoSide {
 
   /** Does what the guest has asked of its devices. Never waits. */
   serve(): void {
-    for (const number of this.#attention.take()) this.#sessions[number]?.serve();
+    for (const number of this.#attention.take()) this.#guarded(() => this.#sessions[number]?.serve());
   }
 
   /** Ends all devices; resolves when none touches guest RAM any more. */
   async stop(): Promise<void> {
     await Promise.all(this.#sessions.map((session) => session.stop()));
+  }
+
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#crashed(error);
+    }
   }
 
   #port(parts: IoSideParts, number: number): SessionPort {
@@ -54,10 +66,11 @@ export class IoSide {
         due = true;
         parts.soon(() => {
           due = false;
-          this.#sessions[number]?.settle();
+          this.#guarded(() => this.#sessions[number]?.settle());
         });
       },
       report: (reason) => parts.report(number, reason),
+      crashed: parts.crashed,
     };
   }
 }

@@ -32,6 +32,8 @@ export interface VirtioTransport {
   updateConfig(offset: number, bytes: Uint8Array): void;
   /** The device has written to guest RAM by other ways than a chain. Offset into RAM and length are bytes. */
   wrote(offset: number, length: number): void;
+  /** Follows what the device does by itself: if it throws, that is a bug of ours, which ends the machine. */
+  watch(task: Promise<unknown>): void;
   /** The driver broke a rule: the device stops until it is reset (DEVICE_NEEDS_RESET). VIRTIO 1.2 2.1.1. */
   fail(reason: string): void;
 }

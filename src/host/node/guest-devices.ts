@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { DiskFailure } from '../../block/disk-failure.ts';
 import { VirtioBalloon } from '../../devices/virtio/balloon.ts';
-import { VirtioBlock } from '../../devices/virtio/block.ts';
+import { type BlockOptions, VirtioBlock } from '../../devices/virtio/block.ts';
 import { VirtioConsole } from '../../devices/virtio/console.ts';
 import type { PortOptions } from '../../devices/virtio/console-port.ts';
 import { VirtioEntropy } from '../../devices/virtio/entropy.ts';
@@ -43,8 +43,8 @@ export interface GuestDevices {
 
 /** What devices ask of the run that they are part of. */
 export interface DeviceHooks {
-  /** The host has no room for what the guest writes to a disk. Resolves when it is worth another try. */
-  noSpace(disk: string, failure: DiskFailure): Promise<void>;
+  /** The host has no room for what the guest writes to a disk; see `BlockOptions.noSpace`. */
+  noSpace(disk: string, failure: DiskFailure, retry: () => Promise<boolean>): Promise<void>;
   /** Takes what the guest writes to hvc0. */
   consoleOutput(bytes: Uint8Array): Promise<void>;
   /** Gives whole pages of the guest's RAM back to the host. */
@@ -69,7 +69,7 @@ export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHoo
   if (console !== undefined) all.push({ name: 'console', device: console });
   options.disks.forEach(({ name, disk }, number) => {
     const serial = `corbel-${number}`;
-    const noSpace = (failure: DiskFailure): Promise<void> => hooks.noSpace(name, failure);
+    const noSpace: BlockOptions['noSpace'] = (failure, retry) => hooks.noSpace(name, failure, retry);
     all.push({ name: `disk ${name}`, device: new VirtioBlock({ disk, serial, queues: diskQueues, noSpace }) });
   });
   for (const { spec, tree } of options.shares) {

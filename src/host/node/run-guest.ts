@@ -2,6 +2,7 @@
  * Runs a guest with this process's terminal and streams, until the guest, the user, the clock or a signal ends it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { DiskFailure } from '../../block/disk-failure.ts';
 import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
@@ -78,6 +79,8 @@ const memoryStatisticsMs = 2000;
 class GuestRun {
   readonly #request: GuestRequest;
   readonly #devices: GuestDevices;
+  /** Requests that the host has no room for. */
+  #waitingForRoom = 0;
   readonly #vm: Vm;
   readonly #session: GuestSession | undefined;
   readonly #stdout: Output;
@@ -155,6 +158,20 @@ class GuestRun {
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
     const all = { ...statistics, ...this.#balloonStatistics() };
     return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
+  }
+
+  /** Pauses the guest while the host has no room for what it writes: its programs would take that for a broken disk. */
+  async waitForRoom(disk: string, { message }: DiskFailure, retry: () => Promise<boolean>): Promise<void> {
+    const { notice } = this.#request;
+    if (this.#waitingForRoom++ === 0) {
+      this.#vm.setPaused(true);
+      notice(`there is no room for what the guest writes to ${disk} (${message}); it is paused until there is.`);
+    }
+    do await delay(roomRetryMs, undefined, { ref: false });
+    while (!(await retry()));
+    if (--this.#waitingForRoom > 0) return;
+    this.#vm.setPaused(false);
+    notice('there is room again; the guest goes on.');
   }
 
   /** What the guest said of its memory last. */
@@ -259,10 +276,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   let run: GuestRun | undefined;
   let release: ReturnType<typeof memoryRelease>;
   const devices = createGuestDevices(request.devices, {
-    noSpace: async (disk, { message }) => {
-      request.notice(`there is no room for what the guest writes to ${disk} (${message}); it waits until there is.`);
-      await delay(roomRetryMs, undefined, { ref: false });
-    },
+    noSpace: (disk, failure, retry) => run?.waitForRoom(disk, failure, retry) ?? Promise.resolve(),
     consoleOutput: (bytes) => run?.writeHvc(bytes) ?? Promise.resolve(),
     releaseMemory: (offset, length) => release?.(offset, length),
   });

@@ -1,12 +1,12 @@
 /**
- * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, and the stop
- * flag. A bell is a counter that is raised and notified after something changed for that side.
+ * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, the stop and
+ * pause flags. A bell is a counter that is raised and notified after something changed for that side.
  */
 import { randomBytes } from 'node:crypto';
 import type { MachineHost, SerialPort } from '../../machine/config.ts';
 import { ByteRing } from './byte-ring.ts';
 
-const word = { machineBell: 0, hostBell: 1, stop: 2, words: 4 } as const;
+const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, words: 4 } as const;
 const inputCapacity = 1 << 14;
 const outputCapacity = 1 << 17;
 const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity];
@@ -55,6 +55,7 @@ export function createMachineHost(buffer: SharedArrayBuffer): MachineHost {
       heard = Atomics.load(words, word.machineBell);
     },
     stopRequested,
+    pauseRequested: () => Atomics.load(words, word.pause) !== 0,
     wakeIo: () => ringBell(words, word.hostBell),
     serialInput: (port) => {
       const byte = input[port].readByte();
@@ -103,6 +104,11 @@ export class HostLink {
 
   requestStop(): void {
     Atomics.store(this.#link.words, word.stop, 1);
+    ringBell(this.#link.words, word.machineBell);
+  }
+
+  setPaused(paused: boolean): void {
+    Atomics.store(this.#link.words, word.pause, paused ? 1 : 0);
     ringBell(this.#link.words, word.machineBell);
   }
 

@@ -66,6 +66,8 @@ export class Vm {
   /** Per port, bytes that wait for room, and who waits for them. */
   readonly #unsent: { bytes: Uint8Array; done: () => void }[][] = [[], []];
 
+  /** A device threw: ends the machine. */
+  #crashed: (error: unknown) => void = () => {};
   /** Whether output of the guest is on its way to the sink. */
   #sinking = false;
 
@@ -77,6 +79,7 @@ export class Vm {
       ringMachine: () => this.#link.ringMachine(),
       soon: (task) => void setImmediate(task),
       report,
+      crashed: (error) => this.#crashed(error),
     });
     const { kernel, initrd, modules } = config.boot;
     const files = [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map((module) => module.data)];
@@ -104,6 +107,11 @@ export class Vm {
     });
   }
 
+  /** From soon after `true` until `false` no instruction runs, and guest time stands still. */
+  setPaused(paused: boolean): void {
+    this.#link.setPaused(paused);
+  }
+
   /** Asks the machine to stop; `ended` tells when it has. */
   stop(): void {
     this.#link.requestStop();
@@ -117,11 +125,12 @@ export class Vm {
         const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
         resolve({ kind: 'crashed', error: text });
       };
-      this.#worker.once('error', crashed);
-      this.#translator?.once('error', (error) => {
+      this.#crashed = (error) => {
         crashed(error);
         void this.#worker.terminate();
-      });
+      };
+      this.#worker.once('error', crashed);
+      this.#translator?.once('error', (error) => this.#crashed(error));
       this.#worker.once('exit', () =>
         resolve({ kind: 'ended', outcome: { kind: 'stopped' }, statistics: {}, profile: [] }),
       );

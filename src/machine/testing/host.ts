@@ -17,6 +17,11 @@ export class TestHost implements MachineHost {
   /** Asked for when the guest sleeps for ever, or after that many slices. */
   stop = false;
   slicesLeft = patience;
+  /** How often the machine is still told to stand still. */
+  pausesLeft = 0;
+  /** How long it sleeps each time. */
+  pauseNs = 0;
+  #pausing = false;
   #now = 5_000_000_000;
   #random = 0x0123_4567_89ab_cdefn;
 
@@ -35,6 +40,10 @@ export class TestHost implements MachineHost {
   }
 
   sleep(maxNs: number): void {
+    if (this.#pausing) {
+      this.#now += this.pauseNs;
+      return;
+    }
     this.sleeps++;
     if (!Number.isFinite(maxNs)) {
       this.stop = true;
@@ -55,6 +64,11 @@ export class TestHost implements MachineHost {
   stopRequested(): boolean {
     this.slicesLeft--;
     return this.stop || this.slicesLeft < 0;
+  }
+
+  pauseRequested(): boolean {
+    this.#pausing = this.pausesLeft-- > 0;
+    return this.#pausing;
   }
 
   wakeIo(): void {}

@@ -31,6 +31,8 @@ export class TestMachine {
   readonly messages: number[] = [];
   /** What the device complained of. */
   readonly reports: string[] = [];
+  /** What the device threw. */
+  readonly crashes: unknown[] = [];
   readonly codeWrites: CodeWriteReader;
   readonly device: VirtioDevice;
   /** While true, the machine's thread does not look at what the I/O thread wants. */
@@ -67,6 +69,7 @@ export class TestMachine {
       wakeMachine,
       soon: (task) => void setImmediate(task),
       report: (_device, reason) => void this.reports.push(reason),
+      crashed: (error) => void this.crashes.push(error),
     });
     this.pci.reset();
     const command = pciCommand.memory | pciCommand.busMaster;
