@@ -7,7 +7,14 @@ import { ok } from '../../../support/result.ts';
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
 function call<T>(start: (done: Done<T>) => void): Promise<Outcome<T>> {
-  return new Promise((resolve) => start((error, value) => resolve(error ? refuse(errnoOf(error)) : ok(value))));
+  return new Promise((resolve) => {
+    try {
+      start((error, value) => resolve(error ? refuse(errnoOf(error)) : ok(value)));
+    } catch {
+      // Node refuses some numbers before it asks the system.
+      resolve(refuse(linuxErrno.EINVAL));
+    }
+  });
 }
 
 /** Error numbers differ between systems, their names do not. */
