@@ -40,6 +40,8 @@ export class GuestMemory {
   readonly pageFlags: Uint8Array<SharedArrayBuffer>;
   readonly users: PageUsers;
   readonly #view: DataView;
+  /** What lies aligned moves at once; a DataView may do so byte by byte, which other threads would see. */
+  readonly #words: Uint32Array;
   #codeWrite: CodeWriteListener = () => {};
   #remoteCode: RemoteCodeListener | undefined;
 
@@ -58,6 +60,7 @@ export class GuestMemory {
     this.memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, size);
     this.#view = new DataView(memory.buffer, 0, size);
+    this.#words = new Uint32Array(memory.buffer, 0, size >>> 2);
     this.pageFlags = new Uint8Array(pageFlags);
     this.users = users;
   }
@@ -152,7 +155,8 @@ export class GuestMemory {
 
   readU32(address: number): number {
     const offset = this.#at(address, 4);
-    return offset < 0 ? 0xffff_ffff : this.#view.getUint32(offset, true);
+    if (offset < 0) return 0xffff_ffff;
+    return (offset & 3) === 0 ? (this.#words[offset >>> 2] as number) : this.#view.getUint32(offset, true);
   }
 
   readU64(address: number): bigint {
@@ -177,7 +181,8 @@ export class GuestMemory {
   writeU32(address: number, value: number): void {
     const offset = this.#writable(address, 4);
     if (offset < 0) return;
-    this.#view.setUint32(offset, value, true);
+    if ((offset & 3) === 0) this.#words[offset >>> 2] = value;
+    else this.#view.setUint32(offset, value, true);
     this.written(offset, 4);
   }
 

@@ -31,9 +31,12 @@ export class PageUsers {
     return (Atomics.load(this.#words, page) & codersMask) !== 0;
   }
 
-  /** The other processors that hold code of the page: a bit each. */
+  /**
+   * The other processors that hold code of the page, a bit each, after this one has written to it. A read-modify-write as
+   * `claimCode` is: the claim is seen here, or what was written is seen there.
+   */
   otherCoders(page: number): number {
-    return Atomics.load(this.#words, page) & codersMask & ~this.#coder;
+    return Atomics.or(this.#words, page, 0) & codersMask & ~this.#coder;
   }
 
   /** This processor is about to read code from the page. @returns who else may be writing to it: a bit each */

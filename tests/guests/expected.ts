@@ -5,7 +5,7 @@
  *     # text                          a comment
  *     #! status qemu=0 corbel=75      exit statuses other than 1 (which is a write of 0 to the debug-exit port)
  *     #! append TEXT                  the guest's command line; several: one run each
- *     #! slow-append TEXT             likewise, in the slow lane: more rounds than fit elsewhere
+ *     #! slow-append TEXT             likewise, for Corbel in the slow lane: more rounds than fit elsewhere
  *     #! cpus N                       virtual processors; 1 if not said
  *     #! corbel-args ARGS             further arguments for Corbel
  *     #! survives                     any output and end will do, but for a failure of the monitor itself

@@ -31,8 +31,8 @@ export const systemRows: readonly Row[] = [
   { map: 1, opcode: 0x05, mnemonic: 'SYSCALL', operands: '', semantics: 'syscall', only: 'only64', endsBlock: true, feature: 'syscall' },
   { map: 1, opcode: 0x06, mnemonic: 'CLTS', operands: '', semantics: 'clts', endsBlock: true, privileged: true },
   { map: 1, opcode: 0x07, mnemonic: 'SYSRET', operands: '', semantics: 'sysret', only: 'only64', endsBlock: true, privileged: true, feature: 'syscall' },
-  { map: 1, opcode: 0x08, mnemonic: 'INVD', operands: '', semantics: 'invd', privileged: true },
-  { map: 1, opcode: 0x09, mnemonic: 'WBINVD', operands: '', semantics: 'wbinvd', privileged: true },
+  { map: 1, opcode: 0x08, mnemonic: 'INVD', operands: '', semantics: 'invd', endsBlock: true, privileged: true },
+  { map: 1, opcode: 0x09, mnemonic: 'WBINVD', operands: '', semantics: 'wbinvd', endsBlock: true, privileged: true },
   // 0F 20-23: ModRM.mod is ignored; CR8 needs REX.R; the decoder refuses numbers that do not exist
   { map: 1, opcode: 0x20, mod: 'ignored', mnemonic: 'MOV', operands: 'Rd,Cd', semantics: 'mov-from-control', only: 'not64', privileged: true },
   { map: 1, opcode: 0x20, mod: 'ignored', mnemonic: 'MOV', operands: 'Rq,Cq', semantics: 'mov-from-control', only: 'only64', size64: 'forced', privileged: true },

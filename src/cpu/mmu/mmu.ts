@@ -47,12 +47,16 @@ export class Mmu {
   readonly #view: DataView;
   /** RAM by offset, for those that got one from `ramAt`. */
   readonly ram: DataView;
+  readonly #ramWords: Uint32Array;
+  readonly #ramWords64: BigUint64Array;
   onWatch: WatchAccess | undefined;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
     this.#view = new DataView(vcpuMemory);
     this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
+    this.#ramWords = new Uint32Array(memory.bytes.buffer, 0, memory.size >>> 2);
+    this.#ramWords64 = new BigUint64Array(memory.bytes.buffer, 0, memory.size >>> 3);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
@@ -276,19 +280,28 @@ export class Mmu {
   /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */
   read(linear: number, bytes: 1 | 2 | 4, implicit = false): number {
     const plain = this.#plainRead(linear, bytes, implicit);
-    if (plain >= 0) {
-      if (bytes === 4) return this.ram.getUint32(plain, true);
-      return bytes === 2 ? this.ram.getUint16(plain, true) : this.ram.getUint8(plain);
-    }
+    if (plain >= 0) return this.#plain(plain, bytes);
     if (!implicit) this.#check(linear, bytes, false);
     this.#access(linear, bytes, false, this.#rights(implicit));
     if (bytes === 1) return this.#view.getUint8(slowValue);
     return bytes === 2 ? this.#view.getUint16(slowValue, true) : this.#view.getUint32(slowValue, true);
   }
 
+  /** In one access, as other processors may write there: a DataView may go byte by byte. */
+  #plain(offset: number, bytes: 1 | 2 | 4): number {
+    if (bytes === 1) return this.ram.getUint8(offset);
+    if (bytes === 4 && (offset & 3) === 0) return this.#ramWords[offset >>> 2] as number;
+    this.#physical.ramIn(offset, slowValue, bytes);
+    return bytes === 2 ? this.#view.getUint16(slowValue, true) : this.#view.getUint32(slowValue, true);
+  }
+
   read64(linear: number, implicit = false): bigint {
     const plain = this.#plainRead(linear, 8, implicit);
-    if (plain >= 0) return this.ram.getBigUint64(plain, true);
+    if (plain >= 0) {
+      if ((plain & 7) === 0) return this.#ramWords64[plain >>> 3] as bigint;
+      this.#physical.ramIn(plain, slowValue, 8);
+      return this.#view.getBigUint64(slowValue, true);
+    }
     if (!implicit) this.#check(linear, 8, false);
     this.#access(linear, 8, false, this.#rights(implicit));
     return this.#view.getBigUint64(slowValue, true);
