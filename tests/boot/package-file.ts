@@ -63,3 +63,5 @@ export const plainKernel: PackageFile = {
 };
 
 export const memtest: PackageFile = { package: 'memtest86+', pattern: './boot/memtest86+x64.bin' };
+
+export const seabios: PackageFile = { package: 'seabios', pattern: './usr/share/seabios/bios-256k.bin' };

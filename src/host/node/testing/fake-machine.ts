@@ -114,7 +114,8 @@ function act(verb: string, value: number, config: MachineConfig, host: MachineHo
 }
 
 export function createMachine(config: MachineConfig, _shared: SharedMachine, host: MachineHost): Result<Machine> {
-  const commandLine = config.boot.kind === 'kernel' ? config.boot.commandLine : '';
+  const { boot } = config;
+  const commandLine = boot.kind === 'kernel' ? boot.commandLine : new TextDecoder().decode(boot.image);
   const words = commandLine.split(' ').filter((word) => !/[=]|^quiet$/.test(word));
   const [verb = '', value = '0'] = words;
   if (verb === 'refuse') return fail('input', 'the kernel is not one.');
