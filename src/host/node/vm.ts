@@ -63,6 +63,7 @@ const translatorLimits = { maxYoungGenerationSizeMb: 16 } as const;
 
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
+const processorGraceMs = 500;
 
 export class Vm {
   /** Resolves when the machine has ended and all of its output has been taken. */
@@ -191,8 +192,9 @@ export class Vm {
     for (const { done } of this.#unsent.flatMap((queue) => queue.splice(0))) done(false);
     this.requests.end();
     this.#link.requestStop();
+    const further = await Promise.all(this.#processors.map(lastStatistics));
     await Promise.all([this.#translator, ...this.#processors].map((worker) => worker?.terminate()));
-    return last;
+    return withProcessors(last, further);
   }
 
   /** Hands over what there is, without holding up the devices while the sink is slow. */
@@ -224,6 +226,24 @@ export class Vm {
       }
     }
   }
+}
+
+/** What a processor's thread counted; nothing, if it does not end in time. */
+function lastStatistics(worker: Worker): Promise<Statistics> {
+  return new Promise((resolve) => {
+    worker.once('message', (statistics: Statistics) => resolve(statistics));
+    worker.once('exit', () => resolve({}));
+    setTimeout(() => resolve({}), processorGraceMs).unref();
+  });
+}
+
+/** Adds what further processors counted, under their numbers. */
+function withProcessors(report: VmReport, further: readonly Statistics[]): VmReport {
+  if (report.kind !== 'ended' || further.length === 0) return report;
+  const counted = further.flatMap((statistics, n) =>
+    Object.entries(statistics).map(([name, count]) => [`processor${n + 1}.${name}`, count] as const),
+  );
+  return { ...report, statistics: { ...report.statistics, ...Object.fromEntries(counted) } };
 }
 
 const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || accel === 'translate';
