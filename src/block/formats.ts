@@ -47,10 +47,10 @@ const rawFormat: ImageFormat = {
 /** @param imported further formats, tried in this order */
 export function imageFormats(imported: readonly ReadOnlyFormat[]): readonly ImageFormat[] {
   const others = imported.map(
-    ({ name, probe, open }): ImageFormat => ({
-      name,
-      probe,
-      open: (file, { files, codecs }) => open(file, files, codecs),
+    (format): ImageFormat => ({
+      name: format.name,
+      probe: (header) => format.probe(header),
+      open: (file, { files, codecs }) => format.open(file, files, codecs),
     }),
   );
   return [qcow2Format, ...others, rawFormat];

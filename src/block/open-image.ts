@@ -5,12 +5,13 @@ import type { Disk } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import { type FormatRequest, type ImageFormat, probedBytes, probeFormat } from './formats.ts';
 import { GuardedRawDisk } from './guarded-raw-disk.ts';
+import { ReadOnlyDisk } from './read-only-disk.ts';
 
 /** Disks that are no files: servers on a network. */
 export interface DiskSource {
   /** Whether it is for this source to open what is called so. */
   handles(name: string): boolean;
-  open(name: string, readOnly: boolean): Promise<Result<Disk, DiskFailure>>;
+  open(name: string): Promise<Result<Disk, DiskFailure>>;
 }
 
 /** What images are opened with. */
@@ -70,8 +71,10 @@ async function openSource(
   { format = 'raw', readOnly }: OpenOptions,
 ): Promise<Result<OpenedImage, DiskFailure>> {
   if (format !== 'raw') return fail('unsupported', `${name} can be used as a raw disk only.`);
-  const disk = await source.open(name, readOnly);
-  return disk.ok ? ok({ disk: disk.value, format }) : disk;
+  const disk = await source.open(name);
+  if (!disk.ok) return disk;
+  const mayWrite = !readOnly || disk.value.readOnly;
+  return ok({ disk: mayWrite ? disk.value : new ReadOnlyDisk(disk.value, name), format });
 }
 
 async function openFile(

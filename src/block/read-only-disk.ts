@@ -1,14 +1,17 @@
-import { fail, type Result } from '../support/result.ts';
+/** A disk that could be written, for who must not. */
+import type { Result } from '../support/result.ts';
 import type { Disk, Extent } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
+import { refuseWrite } from './range.ts';
 
-/** A disk that could be written and is not to be. */
 export class ReadOnlyDisk implements Disk {
   readonly readOnly = true;
   readonly #disk: Disk;
+  readonly #name: string;
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, name: string) {
     this.#disk = disk;
+    this.#name = name;
   }
 
   get sizeBytes(): number {
@@ -23,35 +26,31 @@ export class ReadOnlyDisk implements Disk {
     return this.#disk.read(offset, into);
   }
 
-  write(): Promise<Result<void, DiskFailure>> {
-    return this.#refuse();
+  extent(offset: number, length: number): Promise<Result<Extent, DiskFailure>> {
+    return this.#disk.extent(offset, length);
   }
 
   flush(): Promise<Result<void, DiskFailure>> {
     return this.#disk.flush();
   }
 
-  discard(): Promise<Result<void, DiskFailure>> {
-    return this.#refuse();
-  }
-
-  writeZeroes(): Promise<Result<void, DiskFailure>> {
-    return this.#refuse();
-  }
-
-  extent(offset: number, length: number): Promise<Result<Extent, DiskFailure>> {
-    return this.#disk.extent(offset, length);
-  }
-
-  resize(): Promise<Result<void, DiskFailure>> {
-    return this.#refuse();
-  }
-
   close(): Promise<Result<void, DiskFailure>> {
     return this.#disk.close();
   }
 
-  async #refuse(): Promise<Result<void, DiskFailure>> {
-    return fail('read-only', 'the disk was opened for reading alone.');
+  async write(): Promise<Result<void, DiskFailure>> {
+    return refuseWrite(this.#name);
+  }
+
+  async discard(): Promise<Result<void, DiskFailure>> {
+    return refuseWrite(this.#name);
+  }
+
+  async writeZeroes(): Promise<Result<void, DiskFailure>> {
+    return refuseWrite(this.#name);
+  }
+
+  async resize(): Promise<Result<void, DiskFailure>> {
+    return refuseWrite(this.#name);
   }
 }

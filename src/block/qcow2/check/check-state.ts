@@ -53,6 +53,8 @@ export class CheckState {
   compressed = 0;
   fragmented = 0;
   readonly problems: string[] = [];
+  /** Pointers that could not be followed: what they led to looks like leaks. */
+  brokenPointers = 0;
 
   constructor(file: BlockFile, header: Header, fileBytes: number, repair: Repair) {
     this.file = file;
@@ -64,6 +66,17 @@ export class CheckState {
 
   get repairsErrors(): boolean {
     return this.repair === 'refcounts' || this.repair === 'all';
+  }
+
+  /** Lost room is given back unless it may be data that a broken pointer led to. */
+  get repairsLeaks(): boolean {
+    return this.repair === 'all' || (this.repair !== 'none' && this.brokenPointers === 0);
+  }
+
+  /** A pointer that leads nowhere; only a full repair drops it. */
+  pointerError(problem: string): void {
+    this.brokenPointers++;
+    this.error(problem, this.repair === 'all');
   }
 
   error(problem: string, repaired: boolean): void {

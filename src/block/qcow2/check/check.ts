@@ -54,8 +54,9 @@ async function checkOnce(
   state.countTable('the header', 0, state.geometry.clusterBytes);
   state.countTable('the table of snapshots', header.value.snapshotsOffset, snapshots.value.tableBytes);
   const tables = await loadL1Tables(state, snapshots.value.snapshots);
-  const bitmaps = tables.ok ? await countBitmaps(state) : tables;
-  if (!tables.ok || !bitmaps.ok) return tables.ok ? (bitmaps as typeof tables & { ok: false }) : tables;
+  if (!tables.ok) return tables;
+  const bitmaps = await countBitmaps(state);
+  if (!bitmaps.ok) return bitmaps;
   const steps = tables.value.length * 2 + 2;
   let step = 0;
   for (const count of [countL2Tables, countData]) {

@@ -90,7 +90,7 @@ async function compareBlock(state: CheckState, index: number, offset: number): P
     const stored = codec.get(view, entry);
     if (stored === used) continue;
     const leak = stored > used;
-    const repaired = (leak ? state.repair !== 'none' : state.repairsErrors) && used <= geometry.maxRefcount;
+    const repaired = (leak ? state.repairsLeaks : state.repairsErrors) && used <= geometry.maxRefcount;
     const problem = `cluster ${cluster} is counted ${stored} times and used ${used} times`;
     if (leak) state.leak(problem, repaired);
     else state.error(problem, repaired);

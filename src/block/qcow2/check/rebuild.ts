@@ -28,7 +28,9 @@ export async function rebuildRefcounts(state: CheckState, old: readonly number[]
     const bytes = new Uint8Array(clusterBytes);
     const view = viewOf(bytes);
     for (let entry = 0; entry < refcountsPerBlock; entry++) {
-      const count = counts.get(block * refcountsPerBlock + entry);
+      // What is not given back keeps its count.
+      const cluster = block * refcountsPerBlock + entry;
+      const count = Math.max(counts.get(cluster), state.stored.get(cluster) ?? 0);
       if (count > 0) codec.set(view, entry, Math.min(count, geometry.maxRefcount));
     }
     const written = await file.write((start + block) * clusterBytes, bytes);

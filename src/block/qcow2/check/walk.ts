@@ -36,8 +36,8 @@ export async function countL2Tables(state: CheckState, l1: WalkedL1): Promise<Re
       continue;
     }
     const repaired = state.repair === 'all';
-    const where = inside ? 'on another table' : 'outside the file';
-    state.error(`entry ${at / 8} of ${l1.name} has an L2 table at ${hex(offset)}, ${where}`, repaired);
+    const where = inside ? 'on another table' : 'where none can be';
+    state.pointerError(`entry ${at / 8} of ${l1.name} has an L2 table at ${hex(offset)}, ${where}`);
     if (repaired) l1.bytes.fill(0, at, at + 8);
     else l1.wrong.add(at);
     changed = repaired;
@@ -75,7 +75,7 @@ async function countTableData(state: CheckState, table: number, active: boolean)
     const problem =
       typeof entry === 'string' ? entry : (problemOf(state, entry) ?? problemOfParts(state, view, at, entry));
     if (problem !== undefined) {
-      state.error(`the L2 table at ${hex(table)} has ${problem}`, state.repair === 'all');
+      state.pointerError(`the L2 table at ${hex(table)} has ${problem}`);
       bytes.fill(0, at, at + geometry.l2EntryBytes);
       changed = true;
       continue;

@@ -48,7 +48,8 @@ async function check(call: ImageCall): Promise<Status> {
       : await checkQcow2(file.value, { repair: repair as Repair, onProgress: bar.show });
   bar.clear();
   const closed = await file.value.close();
-  if (!checked.ok || !closed.ok) return checked.ok ? (closed as typeof closed & { ok: false }) : checked;
+  if (!checked.ok) return checked;
+  if (!closed.ok) return closed;
   print(call, path, checked.value);
   const { errors, leaks } = checked.value;
   return ok(errors > 0 ? exitStatus.imageErrors : leaks > 0 ? exitStatus.imageLeaks : exitStatus.ok);

@@ -3,8 +3,6 @@ import { imageFormats } from '../../../block/formats.ts';
 import { importers } from '../../../block/import/importers.ts';
 import { isNbdUrl } from '../../../block/nbd/url.ts';
 import type { DiskSource, ImageHost } from '../../../block/open-image.ts';
-import { ReadOnlyDisk } from '../../../block/read-only-disk.ts';
-import { ok } from '../../../support/result.ts';
 import { openNbd } from '../nbd.ts';
 import { NodeBlockFiles } from './block-files.ts';
 import { nodeCodecs } from './codecs.ts';
@@ -15,13 +13,7 @@ export interface NodeImageHost extends ImageHost {
 }
 
 /** Exports of NBD servers. */
-const nbdSource: DiskSource = {
-  handles: isNbdUrl,
-  open: async (url, readOnly) => {
-    const disk = await openNbd(url);
-    return disk.ok && readOnly ? ok(new ReadOnlyDisk(disk.value)) : disk;
-  },
-};
+const nbdSource: DiskSource = { handles: isNbdUrl, open: (url) => openNbd(url) };
 
 export function nodeImageHost(): NodeImageHost {
   return {
