@@ -3,6 +3,7 @@
  * prints what came of it as one line of JSON.
  */
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
 /** Bytes that both ends can make for themselves. */
@@ -53,8 +54,34 @@ function serve(port: number): Promise<void> {
   });
 }
 
+/** Sends one datagram, and takes one. */
+function exchangeDatagram(host: string, port: number, bytes: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.on('message', (message) => {
+      socket.close();
+      resolve({ md5: md5(message), bytes: message.length });
+    });
+    socket.send(pattern(bytes), port, host);
+  });
+}
+
+/** Sends one datagram back. */
+function serveDatagram(port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.on('message', (message, peer) => socket.send(message, peer.port, peer.address, () => socket.close()));
+    socket.on('close', resolve);
+    socket.bind(port, () => process.stdout.write('listening\n'));
+  });
+}
+
 if (process.argv[1] === import.meta.filename) {
   const [what, host = '', port = '', bytes = '0'] = process.argv.slice(2);
   if (what === 'serve') await serve(Number(port));
-  else process.stdout.write(`${JSON.stringify(await exchange(host, Number(port), Number(bytes)))}\n`);
+  else if (what === 'serve-datagram') await serveDatagram(Number(port));
+  else {
+    const run = what === 'datagram' ? exchangeDatagram : exchange;
+    process.stdout.write(`${JSON.stringify(await run(host, Number(port), Number(bytes)))}\n`);
+  }
 }

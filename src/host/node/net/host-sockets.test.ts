@@ -156,6 +156,22 @@ test('a reset arrives as a loss, and goes out as a reset', async () => {
   assert.deepEqual(second.events, ['connected'], 'who resets is told nothing more');
 });
 
+test('a socket that was ended can still be reset, and is gone then', async () => {
+  const closed = Promise.withResolvers<void>();
+  const port = await listen((socket) => {
+    socket.resume();
+    socket.on('end', () => socket.end());
+    socket.on('close', () => closed.resolve());
+  });
+  const events = new Recorder();
+  const stream = host.connectTcp('127.0.0.1', port, events);
+  await events.has('connected');
+  stream.end();
+  stream.reset();
+  await closed.promise;
+  assert.deepEqual(events.events, ['connected']);
+});
+
 test('a forwarded port: who comes, what it says, and what is refused', async () => {
   const port = await freePort();
   const peers: HostPeer[] = [];

@@ -9,6 +9,7 @@ export class TcpStream implements HostStream {
   readonly #socket: Socket;
   readonly #events: StreamEvents;
   #connected: boolean;
+  #ended = false;
   /** After `reset` and `lost` nothing is told any more. */
   #over = false;
 
@@ -73,6 +74,7 @@ export class TcpStream implements HostStream {
   }
 
   end(): void {
+    this.#ended = true;
     this.#socket.end();
   }
 
@@ -83,7 +85,8 @@ export class TcpStream implements HostStream {
   reset(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#connected) this.#socket.resetAndDestroy();
+    // A socket that is being shut down refuses to be reset, and Node would never close it.
+    if (this.#connected && !this.#ended) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 

@@ -1,9 +1,10 @@
 /**
- * Linux' own TCP against the NAT: a network namespace gets a TAP device as its only interface, and the NAT is on the
+ * Linux' own TCP and UDP against the NAT: a network namespace gets a TAP device as its only interface, and the NAT is on the
  * other end of the cable. Through a good cable with segmentation offload, and through one that loses and swaps.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
@@ -147,6 +148,34 @@ for (const [name, faults, bytes] of [
     });
   });
 }
+
+test('datagrams of Linux, also those that come in fragments, and a forwarded port', {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  const bytes = 20_000;
+  const whole = { md5: md5(pattern(bytes)), bytes };
+  await withLinux(perfect, async (nat) => {
+    const server = createSocket('udp4');
+    server.on('message', (message, peer) => server.send(message, peer.port, peer.address));
+    server.bind(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address();
+    const outcome = await outputOf(inNamespace('datagram', '10.0.2.2', String(port), String(bytes)));
+    assert.deepEqual(JSON.parse(outcome), whole);
+    server.close();
+    await once(server, 'close');
+    const to = { hostAddress: '127.0.0.1', hostPort: port, guestAddress: undefined, guestPort: 7777 };
+    assert.ok((await nat.forward({ protocol: 'udp', ...to })).ok);
+    const child = inNamespace('serve-datagram', '', '7777');
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    const client = createSocket('udp4');
+    client.send(pattern(bytes), port, '127.0.0.1');
+    const [message] = (await once(client, 'message')) as [Buffer];
+    client.close();
+    assert.deepEqual({ md5: md5(message), bytes: message.length }, whole);
+  });
+});
 
 test('Linux hears why a connection cannot be', { skip, timeout: 60_000 }, async () => {
   await withLinux(perfect, async () => {
