@@ -1,5 +1,7 @@
 /** Runs programs of the host whose progress can be read while they run. */
 import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fail, ok, type Result } from '../../support/result.ts';
@@ -21,6 +23,18 @@ const administration = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 export function programEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const path = (env.PATH ?? '/usr/bin:/bin').split(':');
   return { ...env, LC_ALL: 'C.UTF-8', PATH: [...path, ...administration.filter((x) => !path.includes(x))].join(':') };
+}
+
+/** Whether a program of that name is there. */
+export async function hasProgram(name: string): Promise<boolean> {
+  for (const folder of (programEnvironment().PATH ?? '').split(delimiter)) {
+    const found = await access(join(folder, name), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
 }
 
 /** Runs `command` to its end. @returns the lines of its output and errors; fails with `program` and the last of them */

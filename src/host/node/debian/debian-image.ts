@@ -10,6 +10,7 @@ import { mbrType } from '../../../spec/pc/mbr.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { convertToQcow2 } from '../disk/convert.ts';
 import { cacheFolder } from '../guest/cache.ts';
+import { hasProgram } from '../program.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type BuildPhase, BuildProgress } from './build-progress.ts';
 import { type BuildRoom, findBuildRoom, runInRoom } from './build-room.ts';
@@ -45,10 +46,25 @@ export type ImageProgress = (phase: ImagePhase, share: number) => void;
 /** What a system of the usual packages takes while it is made, and half as much again. */
 const comfortableMemoryBytes = 3 * 2 ** 30;
 
+/** What the scripts run on the host, and the packages that bring it. */
+const tools: readonly (readonly [program: string, packageName: string])[] = [
+  ['apt-get', 'apt'],
+  ['dpkg-deb', 'dpkg'],
+  ['mke2fs', 'e2fsprogs'],
+  ['tar', 'tar'],
+  ['unshare', 'util-linux'],
+  ['mount', 'mount'],
+];
+
 export async function buildDebianImage(
   request: DebianImageRequest,
   progress: ImageProgress,
 ): Promise<Result<DebianImage>> {
+  for (const [program, packageName] of tools) {
+    if (await hasProgram(program)) continue;
+    const advice = `it comes with the package ${packageName} of Debian and Ubuntu`;
+    return fail('unavailable', `an image of Debian is built with ${program}, which is not here; ${advice}.`);
+  }
   const cache = join(cacheFolder(), 'images');
   try {
     await mkdir(cache, { recursive: true });

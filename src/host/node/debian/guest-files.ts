@@ -106,6 +106,11 @@ manual_add_modules virtio_pci virtio_mmio virtio_blk virtio_scsi virtio_net virt
   ext4 crc32c_generic crc32c_intel
 `;
 
+/** systemd-networkd asks for radios, and the kernel would load all that belongs to them to say that there is none. */
+const modules = `alias net-pf-16-proto-16-family-nl80211 off
+blacklist pcspkr
+`;
+
 const grubDefaults = `# "update-grub" makes /boot/grub/grub.cfg of this.
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=1
@@ -167,6 +172,7 @@ export function guestFiles({ hostname, rootUuid, sources, passwordLogin }: Guest
     script('usr/lib/corbel/grow-root', growRoot),
     text('etc/initramfs-tools/conf.d/virtual-machine', 'MODULES=list\nRESUME=none\n'),
     script('etc/initramfs-tools/hooks/virtual-machine', initramfsHook),
+    text('etc/modprobe.d/virtual-machine.conf', modules),
     text('etc/default/grub', grubDefaults),
     text('boot/grub/grub.cfg', grubMenu(rootUuid)),
     ...agentFiles(),

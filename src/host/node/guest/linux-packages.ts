@@ -1,7 +1,7 @@
 /** The kernel, its modules and the busybox of the linux guest: from the cache, or from the host's distribution. */
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { hasProgram } from '../program.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { extractFile, PackageLists, type PackageRecord } from './apt.ts';
 import { cacheFolder, FileCache } from './cache.ts';
@@ -36,7 +36,7 @@ export async function provideLinuxPackages(
   const cache = new FileCache(join(folder, cacheNames[choice]));
   const cached = await cache.load(cachedNames);
   if (cached !== undefined) return ok(asPackages(cached));
-  if (!(await onPath('apt-get')) || !(await onPath('dpkg-deb'))) {
+  if (!(await hasProgram('apt-get')) || !(await hasProgram('dpkg-deb'))) {
     const packages = `${kernelPackages[choice][0]} and ${busyboxPackage}`;
     return fail('unavailable', `this host has no apt-get to fetch the linux guest (${packages}) with; ${instead}.`);
   }
@@ -116,15 +116,4 @@ async function findKernel(lists: PackageLists, choice: KernelChoice): Promise<Pa
     if (record !== undefined) return record;
   }
   return undefined;
-}
-
-async function onPath(program: string): Promise<boolean> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const found = await access(join(folder, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
 }

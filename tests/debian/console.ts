@@ -1,0 +1,73 @@
+/** A person at the serial console of a guest, whatever machine that runs on. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Running, startProgram } from '../../src/cli/testing/corbel-process.ts';
+
+const pollMs = 50;
+const keptCharacters = 4000;
+/** dash shows it; nothing else does. */
+const prompt = 'guest% ';
+
+export class GuestConsole {
+  readonly #running: Running;
+  #text = '';
+  /** What has been looked at. */
+  #seen = 0;
+  #over = false;
+
+  constructor(command: readonly string[]) {
+    this.#running = startProgram(command, 'open');
+    this.#running.child.stdout?.setEncoding('latin1').on('data', (text: string) => {
+      this.#text += text;
+    });
+    void this.#running.ended.then(() => {
+      this.#over = true;
+    });
+  }
+
+  /** Resolves with what came before `pattern`, after what was looked at last. */
+  async shows(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const match = pattern.exec(this.#text.slice(this.#seen));
+      if (match !== null) {
+        const before = this.#text.slice(this.#seen, this.#seen + match.index);
+        this.#seen += match.index + match[0].length;
+        return before;
+      }
+      if (this.#over) {
+        const { status, stderr } = await this.#running.ended;
+        const tail = this.#text.slice(-keptCharacters);
+        throw new Error(`it ended with status ${status} before it showed ${pattern}: ${stderr}\n${tail}`);
+      }
+      await delay(pollMs);
+    }
+  }
+
+  type(line: string): void {
+    this.#running.child.stdin?.write(`${line}\r`);
+  }
+
+  /** Logs root in, who has no password, and leaves a shell that shows nothing but what its commands print. */
+  async logIn(): Promise<void> {
+    await this.shows(/login: $/);
+    this.type('root');
+    await this.shows(/# $/);
+    this.type(`stty -echo; exec env TERM=dumb PS1='${prompt}' sh`);
+    await this.shows(/\nguest% $/);
+  }
+
+  /** Runs a command in that shell. @returns what it prints */
+  async run(command: string): Promise<string> {
+    this.type(command);
+    return (await this.shows(/guest% $/)).replaceAll('\r', '').trim();
+  }
+
+  /** Resolves with the exit status of the machine when it has ended. */
+  async powerOff(): Promise<number | null> {
+    this.type('poweroff');
+    return (await this.#running.ended).status;
+  }
+
+  kill(): void {
+    this.#running.child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,174 @@
+/** An image of Debian from the builder to a login: under QEMU, which says that it boots anywhere, and under Corbel. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findBuildRoom } from '../../src/host/node/debian/build-room.ts';
+import type { DebianImage } from '../../src/host/node/debian/image-parts.ts';
+import { GuestConsole } from './console.ts';
+
+const corbel = [
+  ...[process.execPath, '--disable-warning=ExperimentalWarning'],
+  fileURLToPath(new URL('../../src/cli/corbel.ts', import.meta.url)),
+];
+const hour = 3_600_000;
+const folder = mkdtempSync(join(tmpdir(), 'corbel-debian-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function hasProgram(...command: [string, ...string[]]): boolean {
+  return spawnSync(command[0], command.slice(1)).error === undefined;
+}
+
+async function reasonToSkip(): Promise<string | false> {
+  const missing = ['apt-get', 'mke2fs', 'dpkg-deb'].find((name) => !hasProgram(name, '--version'));
+  if (missing !== undefined) return `${missing} is not installed`;
+  const probe = mkdtempSync(join(folder, 'probe-'));
+  const room = await findBuildRoom(probe);
+  return room.ok ? false : room.error.message;
+}
+
+/** Where a port of the guest's SSH server leads to. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  assert.ok(address !== null && typeof address === 'object');
+  return address.port;
+}
+
+/** What a command prints, run by SSH with the key that the image was given. */
+function ssh(port: number, command: string): string {
+  const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes', 'ConnectTimeout=300'];
+  const args = ['-i', join(folder, 'key'), '-p', String(port), ...options.flatMap((option) => ['-o', option])];
+  const ran = spawnSync('ssh', [...args, 'root@127.0.0.1', command]);
+  assert.equal(ran.status, 0, ran.stderr.toString());
+  return ran.stdout.toString().trim();
+}
+
+/** What is the same wherever it runs. */
+async function checkSystem(console: GuestConsole, port: number): Promise<void> {
+  assert.equal(await console.run('systemctl is-system-running --wait'), 'running');
+  assert.equal(await console.run('systemctl --failed --no-legend --plain'), '');
+  assert.equal(await console.run('hostname'), 'machine');
+  assert.match(await console.run('ip -4 -o addr show scope global'), / 10\.0\.2\.15\/24 /);
+  assert.match(await console.run('cat /etc/machine-id'), /^[0-9a-f]{32}$/);
+  assert.equal(await console.run('ls /etc/ssh/*_key'), '/etc/ssh/ssh_host_ecdsa_key\n/etc/ssh/ssh_host_ed25519_key');
+  assert.equal(await console.run('dpkg --audit; dpkg-query -s jq | grep Status'), 'Status: install ok installed');
+  assert.match(await console.run('findmnt -n -o SOURCE,FSTYPE /'), /^\/dev\/[a-z0-9]+ +ext4$/);
+  assert.equal(ssh(port, 'whoami; hostname'), 'root\nmachine');
+}
+
+describe('an image of Debian', { skip: await reasonToSkip() }, () => {
+  const disk = join(folder, 'debian.qcow2');
+  let image: DebianImage;
+
+  before(
+    () => {
+      assert.equal(spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]).status, 0);
+      const options = ['--output', disk, '--ssh-key', join(folder, 'key.pub'), '--hostname', 'machine'];
+      const built = spawnSync(corbel[0] as string, [
+        ...[...corbel.slice(1), 'image', 'build', 'debian', ...options],
+        ...['--size', '4G', '--package', 'jq', '--json'],
+      ]);
+      assert.equal(built.status, 0, built.stderr.toString());
+      assert.equal(built.stderr.toString(), '', 'no progress where there is no terminal');
+      image = JSON.parse(built.stdout.toString()) as DebianImage;
+    },
+    { timeout: hour },
+  );
+
+  test('is whole, and is described beside itself', () => {
+    const check = spawnSync('qemu-img', ['check', disk]);
+    assert.equal(check.status, 0, check.stderr.toString());
+    const { 'virtual-size': size, format } = JSON.parse(
+      spawnSync('qemu-img', ['info', '--output=json', disk]).stdout.toString(),
+    );
+    assert.deepEqual([size, format], [4 * 2 ** 30, 'qcow2']);
+    const description = JSON.parse(readFileSync(join(folder, 'debian.json'), 'utf8'));
+    assert.equal(description.commandLine, image.commandLine);
+    assert.ok(image.packages.some(({ name }) => name === 'linux-image-amd64'));
+  });
+
+  test('has a file system in order, with nothing of the host', { timeout: hour }, () => {
+    const raw = join(folder, 'raw');
+    assert.equal(spawnSync('qemu-img', ['convert', '-O', 'raw', disk, raw]).status, 0);
+    const root = `${raw}?offset=${2 ** 20}`;
+    const check = spawnSync('e2fsck', ['-f', '-n', root]);
+    assert.equal(check.status, 0, check.stdout.toString());
+    const cat = (path: string): string => spawnSync('debugfs', ['-R', `cat ${path}`, root]).stdout.toString();
+    assert.equal(cat('/etc/machine-id'), '');
+    assert.equal(cat('/etc/hostname'), 'machine\n');
+    const list = (path: string): string => spawnSync('debugfs', ['-R', `ls ${path}`, root]).stdout.toString();
+    assert.doesNotMatch(list('/etc/ssh'), /ssh_host_/);
+    assert.doesNotMatch(list('/var/lib/systemd'), /random-seed/);
+    assert.doesNotMatch(list('/'), /\.build|debs/);
+    for (const path of ['/etc/hosts', '/etc/fstab', '/etc/resolv.conf', '/boot/grub/grub.cfg']) {
+      assert.ok(!cat(path).includes(hostname()) || hostname() === 'machine', path);
+    }
+    rmSync(raw);
+  });
+
+  const noQemu = hasProgram('qemu-system-x86_64', '--version') ? false : 'QEMU is not installed';
+  test('boots from its disk under QEMU', { timeout: hour, skip: noQemu }, async () => {
+    const port = await freePort();
+    const console = new GuestConsole([
+      ...['qemu-system-x86_64', '-accel', 'tcg', '-m', '1G', '-nographic', '-no-reboot'],
+      ...['-drive', `if=virtio,format=qcow2,snapshot=on,file=${disk}`],
+      ...['-nic', `user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${port}-:22`],
+    ]);
+    try {
+      await console.logIn();
+      await checkSystem(console, port);
+      assert.equal(await console.powerOff(), 0);
+    } finally {
+      console.kill();
+    }
+  });
+
+  test('boots with its kernel under Corbel', { timeout: hour }, async () => {
+    const port = await freePort();
+    const console = new GuestConsole([
+      ...[...corbel, 'run', '--memory', '1G', '--kernel', image.kernel, '--initrd', image.initrd],
+      ...['--append', image.commandLine, '--disk', `${disk},snapshot`],
+      ...['--net', `user,hostfwd=tcp:127.0.0.1:${port}-:22`],
+    ]);
+    try {
+      await console.logIn();
+      await checkSystem(console, port);
+      assert.equal(await console.powerOff(), 0);
+    } finally {
+      console.kill();
+    }
+  });
+
+  test('boots from its disk under Corbel, keeps what is written, and grows with its disk', {
+    timeout: hour,
+  }, async () => {
+    const own = join(folder, 'own.qcow2');
+    const create = ['create', '-q', '-f', 'qcow2', '-b', disk, '-F', 'qcow2', own, '6G'];
+    assert.equal(spawnSync('qemu-img', create).status, 0);
+    const console = new GuestConsole([...corbel, 'run', '--memory', '1G', '--disk', own]);
+    try {
+      await console.shows(/SeaBIOS/);
+      await console.shows(/GRUB/);
+      await console.logIn();
+      assert.equal(await console.run('systemctl is-system-running --wait'), 'running');
+      assert.match(await console.run('df --output=size -BM / | tail -1'), /^5[5-9][0-9]{2}M$/);
+      await console.run('echo kept >/root/kept; sync');
+      // A reset starts the same machine again.
+      console.type('reboot');
+      await console.shows(/SeaBIOS/);
+      await console.logIn();
+      assert.equal(await console.run('cat /root/kept'), 'kept');
+      assert.equal(await console.powerOff(), 0);
+    } finally {
+      console.kill();
+    }
+    assert.equal(spawnSync('qemu-img', ['check', own]).status, 0);
+  });
+});
