@@ -66,7 +66,7 @@ export class Walker {
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
-    this.#words = new Int32Array(memory.bytes.buffer, 0, memory.size >>> 2);
+    this.#words = new Int32Array(memory.bytes.buffer, 0, memory.size / 4);
     this.paging = {
       mode: 'off',
       base: 0,
