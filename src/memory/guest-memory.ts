@@ -60,7 +60,7 @@ export class GuestMemory {
     this.memory = memory;
     this.bytes = new Uint8Array(memory.buffer, 0, size);
     this.#view = new DataView(memory.buffer, 0, size);
-    this.#words = new Uint32Array(memory.buffer, 0, size >>> 2);
+    this.#words = new Uint32Array(memory.buffer, 0, size / 4);
     this.pageFlags = new Uint8Array(pageFlags);
     this.users = users;
   }

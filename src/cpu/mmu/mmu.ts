@@ -55,8 +55,8 @@ export class Mmu {
     this.#memory = memory;
     this.#view = new DataView(vcpuMemory);
     this.ram = new DataView(memory.bytes.buffer, 0, memory.size);
-    this.#ramWords = new Uint32Array(memory.bytes.buffer, 0, memory.size >>> 2);
-    this.#ramWords64 = new BigUint64Array(memory.bytes.buffer, 0, memory.size >>> 3);
+    this.#ramWords = new Uint32Array(memory.bytes.buffer, 0, memory.size / 4);
+    this.#ramWords64 = new BigUint64Array(memory.bytes.buffer, 0, memory.size / 8);
     this.walker = new Walker(memory);
     this.log = new WriteLog(memory);
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
