@@ -61,7 +61,10 @@ export class ApplicationProcessor implements FurtherProcessor {
     this.#codeWrites = new CodeWriteReader(shared.codeWrites, processor);
     this.#timers = new TimerQueue(this.#clock, (deadlineNs) => this.#slices.timerArmed(deadlineNs));
     this.#remote = new RemoteIo(shared.remoteIo, processor, {
-      wake: () => wake(0),
+      wake: () => {
+        wake(0);
+        siblings.nudge();
+      },
       block: (wait) => siblings.block(wait),
       stopping: () => host.stopRequested(),
     });

@@ -75,7 +75,13 @@ function assemble(
     codeWrites: new CodeWriteReader(shared.codeWrites, boardFacts.bootApicId),
     devices: board.virtio,
   });
-  const siblings = shared.processors.length > 1 ? createSiblings({ shared, host, memory, processor: 0 }) : undefined;
+  // A locked instruction on a device: its processor has stopped the others, and needs the board.
+  const serve = (): void => {
+    board.localApic.takeMail();
+    remote.serve();
+  };
+  const siblings =
+    shared.processors.length > 1 ? createSiblings({ shared, host, memory, processor: 0, serve }) : undefined;
   const others =
     siblings === undefined
       ? undefined

@@ -12,6 +12,8 @@ export interface SiblingsSeat {
   readonly host: ProcessorHost;
   readonly memory: GuestMemory;
   readonly processor: number;
+  /** What the others may want of this processor's thread at any time; the first one's has the board. */
+  readonly serve?: () => void;
 }
 
 /** Makes a processor look at what was left for it: ends its slice, or its sleep. */
@@ -20,7 +22,7 @@ export function wakeProcessor(shared: SharedMachine, host: ProcessorHost, proces
   host.ring(processor);
 }
 
-export function createSiblings({ shared, host, memory, processor }: SiblingsSeat): Siblings {
+export function createSiblings({ shared, host, memory, processor, serve }: SiblingsSeat): Siblings {
   const processors = shared.processors.length;
   return new Siblings({
     board: new ProcessorBoard(shared.processorBoard),
@@ -29,5 +31,6 @@ export function createSiblings({ shared, host, memory, processor }: SiblingsSeat
     users: memory.users,
     kick: (other) => kickVcpu(shared.processors[other] as WasmMemory),
     crowded: processors > host.cores,
+    ...(serve === undefined ? {} : { serve }),
   });
 }

@@ -85,7 +85,12 @@ export class ProcessorBoard {
     Atomics.notify(this.#words, stopWord);
   }
 
-  /** Returns when `processor` no longer keeps the others stopped, or after `maxMs`. */
+  /** `awaitGo` returns, for all. */
+  nudge(): void {
+    Atomics.notify(this.#words, stopWord);
+  }
+
+  /** Returns when `processor` no longer keeps the others stopped, when it nudges, or after `maxMs`. */
   awaitGo(processor: number, maxMs: number): void {
     Atomics.wait(this.#words, stopWord, processor + 1, maxMs);
   }

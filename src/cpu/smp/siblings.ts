@@ -23,6 +23,8 @@ export interface SiblingsParts {
   readonly kick: (processor: number) => void;
   /** More processors than the host has for them: one that spins had better let another run. */
   readonly crowded: boolean;
+  /** What others want of this processor's thread, and want as well while they keep it stopped. */
+  readonly serve?: () => void;
 }
 
 /** What a processor does with its mail. */
@@ -91,7 +93,7 @@ export class Siblings {
       const stoppedBy = board.stoppedBy;
       if (stoppedBy < 0 || stoppedBy === processor) break;
       board.setBusy(processor, false);
-      board.awaitGo(stoppedBy, napMs);
+      this.#awaitGo(stoppedBy);
     }
     if (board.hasMail(processor)) this.#open(board.takeMail(processor, inSlice));
   }
@@ -109,9 +111,21 @@ export class Siblings {
     const { board, processor } = this.#parts;
     while (!board.tryStop(processor)) {
       const holder = board.stoppedBy;
-      if (holder >= 0) this.block(() => board.awaitGo(holder, napMs));
+      if (holder >= 0) this.block(() => this.#awaitGo(holder));
     }
     this.awaitOthers();
+  }
+
+  #awaitGo(holder: number): void {
+    const { board, serve } = this.#parts;
+    serve?.();
+    board.awaitGo(holder, napMs);
+  }
+
+  /** Makes processors look that this one has stopped: it wants something of one of them. */
+  nudge(): void {
+    const { board, processor } = this.#parts;
+    if (board.stoppedBy === processor) board.nudge();
   }
 
   /** Returns when no other processor runs guest code, those that would begin to being held off by something else. */

@@ -180,7 +180,7 @@ send_one:
   mov ebx, 1
   WAIT_ALL r14d
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 
@@ -203,7 +203,7 @@ send_shorthands:
   lea esi, [r14 * 2]
   call wait_all
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 
@@ -228,7 +228,7 @@ send_logical:
   mov ebx, 0xa
   WAIT_ALL r14d
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 
@@ -245,7 +245,7 @@ send_lowest:
   cmp eax, r14d
   jb .wait
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 
@@ -276,7 +276,7 @@ send_nmi:
   mov ebx, 0xe
   WAIT_ALL r14d
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 be_deaf:
@@ -294,7 +294,7 @@ sleep_deaf:
 .sleep:
   hlt                             ; NMIs are blocked until IRET, and one that came before HLT ends no HLT: so they answer
   lock inc dword [answers]
-  cmp dword [counts + rcx], 100
+  cmp dword [counts + rcx], 40
   jb .sleep
   ret
 .send:
@@ -307,7 +307,7 @@ sleep_deaf:
   mov ebx, 0xe
   WAIT_ALL r14d
   inc r14d
-  cmp r14d, 100
+  cmp r14d, 40
   jbe .round
   ret
 
@@ -471,7 +471,7 @@ take_turns:
 .end:
   ret
 
-; Processor 1 is reset and started while it is in [victim_state], 20 times; the others go on meanwhile.
+; Processor 1 is reset and started while it is in [victim_state], 8 times; the others go on meanwhile.
 restart_test:
   mov qword [starts], 0
   mov dword [over], 0
@@ -513,7 +513,7 @@ restart:
   SPIN_WHILE ne, dword [starts], r14d
   SEND_IPI ASSERT | STARTUP_MODE | (TRAMPOLINE >> 12), 1 ; it does not wait for this one any more
   inc r14d
-  cmp r14d, 20
+  cmp r14d, 8
   jbe .round
   mov eax, 2
   call sleep_ms
@@ -577,6 +577,6 @@ starts:       dq 0
 wrong:        dq 0
 sender:       dq 0
 victim_state: dq 0
-rounds:       dd 300
-ping_pongs:   dd 2000
+rounds:       dd 100
+ping_pongs:   dd 1000
 section .text
