@@ -86,8 +86,9 @@ function assemble(
     siblings === undefined
       ? undefined
       : {
-          halt: () => siblings.awaitOthers(),
+          halt: () => siblings.haltOthers(),
           goOn: () => {
+            siblings.resumeOthers();
             for (const processor of shared.processors.keys()) wake(processor);
           },
         };

@@ -53,10 +53,20 @@ export class RemoteIo {
 
   /** This processor has come to a triple fault. */
   died(): void {
-    this.#ask(requestKind.died, 0, 1, 0);
+    // No slice runs: there is nothing to be left for the time of waiting.
+    this.#await(this.#post(requestKind.died, 0, 1, 0));
   }
 
   #ask(kind: number, address: number, size: AccessSize, value: number): number {
+    const at = this.#post(kind, address, size, value);
+    this.#host.block(() => this.#await(at));
+    const answer = (this.#words[this.#base + word.value] as number) >>> 0;
+    Atomics.store(this.#words, at, requestState.idle);
+    return answer;
+  }
+
+  /** @returns where to wait for the answer */
+  #post(kind: number, address: number, size: AccessSize, value: number): number {
     const words = this.#words;
     const at = this.#base + word.state;
     words[this.#base + word.kind] = kind;
@@ -66,10 +76,7 @@ export class RemoteIo {
     words[this.#base + word.value] = value | 0;
     Atomics.store(words, at, requestState.posted);
     this.#host.wake();
-    this.#host.block(() => this.#await(at));
-    const answer = (words[this.#base + word.value] as number) >>> 0;
-    Atomics.store(words, at, requestState.idle);
-    return answer;
+    return at;
   }
 
   #await(at: number): void {

@@ -16,11 +16,11 @@ import type { RemoteIoService } from './remote-io.ts';
 import type { SerialPump } from './serial.ts';
 import { Slices } from './slices.ts';
 
-/** The processors beyond the first, which look at the guest's clock: while that stands, so do they. */
+/** The processors beyond the first. */
 export interface OtherProcessors {
-  /** The clock has stopped; returns when they stand. */
+  /** Returns when they stand. */
   halt(): void;
-  /** The clock runs again. */
+  /** Lets them run on; the clock runs again. */
   goOn(): void;
 }
 
@@ -151,8 +151,9 @@ export class RunLoop {
   /** Stands still between two slices, and guest time with it; devices finish what they were asked for. */
   #pause(): void {
     const { host, clock, io } = this.#parts;
-    clock.stop();
+    // Time stands still when nobody looks at it any more.
     this.#parts.others?.halt();
+    clock.stop();
     host.report({ kind: 'paused' });
     while (host.pauseRequested() && !host.stopRequested()) {
       this.#meetRequests();

@@ -113,7 +113,7 @@ export class Siblings {
       const holder = board.stoppedBy;
       if (holder >= 0) this.block(() => this.#awaitGo(holder));
     }
-    this.awaitOthers();
+    this.#awaitOthers();
   }
 
   #awaitGo(holder: number): void {
@@ -128,8 +128,17 @@ export class Siblings {
     if (board.stoppedBy === processor) board.nudge();
   }
 
-  /** Returns when no other processor runs guest code, those that would begin to being held off by something else. */
-  awaitOthers(): void {
+  /** Outside slices: returns when no other processor runs guest code; they stay so until `resumeOthers`. */
+  haltOthers(): void {
+    const { board, processor } = this.#parts;
+    while (!board.tryStop(processor)) {
+      const holder = board.stoppedBy;
+      if (holder >= 0) this.#awaitGo(holder);
+    }
+    this.#awaitOthers();
+  }
+
+  #awaitOthers(): void {
     const { processor, processors, kick } = this.#parts;
     for (let other = 0; other < processors; other++) if (other !== processor) kick(other);
     for (let other = 0; other < processors; other++) if (other !== processor) this.#awaitIdle(other);
