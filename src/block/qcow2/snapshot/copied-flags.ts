@@ -40,7 +40,9 @@ async function setInTable(
     const { view, offset } = loaded.value;
     const high = view.getUint32(at - offset);
     const host = entryOffset(high, view.getUint32(at - offset + 4) & qcow2EntryLow.offsetMask);
-    if (host === 0 || (high & qcow2EntryHigh.compressed) !== 0) continue;
+    // What is damaged stays as it is: whoever reads it hears of it.
+    const unaligned = host % clusterBytes !== 0;
+    if (host === 0 || unaligned || (high & qcow2EntryHigh.compressed) !== 0) continue;
     const own = await isOwn(host);
     if (!own.ok) return own;
     const wanted = own.value ? (high | qcow2EntryHigh.copied) >>> 0 : (high & ~qcow2EntryHigh.copied) >>> 0;
