@@ -1,6 +1,6 @@
 /** A machine without a processor: what it does is named by the kernel's command line. Tests put it in a machine's place. */
 
-import type { Machine, MachineConfig, MachineHost, Outcome } from '../../../machine/config.ts';
+import type { FurtherProcessor, Machine, MachineConfig, MachineHost, Outcome } from '../../../machine/config.ts';
 import type { SharedMachine } from '../../../machine/shared-machine.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 
@@ -125,3 +125,6 @@ export function createMachine(config: MachineConfig, _shared: SharedMachine, hos
     profile: () => [],
   });
 }
+
+/** Further processors have nothing to do. */
+export const createProcessor = (): FurtherProcessor => ({ run: () => {}, statistics: () => ({}) });
