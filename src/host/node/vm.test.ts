@@ -9,7 +9,7 @@ import { configFor } from '../../machine/testing/host.ts';
 import { Vm, type VmReport } from './vm.ts';
 
 /** Where firmware has put the registers of the first virtio device. */
-const registers = 0xc000_0000;
+const registers = 0x8000_0000;
 const doorbell = registers + 0x3000;
 const code = 0x40_0000;
 const descriptors = 0x50_0000;
