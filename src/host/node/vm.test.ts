@@ -6,7 +6,7 @@ import type { Accelerator } from '../../machine/config.ts';
 import { allocateMachine } from '../../machine/shared-machine.ts';
 import { bareMetal, dword, exit, store } from '../../machine/testing/guest.ts';
 import { configFor } from '../../machine/testing/host.ts';
-import { Vm, type VmReport } from './vm.ts';
+import { Vm } from './vm.ts';
 
 /** Where firmware has put the registers of the first virtio device. */
 const registers = 0x8000_0000;
@@ -53,14 +53,14 @@ function program(): number[][] {
   return [...driver, start, round, again, passed, failed];
 }
 
-async function run(accel: Accelerator): Promise<VmReport> {
+function start(accel: Accelerator): Vm {
   let count = 0;
   // mov al, count; ret
   const device = new VirtioEntropy((into) => into.set([0xb0, ++count, 0xc3]));
   const config = configFor(bareMetal(program()), { accel });
   const shared = allocateMachine(config.memoryBytes, [device.description]);
   assert.ok(shared.ok);
-  const vm = new Vm({
+  return new Vm({
     config,
     shared: shared.value,
     devices: [device],
@@ -68,12 +68,14 @@ async function run(accel: Accelerator): Promise<VmReport> {
     sink: () => Promise.resolve(),
     report: (_device, reason) => assert.fail(reason),
   });
-  return vm.ended;
 }
 
 for (const accel of ['interpret', 'auto'] as const) {
-  test(`${accel}: code that a device writes over runs as it was written last`, { timeout: 120_000 }, async () => {
-    const report = await run(accel);
+  test(`${accel}: code that a device writes over runs as it was written last`, { timeout: 120_000 }, async (t) => {
+    const vm = start(accel);
+    // One that never comes to its end would keep this process alive.
+    t.after(() => vm.stop());
+    const report = await vm.ended;
     assert.equal(report.kind, 'ended');
     assert.deepEqual(report.kind === 'ended' && report.outcome, { kind: 'debug-exit', value: 7 });
   });
