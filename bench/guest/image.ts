@@ -29,7 +29,7 @@ function file(path: string, data: Uint8Array | string, mode = 0o755): CpioEntry 
 }
 
 function baseEntries(busybox: Uint8Array): CpioEntry[] {
-  const folders = ['bin', 'dev', 'etc', 'root', 'run', 'proc', 'bench'];
+  const folders = ['bin', 'dev', 'etc', 'root', 'run', 'proc', 'bench', 'corbel'];
   return [
     ...folders.map((path): CpioEntry => ({ kind: 'directory', path, mode: 0o755 })),
     { kind: 'character', path: 'dev/console', mode: 0o600, device: [5, 1] },
@@ -39,6 +39,9 @@ function baseEntries(busybox: Uint8Array): CpioEntry[] {
     file('etc/inittab', 'ttyS0::once:/bench/session\n'),
     file('etc/passwd', 'root::0:0:root:/root:/bin/sh\n'),
     file('bench/boot', linuxInitScript),
+    // No modules and no network cards.
+    file('corbel/modules', ''),
+    file('corbel/network', ''),
     file('bench/session', sessionScript),
     file('bench/serve', serveScript),
   ];
