@@ -115,8 +115,8 @@ test('exec on a terminal: size, editing, Ctrl-C, Ctrl-]', { skip: noAgent }, asy
     child.stdin?.write(keys);
     while (!answer.test(screen.slice(from))) await new Promise((resolve) => setTimeout(resolve, 20));
   };
-  await type('stty size; tty\r', /\r\n31 99\r\n\/dev\/pts\//);
-  await type('echo wrong\x7f\x7f\x7f\x7f\x7fright-$((1+1))\r', /\r\nright-2\r\n/);
+  await type('stty size; tty\r', /31 99\r\n\/dev\/pts\//);
+  await type('echo wrong\x7f\x7f\x7f\x7f\x7fright-$((1+1))\r', /right-2\r\n/);
   await type('sleep 100\r', /sleep 100\r\n/);
   await type('\x03', /\^C/);
   await type('echo after-$?\r', /after-130/);
