@@ -1,4 +1,5 @@
 /** Structures in bytes that nobody vouches for, and text, for which rooms without a host's types have no decoder. */
+import { decodeUtf8 } from '../support/utf8.ts';
 
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -27,12 +28,7 @@ export function isZero(bytes: Uint8Array): boolean {
 
 /** The text of bytes that `latin1` made characters of. @returns undefined if they are not UTF-8 */
 export function utf8OfLatin1(text: string): string | undefined {
-  const escaped = Array.from(text, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  try {
-    return decodeURIComponent(escaped.join(''));
-  } catch {
-    return undefined;
-  }
+  return decodeUtf8(Uint8Array.from(text, (char) => char.charCodeAt(0)));
 }
 
 /** A GUID as Microsoft stores it: the first three numbers little-endian. */
@@ -44,15 +40,6 @@ export function guidText(bytes: Uint8Array): string {
 
 export function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value));
-}
-
-/** @param text without halves of surrogate pairs */
-export function encodeUtf8(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const [match] of encodeURIComponent(text).matchAll(/%..|./g)) {
-    bytes.push(match.length === 3 ? Number.parseInt(match.slice(1), 16) : match.charCodeAt(0));
-  }
-  return Uint8Array.from(bytes);
 }
 
 /** Text of a server for people: without what would move their cursor; bytes that are not ASCII become "?". */

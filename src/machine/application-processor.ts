@@ -44,6 +44,7 @@ export class ApplicationProcessor implements FurtherProcessor {
   readonly #timers: TimerQueue;
   readonly #slices: Slices;
   readonly #apic: LocalApic;
+  readonly #mmio: ProcessorMmio;
   readonly #remote: RemoteIo;
   readonly #codeWrites: CodeWriteReader;
   /** INIT has come, or nothing yet. */
@@ -105,8 +106,6 @@ export class ApplicationProcessor implements FurtherProcessor {
     this.#slices = new Slices(this.#vcpu, this.#timers);
     socket.insert(this.#vcpu);
   }
-
-  #mmio: ProcessorMmio;
 
   #createApic(
     socket: ProcessorSocket,

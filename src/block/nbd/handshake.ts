@@ -11,7 +11,8 @@ import {
   nbdOptionReply,
 } from '../../spec/nbd.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
-import { encodeUtf8, isPowerOfTwo, printable, viewOf } from '../binary.ts';
+import { encodeUtf8 } from '../../support/utf8.ts';
+import { isPowerOfTwo, printable, viewOf } from '../binary.ts';
 import { sectorBytes } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import type { ByteReader } from './byte-reader.ts';

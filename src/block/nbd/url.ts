@@ -5,7 +5,7 @@
 
 import { nbdMostTextBytes, nbdPort } from '../../spec/nbd.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
-import { encodeUtf8 } from '../binary.ts';
+import { encodeUtf8 } from '../../support/utf8.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 
 export type NbdAddress =

@@ -1,5 +1,6 @@
 /** The few calls of the C library that Node has no function for, through `node:ffi`. */
 import { readFlags } from '../../../spec/file-allocation.ts';
+import { loadForeignFunctions } from '../foreign-functions.ts';
 
 export interface Libc {
   /** fcntl(2) with a pointer; -1 on failure. */
@@ -12,14 +13,11 @@ export interface Libc {
   readCached(fd: number, offset: number, into: Uint8Array): number;
 }
 
-const warning = 'ExperimentalWarning';
-
 /** @returns undefined where this is no Linux or this Node cannot call foreign functions */
 export function loadLibc(): Libc | undefined {
-  if (process.platform !== 'linux') return undefined;
+  const ffi = loadForeignFunctions();
+  if (ffi === undefined) return undefined;
   try {
-    const ffi = withoutExperimentalWarning(() => process.getBuiltinModule('node:ffi'));
-    if (ffi === undefined) return undefined;
     const { functions } = ffi.dlopen(null, {
       // The third argument is variadic in C. Both Linux ABIs that Node runs on pass it like a named one.
       fcntl: { arguments: ['i32', 'i32', 'buffer'], return: 'i32' },
@@ -41,20 +39,7 @@ export function loadLibc(): Libc | undefined {
       },
     };
   } catch {
-    // A Node that was built without it, or a policy that forbids it.
+    // A C library without one of them.
     return undefined;
-  }
-}
-
-/** Users cannot do anything about it. Other warnings pass. */
-function withoutExperimentalWarning<T>(load: () => T): T {
-  const original = process.emitWarning;
-  process.emitWarning = (...args: unknown[]): void => {
-    if (args[1] !== warning) Reflect.apply(original, process, args);
-  };
-  try {
-    return load();
-  } finally {
-    process.emitWarning = original;
   }
 }
