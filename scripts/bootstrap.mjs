@@ -62,7 +62,7 @@ function listSources() {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         if (entry.name !== 'testing') walk(path);
-      } else if (/(?<!\.test)\.ts$|tsconfig\.json$/.test(entry.name)) {
+      } else if (/(?<!\.test)\.ts$/.test(entry.name)) {
         const { size, mtimeMs } = statSync(join(root, path));
         lines.push(`${path} ${size} ${mtimeMs}`);
       }
@@ -72,16 +72,13 @@ function listSources() {
   return lines.sort().join('\n');
 }
 
-/** Compiles what `corbel` itself needs, unless the sources are the ones that were compiled last. @param {string} node */
+/** Makes the program `corbel`, unless the sources are the ones that it was made of last. @param {string} node */
 function build(node) {
   const sources = listSources();
   if (existsSync(buildStamp) && readFileSync(buildStamp, 'utf8') === sources) return;
   note('building');
-  const tsc = spawnSync(node, [join(modules, 'typescript', 'bin', 'tsc'), '-b', 'src/cli'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
-  if (tsc.status !== 0) stop('the build failed; the messages of the compiler are above.', 70);
+  const bundle = spawnSync(node, [join(root, 'scripts', 'bundle.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (bundle.status !== 0) stop('the build failed; its messages are above.', 70);
   mkdirSync(dirname(buildStamp), { recursive: true });
   writeFileSync(buildStamp, sources);
 }
@@ -147,7 +144,7 @@ async function perform(node, script, args) {
       build(node);
       // `npm start` alone is the default guest; its options need no "run" before them.
       const known = ['run', 'image', 'host', 'help', '--help', '-h', '--version'].includes(args[0] ?? '');
-      const program = ['--disable-warning=ExperimentalWarning', 'build/cli/corbel.js'];
+      const program = ['--disable-warning=ExperimentalWarning', 'build/bundle/corbel.js'];
       return run(node, [...program, ...(known ? args : ['run', ...args])]);
     }
     case 'build':

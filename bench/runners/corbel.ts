@@ -28,14 +28,14 @@ export function corbel(accel: 'interpret' | 'translate'): Runner {
     prepare: async () => {
       const built = await runCommand([process.execPath, 'scripts/bootstrap.mjs', 'build'], root);
       if (!built.ok) return fail('unavailable', `the build failed: ${built.message}`);
-      const shown = await runCommand([...node, 'build/cli/corbel.js', '--version'], root);
+      const shown = await runCommand([...node, 'build/bundle/corbel.js', '--version'], root);
       const version = Buffer.from(shown.stdout).toString('utf8').trim();
       return shown.ok ? ok(`${version}, Node ${process.versions.node}`) : fail('unavailable', shown.message);
     },
     command: (image) => ({
       program: node[0],
       args: [
-        [node[1], `${root}/build/cli/corbel.js`, 'run', '--accel', accel, '--memory', `${image.memoryMb}M`],
+        [node[1], `${root}/build/bundle/corbel.js`, 'run', '--accel', accel, '--memory', `${image.memoryMb}M`],
         ['--kernel', image.kernel, '--initrd', image.initrd, '--append', kernelCommandLine, '--stats', '--json'],
       ].flat(),
     }),

@@ -1,6 +1,10 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-import { runProcess } from './main.ts';
+import { restartForGuests } from '../host/node/engine-options.ts';
 
-// The sources run as they are, the build as JavaScript: the machine's file has this file's own ending.
-const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-await runProcess(new URL(`../machine/machine.${ending}`, import.meta.url));
+// Before anything large is loaded, which would be for nothing.
+if (process.argv[2] === 'run') restartForGuests();
+const { runProcess } = await import('./main.ts');
+
+// The sources run as they are; the program's files lie in one folder.
+const machine = import.meta.url.endsWith('.ts') ? '../machine/machine.ts' : './machine.js';
+await runProcess(new URL(machine, import.meta.url));

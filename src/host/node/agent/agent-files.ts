@@ -20,7 +20,7 @@ const places: readonly (readonly [name: string, folder: string, mode: number])[]
 export function agentFiles(): AgentFile[] {
   // They are no TypeScript: a build leaves them where the sources are.
   const folder = new URL(
-    import.meta.url.endsWith('.ts') ? './guest/' : '../../../../src/host/node/agent/guest/',
+    import.meta.url.endsWith('.ts') ? './guest/' : '../../src/host/node/agent/guest/',
     import.meta.url,
   );
   return places.map(([name, target, mode]) => ({

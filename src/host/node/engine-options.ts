@@ -1,0 +1,35 @@
+/** Options of Node's engine that only the start of a process can set, and that guests need. */
+import { availableParallelism } from 'node:os';
+
+/** Node's own choice, for every host. */
+const defaultThreads = 4;
+const poolSize = '--v8-pool-size';
+
+/**
+ * Optimising what guests run keeps four of the engine's threads busy for as long as new code gets hot. Where there are
+ * not as many cores, they take them from the processors that run it: on two cores, a fifth of a boot.
+ * @returns the options to be added; none where the defaults suit, or the user has chosen
+ */
+export function missingEngineOptions(
+  cores: number,
+  given: readonly string[],
+  environment: string | undefined,
+): readonly string[] {
+  const threads = Math.max(1, cores - 1);
+  if (threads >= defaultThreads) return [];
+  const chosen = [...given, ...(environment ?? '').split(/\s+/)];
+  return chosen.some((option) => option.startsWith(poolSize)) ? [] : [`${poolSize}=${threads}`];
+}
+
+/** Becomes the same program with the options that are missing; returns where there are none, or the host cannot. */
+export function restartForGuests(): void {
+  const options = missingEngineOptions(availableParallelism(), process.execArgv, process.env.NODE_OPTIONS);
+  // A parent that talks to this process would lose it.
+  if (options.length === 0 || process.execve === undefined || process.channel !== undefined) return;
+  const program = [process.execPath, ...process.execArgv, ...options, ...process.argv.slice(1)];
+  try {
+    process.execve(process.execPath, program, process.env);
+  } catch {
+    // It goes without.
+  }
+}
