@@ -2,6 +2,7 @@
 
 import type { MmioBus } from '../device-model/mmio.ts';
 import { type GuestMemory, pageSize } from '../memory/guest-memory.ts';
+import { decodeStatus } from './decode/decoder.ts';
 import type { DecodeMode } from './decode/instruction.ts';
 import { generalProtection } from './guest-fault.ts';
 import type { Interpreter } from './interpret/interpreter.ts';
@@ -147,14 +148,14 @@ export class Fetcher {
     const first = Math.min(room, pageSize - within);
     this.#copy(bytes, 0, physical, first);
     const cache = this.#interpreter.code;
-    let result = cache.transient(bytes.subarray(0, first), within, mode.decode);
-    if (result.kind === 'truncated' && first < room) {
+    let status = cache.transient(bytes.subarray(0, first), within, mode.decode);
+    if (status === decodeStatus.truncated && first < room) {
       const next = linear - within + pageSize;
       const wrapped = mode.decode.codeSize !== 64 && next === two32 ? 0 : next;
       this.#copy(bytes, first, this.#mmu.translateFetch(wrapped), room - first);
-      result = cache.transient(bytes.subarray(0, room), within, mode.decode);
+      status = cache.transient(bytes.subarray(0, room), within, mode.decode);
     }
-    if (result.kind === 'truncated') throw generalProtection();
+    if (status === decodeStatus.truncated) throw generalProtection();
     return cache.transientRecord;
   }
 

@@ -1,22 +1,19 @@
-/** Bytes → Instruction: prefixes, opcode, ModRM, row selection, immediates. Pure. SDM Vol. 2A chapter 2. */
-import { type DecodeFailure, type DecodeMode, type DecodeResult, segment } from './instruction.ts';
+/** Bytes → instruction: prefixes, opcode, ModRM, row selection, immediates. Pure. SDM Vol. 2A chapter 2. */
+import { type DecodeFailure, type DecodeMode, type DecodeResult, type Instruction, segment } from './instruction.ts';
 import { type Candidate, immediateForm, type Lookup, lookups, type OpcodeEntry, prefixKey, vexMap } from './lookup.ts';
 import { readModrm } from './modrm.ts';
 import { DecodeState, maxInstructionLength } from './state.ts';
 
-const undefinedOpcode: DecodeFailure = { kind: 'undefined' };
-const tooLong: DecodeFailure = { kind: 'too-long' };
-const truncated: DecodeFailure = { kind: 'truncated' };
+export const decodeStatus = { ok: 0, undefined: 1, tooLong: 2, truncated: 3 } as const;
+export type DecodeStatus = (typeof decodeStatus)[keyof typeof decodeStatus];
+
+const failures: Readonly<Record<Exclude<DecodeStatus, 0>, DecodeFailure>> = {
+  [decodeStatus.undefined]: { kind: 'undefined' },
+  [decodeStatus.tooLong]: { kind: 'too-long' },
+  [decodeStatus.truncated]: { kind: 'truncated' },
+};
 
 const rexW = 8;
-const smallestCached = -128;
-const cachedBigints: readonly bigint[] = Array.from({ length: 256 }, (_, i) => BigInt(i + smallestCached));
-
-/** Most displacements and immediates are small: no allocation for those. */
-function bigintOf(value: number): bigint {
-  if (value >= smallestCached && value < -smallestCached) return cachedBigints[value - smallestCached] as bigint;
-  return BigInt(value);
-}
 
 /** Reads legacy prefixes and REX. A REX that is not the last prefix has no effect. @returns the first opcode byte. */
 function readPrefixes(s: DecodeState, code64: boolean): number {
@@ -126,34 +123,36 @@ function addressSizeOf(s: DecodeState, mode: DecodeMode): 16 | 32 | 64 {
   return mode.codeSize === 32 ? 16 : 32;
 }
 
-function read64(s: DecodeState): bigint {
-  const low = BigInt(s.s32() >>> 0);
-  return (BigInt(s.s32()) << 32n) | low;
-}
-
-/** Immediate or moffs of the given form, sign-extended (an address: zero-extended). */
-function readImmediate(s: DecodeState, form: number, operandSize: number, addressSize: number): bigint {
+/** Immediate or moffs of the given form. */
+function readImmediate(s: DecodeState, form: number): void {
+  const { operandSize, addressSize } = s;
   switch (form) {
     case immediateForm.none:
-      return 0n;
+      return;
     case immediateForm.byte:
-      return bigintOf(s.s8());
+      s.setImmediate(s.s8());
+      return;
     case immediateForm.word:
     case immediateForm.wordByte:
-      return bigintOf(s.s16());
+      s.setImmediate(s.s16());
+      return;
     case immediateForm.offset:
-      if (addressSize === 64) return BigInt.asUintN(64, read64(s));
-      return bigintOf(addressSize === 16 ? s.u16() : s.s32() >>> 0);
+      // An address is zero-extended.
+      s.isOffset = true;
+      s.low = addressSize === 16 ? s.u16() : s.s32();
+      s.high = addressSize === 64 ? s.s32() : 0;
+      return;
     case immediateForm.v:
-      if (operandSize === 64) return read64(s);
-      return bigintOf(operandSize === 16 ? s.s16() : s.s32());
+      s.setImmediate(operandSize === 16 ? s.s16() : s.s32());
+      if (operandSize === 64) s.high = s.s32();
+      return;
     default:
-      return bigintOf(operandSize === 16 ? s.s16() : s.s32());
+      s.setImmediate(operandSize === 16 ? s.s16() : s.s32());
   }
 }
 
-function failureOf(s: DecodeState): DecodeFailure {
-  return s.end - s.start === maxInstructionLength ? tooLong : truncated;
+function failureOf(s: DecodeState): DecodeStatus {
+  return s.end - s.start === maxInstructionLength ? decodeStatus.tooLong : decodeStatus.truncated;
 }
 
 function lookupFor(mode: DecodeMode): Lookup {
@@ -161,64 +160,79 @@ function lookupFor(mode: DecodeMode): Lookup {
   return mode.real ? lookups.real : lookups.legacy;
 }
 
-function build(s: DecodeState, mode: DecodeMode, candidate: Candidate, addressSize: 16 | 32 | 64): DecodeResult {
-  const { row, immediate: form } = candidate;
-  const operandSize = operandSizeOf(s, mode, candidate.size64, row.vex === true);
-  const value = readImmediate(s, form, operandSize, addressSize);
-  let immediate2 = 0;
-  if (form === immediateForm.farPointer) immediate2 = s.u16();
-  else if (form === immediateForm.wordByte) immediate2 = s.u8();
-  if (s.failed) return failureOf(s);
-  const isOffset = form === immediateForm.offset;
-  return {
-    kind: 'ok',
-    instruction: {
-      row,
-      length: s.position - s.start,
-      operandSize,
-      addressSize,
-      lock: s.lock,
-      repeat: row.rep === undefined ? 0 : s.repeat,
-      rex: s.rex !== 0,
-      registerForm: s.registerForm,
-      reg: s.reg,
-      rm: s.rm,
-      vvvv: s.vvvv,
-      base: s.base,
-      index: s.index,
-      scale: s.scale,
-      displacement: isOffset ? value : bigintOf(s.displacement),
-      segment: s.segmentOverride >= 0 ? s.segmentOverride : s.stackSegment ? segment.ss : segment.ds,
-      immediate: isOffset ? 0n : value,
-      immediate2,
-    },
-  };
-}
-
 /**
- * Decodes the instruction at `bytes[offset]`; no byte at or beyond `limit` is read.
- * `undefined` (#UD) wins as soon as the bytes read prove it, `too-long` (#GP) when more than 15 bytes would be needed,
- * `truncated` when `limit` comes first. CPUID features and privilege are the caller's business.
+ * Decodes the instruction that `s` was begun at; on `ok`, `s` is what it says.
+ * `undefined` (#UD) wins as soon as the bytes read prove it, `tooLong` (#GP) when more than 15 bytes would be needed,
+ * `truncated` when the limit comes first. CPUID features and privilege are the caller's business.
  */
-export function decode(bytes: Uint8Array, offset: number, limit: number, mode: DecodeMode): DecodeResult {
-  const s = new DecodeState(bytes, offset, limit);
+export function decodeInto(s: DecodeState, mode: DecodeMode): DecodeStatus {
   const code64 = mode.codeSize === 64;
   const first = readPrefixes(s, code64);
   const index = readOpcode(s, first, mode);
   if (s.failed) return failureOf(s);
   const entry = index < 0 ? undefined : lookupFor(mode)[index];
-  if (entry === undefined) return undefinedOpcode;
-  const addressSize = addressSizeOf(s, mode);
-  if (entry.hasModrm) readModrm(s, addressSize, code64, entry.modIgnored);
+  if (entry === undefined) return decodeStatus.undefined;
+  s.addressSize = addressSizeOf(s, mode);
+  if (entry.hasModrm) readModrm(s, s.addressSize, code64, entry.modIgnored);
   else s.rm = (index & 7) | ((s.rex & 1) << 3);
   if (s.failed) return failureOf(s);
   const vex = index >= vexMap << 8;
   const candidate = selectRow(s, entry, vex);
-  if (candidate === undefined) return undefinedOpcode;
-  if (((candidate.regMask >> s.reg) & 1) === 0) return undefinedOpcode;
-  if (vex && !candidate.usesVvvv && s.vvvv !== 0) return undefinedOpcode;
-  const result = build(s, mode, candidate, addressSize);
+  if (candidate === undefined) return decodeStatus.undefined;
+  if (((candidate.regMask >> s.reg) & 1) === 0) return decodeStatus.undefined;
+  if (vex && !candidate.usesVvvv && s.vvvv !== 0) return decodeStatus.undefined;
+  const { facts, immediate: form } = candidate;
+  s.candidate = candidate;
+  s.operandSize = operandSizeOf(s, mode, candidate.size64, facts.vex);
+  readImmediate(s, form);
+  if (form === immediateForm.farPointer) s.immediate2 = s.u16();
+  else if (form === immediateForm.wordByte) s.immediate2 = s.u8();
+  if (s.failed) return failureOf(s);
   // Processors find a LOCK that is not allowed when they have the whole instruction.
-  if (s.lock && (candidate.row.lock !== true || s.registerForm) && result.kind === 'ok') return undefinedOpcode;
-  return result;
+  if (s.lock && (!facts.lockable || s.registerForm)) return decodeStatus.undefined;
+  if (!facts.repeats) s.repeat = 0;
+  return decodeStatus.ok;
+}
+
+/** The segment of the memory operand: override or default. */
+export function segmentOf(s: DecodeState): number {
+  return s.segmentOverride >= 0 ? s.segmentOverride : s.stackSegment ? segment.ss : segment.ds;
+}
+
+/** The number whose halves these are, sign-extended. */
+function bigintOf(low: number, high: number): bigint {
+  return high === low >> 31 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low >>> 0);
+}
+
+function instructionOf(s: DecodeState, { facts }: Candidate): Instruction {
+  const value = bigintOf(s.low, s.high);
+  return {
+    row: facts.row,
+    length: s.length,
+    operandSize: s.operandSize,
+    addressSize: s.addressSize,
+    lock: s.lock,
+    repeat: s.repeat,
+    rex: s.rex !== 0,
+    registerForm: s.registerForm,
+    reg: s.reg,
+    rm: s.rm,
+    vvvv: s.vvvv,
+    base: s.base,
+    index: s.index,
+    scale: s.scale,
+    displacement: s.isOffset ? BigInt.asUintN(64, value) : BigInt(s.displacement),
+    segment: segmentOf(s),
+    immediate: s.isOffset ? 0n : value,
+    immediate2: s.immediate2,
+  };
+}
+
+/** Decodes the instruction at `bytes[offset]` as `decodeInto` does; no byte at or beyond `limit` is read. */
+export function decode(bytes: Uint8Array, offset: number, limit: number, mode: DecodeMode): DecodeResult {
+  const s = new DecodeState(bytes);
+  s.begin(bytes, offset, limit);
+  const status = decodeInto(s, mode);
+  if (status === decodeStatus.ok) return { kind: 'ok', instruction: instructionOf(s, s.candidate as Candidate) };
+  return failures[status];
 }

@@ -1,6 +1,7 @@
 /** Flat lookup arrays over the instruction table, built once, so that decoding is array indexing and mask compares. */
 import type { OperandSpec } from '../isa/operand.ts';
 import type { TableRow } from '../isa/row.ts';
+import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { instructionTable } from '../isa/table.ts';
 
 /** What follows ModRM in the instruction's bytes. */
@@ -29,7 +30,7 @@ export const prefixKey = { none: 0, '66': 1, F3: 2, F2: 3 } as const;
  * prefix in bits 1:0, W in bit 2, rm (or register with REX.B) in bits 6:3.
  */
 export interface Candidate {
-  readonly row: TableRow;
+  readonly facts: RowFacts;
   readonly mask: number;
   readonly value: number;
   readonly immediate: ImmediateForm;
@@ -115,7 +116,8 @@ function candidateOf(row: TableRow): Candidate {
   const size64 = row.size64 === undefined ? 0 : row.size64 === 'default' ? 1 : 2;
   const usesVvvv = row.operandSpecs.some(({ source }) => source === 'B');
   const immediate = immediateOf(row.operandSpecs);
-  return { row, mask, value, immediate, size64, usesVvvv, regMask: regMaskOf(row.operandSpecs) };
+  const facts = rowFacts[row.id] as RowFacts;
+  return { facts, mask, value, immediate, size64, usesVvvv, regMask: regMaskOf(row.operandSpecs) };
 }
 
 /** Candidates are tried most specific first; a prefix says more than W or rm (F3 90 is PAUSE whatever REX.B says). */

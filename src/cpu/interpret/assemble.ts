@@ -1,42 +1,34 @@
-/** Instruction → record. */
+/** Decoded instruction → record. */
+import { segmentOf } from '../decode/decoder.ts';
 import { type Instruction, noRegister, ripBase, segment } from '../decode/instruction.ts';
-import type { OperandSpec } from '../isa/operand.ts';
+import type { DecodeState } from '../decode/state.ts';
+import { type FieldKind, fieldKind, type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
 import { record } from './record.ts';
 
-/** State address of a general register; byte registers 4–7 without REX are AH, CH, DH, BH. */
-const generalAddress = (number: number, byte: boolean, rex: boolean): number =>
-  byte && !rex && number >= 4 && number < 8 ? state.gpr + (number - 4) * 8 + 1 : state.gpr + number * 8;
-
-const isByte = (spec: OperandSpec): boolean => spec.width === 'b';
-
-/** State address (or number, for CR, DR, ST) that the operand's register field stands for. */
-function registerField(spec: OperandSpec, number: number, rex: boolean): number {
-  switch (spec.source) {
-    case 'E':
-    case 'G':
-    case 'R':
-    case 'Z':
-    case 'B':
-      return generalAddress(number, isByte(spec), rex);
-    case 'V':
-    case 'W':
-    case 'U':
+/** State address (or number, for CR, DR, ST) that a register field stands for. */
+function registerField(kind: FieldKind, number: number, rex: boolean): number {
+  switch (kind) {
+    case fieldKind.byte:
+      if (!rex && number >= 4 && number < 8) return state.gpr + (number - 4) * 8 + 1;
+      return state.gpr + number * 8;
+    case fieldKind.vector:
       return state.xmm + number * 16;
-    case 'P':
-    case 'Q':
-    case 'N':
+    case fieldKind.mmx:
       return state.fpr + (number & 7) * 16;
-    case 'S':
+    case fieldKind.segment:
       return segmentAt(number & 7) + segmentField.selector;
-    default:
+    case fieldKind.number:
       return number;
+    case fieldKind.none:
+      return -1;
+    default:
+      return state.gpr + number * 8;
   }
 }
 
-/** The segment whose base the memory operand uses: in 64-bit mode only FS and GS have one. */
-export function segmentNumber(instruction: Instruction, long: boolean): number {
-  const named = instruction.segment;
+/** The segment whose base a memory operand uses: in 64-bit mode only FS and GS have one. */
+export function segmentNumber(named: number, long: boolean): number {
   if (!long || named === segment.fs || named === segment.gs) return named;
   return named === segment.ss ? segmentIndex.flatStack : segmentIndex.flat;
 }
@@ -44,69 +36,67 @@ export function segmentNumber(instruction: Instruction, long: boolean): number {
 const registerAddress = (number: number): number =>
   number === noRegister ? state.zero : number === ripBase ? state.codeBase : state.gpr + number * 8;
 
-const isRegField = (spec: OperandSpec): boolean => 'GVPSCD'.includes(spec.source);
-const isRmField = (spec: OperandSpec): boolean => 'ERZWUQNT'.includes(spec.source);
-
 /** State addresses (or numbers) behind modrm.reg, modrm.rm and VEX.vvvv; vvvv -1 if there is none. */
 export function registerFields(instruction: Instruction): { reg: number; rm: number; vvvv: number } {
   const { row, rex } = instruction;
-  let reg = state.gpr + instruction.reg * 8;
-  let rm = state.gpr + instruction.rm * 8;
-  let vvvv = -1;
-  for (const spec of row.operandSpecs) {
-    if (spec.source === 'fixed') continue;
-    if (isRegField(spec)) reg = registerField(spec, instruction.reg, rex);
-    else if (isRmField(spec)) rm = registerField(spec, instruction.rm, rex);
-    else if (spec.source === 'B') vvvv = registerField(spec, instruction.vvvv, rex);
+  const facts = rowFacts[row.id] as RowFacts;
+  return {
+    reg: registerField(facts.reg, instruction.reg, rex),
+    rm: registerField(facts.rm, instruction.rm, rex),
+    vvvv: registerField(facts.vvvv, instruction.vvvv, rex),
+  };
+}
+
+/** Writes records into a vCPU's memory. */
+export class Assembler {
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint16Array;
+  readonly #ints: Int32Array;
+
+  constructor(memory: ArrayBufferLike) {
+    this.#bytes = new Uint8Array(memory);
+    this.#words = new Uint16Array(memory);
+    this.#ints = new Int32Array(memory);
   }
-  return { reg, rm, vvvv };
-}
 
-/** ENTER and far pointers: even a second immediate of 0 is in the record. */
-const hasSecondImmediate = ({ operandSpecs }: Instruction['row']): boolean =>
-  operandSpecs.some(
-    ({ source }, position) => source === 'A' || (source === 'I' && operandSpecs[position + 1]?.source === 'I'),
-  );
+  /** Writes the record of the instruction in `s`, which starts at `pageOffset` of its page, to `address`. */
+  write(address: number, s: DecodeState, facts: RowFacts, pageOffset: number, handler: number, long: boolean): void {
+    const bytes = this.#bytes;
+    const words = this.#words;
+    const ints = this.#ints;
+    const word = address >> 1;
+    const int = address >> 2;
+    const rex = s.rex !== 0;
+    words[word + record.handler / 2] = handler;
+    bytes[address + record.length] = s.length;
+    bytes[address + record.heat] = 0;
+    words[word + record.pageOffset / 2] = pageOffset;
+    words[word + record.reg / 2] = registerField(facts.reg, s.reg, rex);
+    words[word + record.rm / 2] = registerField(facts.rm, s.rm, rex);
+    words[word + record.base / 2] = registerAddress(s.base);
+    words[word + record.index / 2] = registerAddress(s.index);
+    bytes[address + record.scale] = s.scale;
+    bytes[address + record.segment] = segmentNumber(segmentOf(s), long);
+    if (s.isOffset) {
+      ints[int + record.displacement / 4] = s.low;
+      ints[int + record.displacement / 4 + 1] = s.high;
+    } else {
+      const displacement = s.base === ripBase ? s.displacement + pageOffset + s.length : s.displacement;
+      ints[int + record.displacement / 4] = displacement;
+      ints[int + record.displacement / 4 + 1] = displacement < 0 ? -1 : 0;
+    }
+    ints[int + record.immediate / 4] = s.isOffset ? 0 : s.low;
+    ints[int + record.immediate / 4 + 1] = s.isOffset ? 0 : s.high;
+    if (facts.relative) ints[int + record.link / 4] = 0;
+    else if (facts.secondImmediate) ints[int + record.immediate2 / 4] = s.immediate2;
+    if (facts.vvvv !== fieldKind.none) words[word + record.vvvv / 2] = registerField(facts.vvvv, s.vvvv, rex);
+  }
 
-/** Writes the record of `instruction`, which starts at `pageOffset` of its page, to `address`. */
-export function assemble(
-  view: DataView,
-  address: number,
-  instruction: Instruction,
-  pageOffset: number,
-  handler: number,
-  long: boolean,
-): void {
-  const { length, row } = instruction;
-  view.setUint16(address + record.handler, handler, true);
-  view.setUint8(address + record.length, length);
-  view.setUint8(address + record.heat, 0);
-  view.setUint16(address + record.pageOffset, pageOffset, true);
-  const { reg, rm, vvvv } = registerFields(instruction);
-  view.setUint16(address + record.reg, reg, true);
-  view.setUint16(address + record.rm, rm, true);
-  view.setUint16(address + record.base, registerAddress(instruction.base), true);
-  view.setUint16(address + record.index, registerAddress(instruction.index), true);
-  view.setUint8(address + record.scale, instruction.scale);
-  view.setUint8(address + record.segment, segmentNumber(instruction, long));
-  const ripOffset = instruction.base === ripBase ? BigInt(pageOffset + length) : 0n;
-  view.setBigInt64(address + record.displacement, instruction.displacement + ripOffset, true);
-  view.setBigInt64(address + record.immediate, instruction.immediate, true);
-  if (row.operandSpecs.some(({ source }) => source === 'J')) view.setUint32(address + record.link, 0, true);
-  else if (hasSecondImmediate(row)) view.setUint32(address + record.immediate2, instruction.immediate2, true);
-  if (vvvv >= 0) view.setUint16(address + record.vvvv, vvvv, true);
-}
-
-/** A record that no instruction stands behind. */
-export function assemblePseudo(
-  view: DataView,
-  address: number,
-  pageOffset: number,
-  handler: number,
-  link: number,
-): void {
-  view.setUint16(address + record.handler, handler, true);
-  view.setUint8(address + record.length, 0);
-  view.setUint16(address + record.pageOffset, pageOffset, true);
-  view.setUint32(address + record.link, link, true);
+  /** Writes a record that no instruction stands behind. */
+  writePseudo(address: number, pageOffset: number, handler: number, link: number): void {
+    this.#words[(address + record.handler) >> 1] = handler;
+    this.#bytes[address + record.length] = 0;
+    this.#words[(address + record.pageOffset) >> 1] = pageOffset;
+    this.#ints[(address + record.link) >> 2] = link;
+  }
 }

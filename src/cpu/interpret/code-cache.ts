@@ -3,36 +3,20 @@
  * every address space. A write to decoded bytes turns the page's records stale before the next instruction.
  */
 import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
-import { decode } from '../decode/decoder.ts';
-import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
-import { segment } from '../decode/instruction.ts';
-import { maxInstructionLength } from '../decode/state.ts';
-import { locksBus } from '../emit/forms.ts';
+import { type DecodeStatus, decodeInto, decodeStatus } from '../decode/decoder.ts';
+import { type DecodeMode, segment } from '../decode/instruction.ts';
+import { DecodeState, maxInstructionLength } from '../decode/state.ts';
+import type { RowFacts } from '../isa/row-facts.ts';
 import { records } from '../state/layout.ts';
-import { assemble, assemblePseudo } from './assemble.ts';
+import { Assembler } from './assemble.ts';
+import { CodePage, keyOf } from './code-page.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
 
 const maxBlock = 64;
-const maxNamesakes = 8;
-/** Enough for a page of nothing but calls, and a bound on one that rewrites itself for ever. */
-const maxOutgoing = 1024;
-/** Decoded bytes are tracked in chunks, so that data beside code does not throw the code away. */
+/** Decoded bytes are dropped in chunks, so that data beside code does not throw the code away. */
 const chunkBytes = 64;
-
-interface CodePage {
-  readonly ramPage: number;
-  /** Record by (mode index << 12 | page offset). */
-  readonly records: Map<number, number>;
-  /** Branch records that wait for a target of the same key. */
-  readonly waiting: Map<number, number[]>;
-  /** Direct branches to other pages: (mode index << 12 | page offset) and target, counted from the page's first byte. */
-  readonly outgoing: (readonly [number, number])[];
-  /** By chunk: keys of the records whose instructions touch it (some perhaps gone by now). */
-  readonly chunks: (number[] | undefined)[];
-  /** Stale records by key: what still links to them is sent on to the key's next record. */
-  readonly stale: Map<number, number[]>;
-}
+const nothing = new Uint8Array(0);
 
 /** An instruction that two pages share. */
 interface Straddler {
@@ -46,6 +30,9 @@ const firstRecord = records.base + 2 * record.size;
 
 export class CodeCache {
   readonly #view: DataView;
+  readonly #assembler: Assembler;
+  /** The instruction that is being decoded. */
+  readonly #state = new DecodeState(nothing);
   readonly #memory: GuestMemory;
   readonly #handlers: Handlers;
   readonly #onNewCodePage: (ramPage: number, writers: number) => void;
@@ -69,6 +56,7 @@ export class CodeCache {
     },
   ) {
     this.#view = view;
+    this.#assembler = new Assembler(view.buffer);
     this.#memory = memory;
     this.#handlers = handlers;
     this.#onNewCodePage = listeners.newCodePage;
@@ -81,8 +69,8 @@ export class CodeCache {
   find(ramOffset: number, mode: DecodeMode, modeIndex: number): number {
     const ramPage = Math.floor(ramOffset / pageSize);
     const offset = ramOffset & 0xfff;
-    const known = this.#pages.get(ramPage)?.records.get((modeIndex << 12) | offset);
-    if (known !== undefined) return known;
+    const known = this.#pages.get(ramPage)?.get(keyOf(modeIndex, offset)) ?? 0;
+    if (known !== 0) return known;
     if (this.#next + (maxBlock + 1) * record.size > records.end) this.clear();
     return this.#decodeBlock(ramPage, offset, mode, modeIndex);
   }
@@ -90,7 +78,7 @@ export class CodeCache {
   /** The record for the code at RAM offset `ramOffset` if there is one already; otherwise 0. */
   known(ramOffset: number, modeIndex: number): number {
     const page = this.#pages.get(Math.floor(ramOffset / pageSize));
-    return page?.records.get((modeIndex << 12) | (ramOffset & 0xfff)) ?? 0;
+    return page?.get(keyOf(modeIndex, ramOffset & 0xfff)) ?? 0;
   }
 
   /** Whether writes to a page of RAM are watched because it holds code. */
@@ -98,17 +86,19 @@ export class CodeCache {
     return this.#pages.has(ramPage);
   }
 
-  /** Page offset and record of every instruction of a page that is known in a mode. */
-  *offsets(ramPage: number, modeIndex: number): Generator<readonly [number, number]> {
-    for (const [key, address] of this.#pages.get(ramPage)?.records ?? []) {
-      if (key >> 12 === modeIndex) yield [key & 0xfff, address];
-    }
+  /** Calls `visit` for every instruction of a page that is known in a mode. */
+  survey(ramPage: number, modeIndex: number, visit: (offset: number, address: number) => void): void {
+    this.#pages.get(ramPage)?.visit(modeIndex, 0, pageSize - 1, visit);
   }
 
-  /** Page offset and target (from the page's first byte) of direct branches that leave a page of code. */
-  *branchesOut(ramPage: number, modeIndex: number): Generator<readonly [number, number]> {
-    for (const [key, target] of this.#pages.get(ramPage)?.outgoing ?? []) {
-      if (key >> 12 === modeIndex) yield [key & 0xfff, target];
+  /** Calls `visit` with page offset and target (from the page's first byte) of direct branches that leave a page. */
+  branchesOut(ramPage: number, modeIndex: number, visit: (offset: number, target: number) => void): void {
+    const page = this.#pages.get(ramPage);
+    if (page === undefined) return;
+    const { outgoingKeys: keys, outgoingTargets: targets } = page;
+    for (let n = 0; n < keys.length; n++) {
+      const key = keys[n] as number;
+      if (key >> 12 === modeIndex) visit(key & 0xfff, targets[n] as number);
     }
   }
 
@@ -124,15 +114,16 @@ export class CodeCache {
     const firstPage = Math.floor(ramOffset / pageSize);
     for (const ramPage of [firstPage, secondPage]) this.#page(ramPage);
     const bytes = this.#bytesAcross(ramOffset, secondPage);
-    const result = decode(bytes, 0, bytes.length, mode);
-    if (result.kind !== 'ok') return 0;
+    this.#state.begin(bytes, 0, bytes.length);
+    const status = decodeInto(this.#state, mode);
+    if (status !== decodeStatus.ok) return 0;
     const address = this.#next;
     const offset = ramOffset % pageSize;
     this.#pseudo(offset, pseudoHandler.straddler, address + record.size);
     this.#view.setInt32(address + record.immediate, secondPage * pageSize, true);
     this.#next += record.size;
-    this.#assemble(address + record.size, result, offset, mode);
-    this.#pseudo(offset + result.instruction.length, pseudoHandler.continue, 0);
+    this.#assemble(address + record.size, status, offset, mode);
+    this.#pseudo(offset + this.#state.length, pseudoHandler.continue, 0);
     this.#straddlers.set(key, { record: address, secondPage });
     for (const ramPage of [firstPage, secondPage]) {
       const keys = this.#straddlersOf.get(ramPage);
@@ -177,14 +168,7 @@ export class CodeCache {
   #page(ramPage: number): CodePage {
     let page = this.#pages.get(ramPage);
     if (page === undefined) {
-      page = {
-        ramPage,
-        records: new Map(),
-        waiting: new Map(),
-        outgoing: [],
-        chunks: new Array(pageSize / chunkBytes).fill(undefined),
-        stale: new Map(),
-      };
+      page = new CodePage(ramPage);
       this.#pages.set(ramPage, page);
       this.#onNewCodePage(ramPage, this.#memory.users.claimCode(ramPage));
     }
@@ -199,29 +183,29 @@ export class CodeCache {
     // Marked before its bytes are read: another thread may be writing them.
     const page = this.#page(ramPage);
     const links: number[] = [];
+    const s = this.#state;
     for (let count = 0; ; count++) {
-      const key = (modeIndex << 12) | offset;
+      const key = keyOf(modeIndex, offset);
       // The key of the page's end is that of an instruction at its beginning, maybe in another mode.
-      const known = offset < pageSize ? page.records.get(key) : undefined;
-      if (known !== undefined || count === maxBlock || offset >= pageSize) {
-        this.#pseudo(offset, known === undefined ? pseudoHandler.continue : pseudoHandler.goto, known ?? 0);
+      const known = offset < pageSize ? page.get(key) : 0;
+      if (known !== 0 || count === maxBlock || offset >= pageSize) {
+        this.#pseudo(offset, known === 0 ? pseudoHandler.continue : pseudoHandler.goto, known);
         break;
       }
-      const result = decode(bytes, base + offset, base + pageSize, mode);
-      if (result.kind === 'truncated') {
+      s.begin(bytes, base + offset, base + pageSize);
+      const status = decodeInto(s, mode);
+      if (status === decodeStatus.truncated) {
         if (count === 0) return 0;
         this.#pseudo(offset, pseudoHandler.continue, 0);
         break;
       }
       const address = this.#next;
-      page.records.set(key, address);
+      page.set(key, address);
       this.#next += record.size;
-      const length = result.kind === 'ok' ? result.instruction.length : maxInstructionLength;
-      this.#touch(page, key, offset, Math.min(offset + length, pageSize) - 1);
-      const ends = this.#assemble(address, result, offset, mode);
+      const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
-      if (result.kind === 'ok' && isRelativeBranch(result.instruction)) links.push(address);
-      offset += length;
+      if (status === decodeStatus.ok && s.candidate?.facts.relative === true) links.push(address);
+      offset += s.length;
       if (ends) {
         // Whatever falls through after all (STI, MOV SS …) looks up its successor.
         this.#pseudo(offset, pseudoHandler.continue, 0);
@@ -232,38 +216,27 @@ export class CodeCache {
     return first;
   }
 
-  /** Notes that the record of `key` depends on bytes `first`…`last` of its page; sends its stale namesakes to it. */
-  #touch(page: CodePage, key: number, first: number, last: number): void {
-    for (let chunk = (first / chunkBytes) | 0; chunk <= ((last / chunkBytes) | 0); chunk++) {
-      const keys = page.chunks[chunk];
-      if (keys === undefined) page.chunks[chunk] = [key];
-      else keys.push(key);
-    }
-    const address = page.records.get(key) as number;
-    for (const old of page.stale.get(key) ?? []) assemblePseudo(this.#view, old, first, pseudoHandler.goto, address);
-  }
-
   #pseudo(offset: number, handler: number, link: number): void {
-    assemblePseudo(this.#view, this.#next, offset, handler, link);
+    this.#assembler.writePseudo(this.#next, offset, handler, link);
     this.#next += record.size;
   }
 
-  /** Writes one record. @returns whether the block ends with it. */
-  #assemble(address: number, result: DecodeResult, offset: number, mode: DecodeMode): boolean {
-    if (result.kind !== 'ok') {
-      const handler = result.kind === 'undefined' ? pseudoHandler.undefined : pseudoHandler.tooLong;
-      assemblePseudo(this.#view, address, offset, handler, 0);
+  /** Writes the record of what was decoded. @returns whether the block ends with it. */
+  #assemble(address: number, status: DecodeStatus, offset: number, mode: DecodeMode): boolean {
+    const s = this.#state;
+    const facts = s.candidate?.facts;
+    if (status !== decodeStatus.ok || facts === undefined) {
+      const handler = status === decodeStatus.tooLong ? pseudoHandler.tooLong : pseudoHandler.undefined;
+      this.#assembler.writePseudo(address, offset, handler, 0);
       return true;
     }
-    const { instruction } = result;
     const long = mode.codeSize === 64;
-    const { row, operandSize, addressSize, registerForm, repeat } = instruction;
-    const locked = this.#handlers.atomic && locksBus(instruction);
-    const handler = isUndefinedSegment(instruction)
+    const locked = this.#handlers.atomic && facts.lockable && !s.registerForm && (s.lock || facts.alwaysLocks);
+    const handler = isUndefinedSegment(s, facts)
       ? pseudoHandler.undefined
-      : this.#handlers.numberOf(row, { operandSize, addressSize, registerForm, repeat, long, locked });
-    assemble(this.#view, address, instruction, offset, handler, long);
-    return row.endsBlock === true || handler === pseudoHandler.undefined;
+      : this.#handlers.numberOf(facts.row, s, long, locked);
+    this.#assembler.write(address, s, facts, offset, handler, long);
+    return facts.endsBlock || handler === pseudoHandler.undefined;
   }
 
   /** Links a branch to its target if that lies in the same page; remembers it if the target is not decoded yet. */
@@ -275,40 +248,35 @@ export class CodeCache {
     // In 16- and 32-bit code the instruction pointer wraps and is checked against the limit: not here.
     if (mode.codeSize !== 64) return;
     if (target < 0 || target >= pageSize) {
-      if (page.outgoing.length < maxOutgoing)
-        page.outgoing.push([(modeIndex << 12) | view.getUint16(address + record.pageOffset, true), target]);
+      page.leads(keyOf(modeIndex, view.getUint16(address + record.pageOffset, true)), target);
       return;
     }
-    const key = (modeIndex << 12) | target;
-    const known = page.records.get(key);
-    if (known !== undefined) {
-      view.setUint32(address + record.link, known, true);
-      return;
-    }
-    const waiting = page.waiting.get(key);
-    if (waiting === undefined) page.waiting.set(key, [address]);
-    else waiting.push(address);
+    const key = keyOf(modeIndex, target);
+    const known = page.get(key);
+    if (known !== 0) view.setUint32(address + record.link, known, true);
+    else page.wait(key, address);
   }
 
+  /** What waited for a record of `key`, and what still leads to stale ones, goes to the new one. */
   #resolve(page: CodePage, key: number, address: number): void {
-    const waiting = page.waiting.get(key);
-    if (waiting === undefined) return;
-    for (const branch of waiting) {
+    for (const branch of page.takeWaiting(key)) {
       // A branch that was overwritten meanwhile leads on to its successor: that link is not the branch's target.
       const overwritten = this.#view.getUint16(branch + record.handler, true) === pseudoHandler.goto;
       if (!overwritten) this.#view.setUint32(branch + record.link, address, true);
     }
-    page.waiting.delete(key);
+    for (const old of page.staleOf(key)) this.#assembler.writePseudo(old, key & 0xfff, pseudoHandler.goto, address);
   }
 
   /** Decodes one instruction for one execution, from bytes that may come from two pages; starts at `pageOffset`. */
-  transient(bytes: Uint8Array, pageOffset: number, mode: DecodeMode): DecodeResult {
-    const result = decode(bytes, 0, bytes.length, mode);
-    if (result.kind === 'truncated') return result;
-    this.#assemble(transientRecord, result, pageOffset, mode);
-    const length = result.kind === 'ok' ? result.instruction.length : 1;
-    assemblePseudo(this.#view, transientRecord + record.size, pageOffset + length, pseudoHandler.continue, 0);
-    return result;
+  transient(bytes: Uint8Array, pageOffset: number, mode: DecodeMode): DecodeStatus {
+    const s = this.#state;
+    s.begin(bytes, 0, bytes.length);
+    const status = decodeInto(s, mode);
+    if (status === decodeStatus.truncated) return status;
+    this.#assemble(transientRecord, status, pageOffset, mode);
+    const length = status === decodeStatus.ok ? s.length : 1;
+    this.#assembler.writePseudo(transientRecord + record.size, pageOffset + length, pseudoHandler.continue, 0);
+    return status;
   }
 
   /** Makes a copy of a record runnable once; what follows it is looked up. @returns its address */
@@ -316,7 +284,7 @@ export class CodeCache {
     new Uint8Array(this.#view.buffer).set(bytes, transientRecord);
     const offset = this.#view.getUint16(transientRecord + record.pageOffset, true);
     const length = this.#view.getUint8(transientRecord + record.length);
-    assemblePseudo(this.#view, transientRecord + record.size, offset + length, pseudoHandler.continue, 0);
+    this.#assembler.writePseudo(transientRecord + record.size, offset + length, pseudoHandler.continue, 0);
     return transientRecord;
   }
 
@@ -335,7 +303,7 @@ export class CodeCache {
       for (let chunk = (from / chunkBytes) | 0; chunk <= ((to / chunkBytes) | 0); chunk++)
         this.#invalidate(page, chunk);
       if (from < chunkBytes || to >= pageSize - chunkBytes) this.#dropStraddlers(ramPage);
-      if (page.records.size === 0 && !this.#straddlersOf.has(ramPage)) {
+      if (page.isEmpty && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
         this.#unmark(page);
         // Translated code may reach further than what the interpreter has met, and nobody would see it change.
@@ -346,19 +314,16 @@ export class CodeCache {
 
   #invalidate(page: CodePage, chunk: number): void {
     this.#onOverwritten(page.ramPage, chunk);
-    const keys = page.chunks[chunk];
-    if (keys === undefined) return;
-    page.chunks[chunk] = undefined;
-    for (const key of keys) {
-      const address = page.records.get(key);
-      if (address === undefined) continue;
-      page.records.delete(key);
-      const namesakes = page.stale.get(key) ?? [];
-      // What rewrites itself forever is looked up anew in the end instead of being remembered.
-      if (namesakes.length < maxNamesakes) page.stale.set(key, [...namesakes, address]);
-      for (const old of [...namesakes, address]) {
-        this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
-      }
+    const start = chunk * chunkBytes;
+    const first = Math.max(start - maxInstructionLength + 1, 0);
+    for (let modeIndex = 0; modeIndex < page.modes; modeIndex++) {
+      page.visit(modeIndex, first, start + chunkBytes - 1, (offset, address) => {
+        // What is no instruction was found to be none by as many bytes as one may have.
+        const length = this.#view.getUint8(address + record.length) || maxInstructionLength;
+        if (offset + length <= start) return;
+        for (const old of page.retire(keyOf(modeIndex, offset)))
+          this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
+      });
     }
   }
 
@@ -367,13 +332,9 @@ export class CodeCache {
   }
 }
 
-const isRelativeBranch = (instruction: Instruction): boolean =>
-  instruction.row.operandSpecs.some(({ source }) => source === 'J');
-
 /** MOV to CS, and segment registers 6 and 7, are #UD. SDM Vol. 2B "MOV". */
-function isUndefinedSegment(instruction: Instruction): boolean {
-  const position = instruction.row.operandSpecs.findIndex(({ source }) => source === 'S');
-  if (position < 0) return false;
-  const number = instruction.reg & 7;
-  return number > segment.gs || (position === 0 && number === segment.cs);
+function isUndefinedSegment(s: DecodeState, facts: RowFacts): boolean {
+  if (facts.segment === 'none') return false;
+  const number = s.reg & 7;
+  return number > segment.gs || (facts.segment === 'destination' && number === segment.cs);
 }

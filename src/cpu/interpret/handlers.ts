@@ -53,12 +53,28 @@ export type SharedExports = Record<keyof typeof sharedTypes, unknown>;
 
 const sizes = [16, 32, 64] as const;
 
+type InstructionForm = Pick<FormKey, 'operandSize' | 'addressSize' | 'registerForm' | 'repeat'>;
+
+/** Keys that a row has. */
+const formsOfRow = 3 * 3 * 3 * 8;
+
 /** A number that identifies row and form. */
-export function handlerKey(row: TableRow, key: FormKey): number {
-  const repeat = key.repeat === 0 ? 0 : key.repeat === 0xf3 ? 1 : 2;
-  const flags = (key.registerForm ? 1 : 0) + (key.long ? 2 : 0) + (key.locked ? 4 : 0);
-  return ((((row.id * 3 + repeat) * 3 + (key.operandSize >> 5)) * 3 + (key.addressSize >> 5)) << 3) + flags;
+function keyOf(
+  id: number,
+  operandSize: number,
+  addressSize: number,
+  repeat: FormKey['repeat'],
+  registerForm: boolean,
+  long: boolean,
+  locked: boolean,
+): number {
+  const times = repeat === 0 ? 0 : repeat === 0xf3 ? 1 : 2;
+  const flags = (registerForm ? 1 : 0) + (long ? 2 : 0) + (locked ? 4 : 0);
+  return ((((id * 3 + times) * 3 + (operandSize >> 5)) * 3 + (addressSize >> 5)) << 3) + flags;
 }
+
+export const handlerKey = (row: TableRow, key: FormKey): number =>
+  keyOf(row.id, key.operandSize, key.addressSize, key.repeat, key.registerForm, key.long, key.locked);
 
 /** Every form of `row` in code of this kind; many differ in nothing that the row depends on. */
 export function formKeys(row: TableRow, long: boolean): FormKey[] {
@@ -95,7 +111,8 @@ export interface HandlerHost {
 export class Handlers {
   /** Whether other processors may see memory between the read and the write of a locked instruction. */
   readonly atomic: boolean;
-  readonly #numbers = new Map<number, number>();
+  /** By what `handlerKey` tells; 0 where there is none yet, for that is no instruction's. */
+  readonly #numbers = new Uint16Array(instructionTable.length * formsOfRow);
   readonly #semantics: Readonly<Record<string, Semantics>>;
   readonly #host: HandlerHost;
   readonly #features: ReadonlySet<string>;
@@ -113,21 +130,27 @@ export class Handlers {
     this.#host = host;
     this.#semantics = semantics;
     this.#features = features;
-    for (const [position, key] of inlined.entries()) this.#numbers.set(key, pseudoHandlers + position);
+    for (const [position, key] of inlined.entries()) this.#numbers[key] = pseudoHandlers + position;
     this.#count = pseudoHandlers + inlined.length;
   }
 
   /** The handler for an instruction of this row and form. */
-  numberOf(row: TableRow, key: FormKey): number {
-    const known = this.#numbers.get(handlerKey(row, key));
-    if (known !== undefined) return known;
+  numberOf(row: TableRow, form: InstructionForm, long: boolean, locked: boolean): number {
+    const { operandSize, addressSize, repeat, registerForm } = form;
+    const known = this.#numbers[keyOf(row.id, operandSize, addressSize, repeat, registerForm, long, locked)] as number;
+    return known !== 0 ? known : this.#numberOf(row, { operandSize, addressSize, repeat, registerForm, long, locked });
+  }
+
+  #numberOf(row: TableRow, key: FormKey): number {
+    const known = this.#numbers[handlerKey(row, key)] as number;
+    if (known !== 0) return known;
     if (row.feature !== undefined && !this.#features.has(row.feature)) {
       const older = instructionTable.find(({ semantics }) => semantics === row.withoutFeature);
-      return older === undefined ? pseudoHandler.undefined : this.numberOf(older, key);
+      return older === undefined ? pseudoHandler.undefined : this.#numberOf(older, key);
     }
     this.#emitRow(row, key);
-    const emitted = this.#numbers.get(handlerKey(row, key));
-    if (emitted === undefined) throw new Error(`no form of ${row.mnemonic} ${row.operands} for ${JSON.stringify(key)}`);
+    const emitted = this.#numbers[handlerKey(row, key)] as number;
+    if (emitted === 0) throw new Error(`no form of ${row.mnemonic} ${row.operands} for ${JSON.stringify(key)}`);
     return emitted;
   }
 
@@ -149,7 +172,7 @@ export class Handlers {
     for (const key of formKeys(row, long)) {
       const number = handlerKey(row, key);
       if (key.addressSize !== addressSize || key.repeat !== repeat || key.locked !== locked) continue;
-      if (this.#numbers.has(number)) continue;
+      if (this.#numbers[number] !== 0) continue;
       const code = this.#emitCode(functions, row, key);
       const { body } = code.finish();
       let same = distinct.find((other) => sameBytes(other.body, body));
@@ -160,7 +183,7 @@ export class Handlers {
         module.define(index, code);
         emitted.push(index);
       }
-      this.#numbers.set(number, same.handler);
+      this.#numbers[number] = same.handler;
     }
     if (this.#count + emitted.length > maxHandlers) throw new Error('too many handlers');
     module.fillTable(this.#count, emitted);

@@ -91,11 +91,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   });
   const { nowMs, features, atomic } = options;
   const service =
-    options.translation ?? new LocalTranslation(new RegionCompiler({ semantics, features, guestPages, nowMs, atomic }));
+    options.translation ??
+    new LocalTranslation(new RegionCompiler({ semantics, features, ram: memory.bytes, nowMs, atomic }));
   const translator = new Translator({
     host,
     table: regions,
-    memory,
     jumps,
     code,
     service,

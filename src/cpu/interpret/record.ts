@@ -35,5 +35,8 @@ export const record = {
   size: 32,
 } as const;
 
-/** The counter runs up to `hot`, where the interpreter reports it; `settled` records are not counted (any more). */
-export const recordHeat = { hot: 254, settled: 255 } as const;
+/**
+ * The counter runs up to `hot`, where the interpreter reports it, and from `warm` on again; `settled` records are not
+ * counted (any more). From `reached` on a record is a jump's target that matters, from `warm` on a function that does.
+ */
+export const recordHeat = { reached: 2, warm: 64, hot: 254, settled: 255 } as const;

@@ -14,7 +14,7 @@ const branchesFollowed = 10;
 export function gatherPages(
   ramOffset: number,
   pageAt: (distance: number) => number,
-  branchesOut: (ramPage: number) => Iterable<readonly [number, number]>,
+  branchesOut: (ramPage: number, visit: (offset: number, target: number) => void) => void,
 ): Map<number, number> {
   const pages = new Map([[0, Math.floor(ramOffset / pageSize)]]);
   const slots = new Set([0]);
@@ -32,13 +32,39 @@ export function gatherPages(
   for (let at = pending.shift(); at !== undefined && pages.size < maxPages; at = pending.shift()) {
     const distance = Math.floor(at / pageSize);
     const within = at & (pageSize - 1);
-    const near = [...branchesOut(pages.get(distance) as number)]
-      .sort(([a], [b]) => Math.abs(a - within) - Math.abs(b - within))
-      .slice(0, branchesFollowed);
-    for (const [, target] of near) {
-      const reached = distance * pageSize + target;
+    const near = new Nearest(within);
+    branchesOut(pages.get(distance) as number, (offset, target) => near.offer(offset, target));
+    for (let n = 0; n < near.count; n++) {
+      const reached = distance * pageSize + (near.targets[n] as number);
       if (add(Math.floor(reached / pageSize))) pending.push(reached);
     }
   }
   return pages;
+}
+
+/** The branches nearest to a place, the nearest first. */
+class Nearest {
+  readonly targets = new Int32Array(branchesFollowed);
+  readonly #distances = new Int32Array(branchesFollowed);
+  readonly #place: number;
+  count = 0;
+
+  constructor(place: number) {
+    this.#place = place;
+  }
+
+  offer(offset: number, target: number): void {
+    const away = Math.abs(offset - this.#place);
+    let at = this.count;
+    if (at === branchesFollowed) {
+      if (away >= (this.#distances[at - 1] as number)) return;
+      at--;
+    } else this.count++;
+    for (; at > 0 && (this.#distances[at - 1] as number) > away; at--) {
+      this.#distances[at] = this.#distances[at - 1] as number;
+      this.targets[at] = this.targets[at - 1] as number;
+    }
+    this.#distances[at] = away;
+    this.targets[at] = target;
+  }
 }

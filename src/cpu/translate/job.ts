@@ -1,4 +1,5 @@
 /** What is asked of whoever translates, and what comes back: plain data, for it may happen on another thread. */
+import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
 
 /** A page of code as it is when translation is asked for. Bitmaps have one bit per byte offset. */
@@ -20,9 +21,39 @@ export interface RegionRequest {
   readonly pages: ReadonlyMap<number, CodePage>;
 }
 
+/** What is asked for, in few large pieces, which change hands between threads without being copied. */
 export interface TranslationJob {
   readonly id: number;
-  readonly regions: readonly RegionRequest[];
+  /** Pages of RAM, each once. Their bytes are read where the job is done: a job whose code was overwritten is void. */
+  readonly pages: Int32Array<ArrayBuffer>;
+  /** For each page its bitmaps `known`, `reached`, `warm` and `free`. */
+  readonly bitmaps: Uint8Array<ArrayBuffer>;
+  /** For each region RAM offset, number of pages, and for each of those its distance and its place in `pages`. */
+  readonly regions: Int32Array<ArrayBuffer>;
+}
+
+export const bitmapBytes = pageSize / 8;
+export const bitmapsBytes = 4 * bitmapBytes;
+
+/** Takes a job apart. @param ram guest RAM, of which the pages are copied: they must not change while they are looked at */
+export function requestsOf({ pages, bitmaps, regions }: TranslationJob, ram: Uint8Array): RegionRequest[] {
+  const found = Array.from(pages, (ramPage, number): CodePage => {
+    const bitmap = (n: number): Uint8Array =>
+      bitmaps.subarray(number * bitmapsBytes + n * bitmapBytes, number * bitmapsBytes + (n + 1) * bitmapBytes);
+    const bytes = ram.slice(ramPage * pageSize, (ramPage + 1) * pageSize);
+    return { ramPage, bytes, known: bitmap(0), reached: bitmap(1), warm: bitmap(2), free: bitmap(3) };
+  });
+  const requests: RegionRequest[] = [];
+  for (let at = 0; at < regions.length; ) {
+    const ramOffset = (regions[at++] as number) >>> 0;
+    const around = new Map<number, CodePage>();
+    for (let count = regions[at++] as number; count > 0; count--) {
+      const distance = regions[at++] as number;
+      around.set(distance, found[regions[at++] as number] as CodePage);
+    }
+    requests.push({ ramOffset, pages: around });
+  }
+  return requests;
 }
 
 /** Pages of a region: their distances in pages, in linear addresses, from the first entry's, and RAM offsets. */
@@ -70,7 +101,3 @@ export interface TranslationService {
 
 export const hasBit = (bitmap: Uint8Array, bit: number): boolean =>
   ((bitmap[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
-
-export function setBit(bitmap: Uint8Array, bit: number): void {
-  bitmap[bit >> 3] = (bitmap[bit >> 3] as number) | (1 << (bit & 7));
-}

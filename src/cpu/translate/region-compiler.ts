@@ -12,12 +12,20 @@ import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';
 import { buildGraph, type FlowGraph, findReturnSites } from './flow-graph.ts';
 import { FormFactsTable } from './form-facts.ts';
-import type { RegionRequest, TranslatedModule, TranslatedRegion, TranslationJob, TranslationResult } from './job.ts';
+import {
+  type RegionRequest,
+  requestsOf,
+  type TranslatedModule,
+  type TranslatedRegion,
+  type TranslationJob,
+  type TranslationResult,
+} from './job.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
 
+const wasmPageBytes = 65_536;
 /** Beyond this, branches leave the region: functions of 8–16 KB compile well. */
 const maxInstructions = 250;
 
@@ -33,7 +41,8 @@ interface Work {
 export interface RegionCompilerOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
-  readonly guestPages: number;
+  /** Guest RAM. */
+  readonly ram: Uint8Array;
   /** What was made before for any processor; absent: there is only one. */
   readonly library?: RegionLibrary | undefined;
   /** Whether several processors share the memory: locked instructions are atomic. */
@@ -56,7 +65,8 @@ export class RegionCompiler {
     const covered = new Set<number>();
     const work: Work[] = [];
     const shared: SharedRegion[] = [];
-    for (const request of job.regions) {
+    const requests = requestsOf(job, this.#options.ram);
+    for (const request of requests) {
       if (covered.has(request.ramOffset)) continue;
       const known = this.#options.library?.find(request);
       if (known !== undefined) {
@@ -70,7 +80,7 @@ export class RegionCompiler {
       for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
     }
     const { id } = job;
-    const refused = job.regions.length - work.length - shared.length;
+    const refused = requests.length - work.length - shared.length;
     const modules = [...(work.length === 0 ? [] : [this.#make(work)]), ...byModule(shared)];
     return { id, modules, refused, milliseconds: this.#options.nowMs() - start };
   }
@@ -100,7 +110,8 @@ export class RegionCompiler {
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
-    const { guestPages, semantics, atomic } = this.#options;
+    const { ram, semantics, atomic } = this.#options;
+    const guestPages = ram.buffer.byteLength / wasmPageBytes;
     const module = new ModuleBuilder();
     module.typeIndex(regionType);
     module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });

@@ -21,7 +21,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   /** A slow path that fails, or refuses to overwrite code, leaves the region with nothing done. */
   #callSlow(functionIndex: number, linear: Value, bytes: number, tag: Value): void {
-    const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running, true);
+    const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running.segment, true);
     const access = bytes | regionAccess | (segment === segmentIndex.flatStack ? stackAccess : 0);
     this.code.if(
       callFor('i32', functionIndex, [linear, this.i32(access), tag]),
@@ -126,7 +126,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   protected segmentBase(): Value {
-    return super.loadState64(segmentAt(segmentNumber(this.running, true)) + segmentField.base);
+    return super.loadState64(segmentAt(segmentNumber(this.running.segment, true)) + segmentField.base);
   }
 
   copyInPage(source: Value, target: Value, bytes: Value): Value {

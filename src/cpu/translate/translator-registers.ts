@@ -202,7 +202,7 @@ export abstract class TranslatorRegisters extends Ops {
   }
 
   linearOf(effective: Value, _bytes: number, _access: Access): Value {
-    return this.linearIn(segmentNumber(this.running, true), effective, _bytes, _access);
+    return this.linearIn(segmentNumber(this.running.segment, true), effective, _bytes, _access);
   }
 
   linearIn(segment: number, offset: Value, _bytes: number, _access: Access): Value {

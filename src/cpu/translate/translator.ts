@@ -2,31 +2,19 @@
  * Turns hot code into regions: takes what the interpreter enters often, has it translated, several regions to a module,
  * and lets the records of their entries call them. SDM-visible behaviour does not change.
  */
-import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import type { CodeCache } from '../interpret/code-cache.ts';
-import { type HandlerHost, pseudoHandler } from '../interpret/handlers.ts';
+import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { gatherPages } from './gather-pages.ts';
-import {
-  type CodePage,
-  type RegionPages,
-  type RegionRequest,
-  setBit,
-  type TranslatedModule,
-  type TranslatedRegion,
-  type TranslationResult,
-  type TranslationService,
-} from './job.ts';
+import type { RegionPages, TranslatedModule, TranslatedRegion, TranslationResult, TranslationService } from './job.ts';
+import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
 /** Times that a record's counter must overflow before its code is translated. */
-const hotOverflows = 8;
-/** Counts of entries from which on a record is a jump's target that matters, and a function that does. */
-const reachedHeat = 2;
-const warmHeat = 64;
+const hotOverflows = 10;
 /** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
 const maxJobs = 2;
@@ -80,9 +68,8 @@ export interface TranslatorStatistics {
 export interface TranslatorOptions {
   readonly host: HandlerHost;
   readonly table: WasmTable;
-  readonly memory: GuestMemory;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'offsets' | 'branchesOut' | 'watches'>;
+  readonly code: Pick<CodeCache, 'known' | 'survey' | 'branchesOut' | 'watches'>;
   readonly service: TranslationService;
   /** What compiled code may take, about. */
   readonly cacheBytes: number;
@@ -135,7 +122,7 @@ export class Translator {
     const count = (this.#heat.get(address) ?? 0) + 1;
     if (count < hotOverflows) {
       this.#heat.set(address, count);
-      this.#view.setUint8(address + record.heat, 0);
+      this.#view.setUint8(address + record.heat, recordHeat.warm);
       return;
     }
     this.#heat.delete(address);
@@ -154,7 +141,7 @@ export class Translator {
       const ramPage = pageAt(distance);
       return code.watches(ramPage) ? ramPage : -1;
     };
-    return gatherPages(ramOffset, watchedAt, (ramPage) => code.branchesOut(ramPage, mode64));
+    return gatherPages(ramOffset, watchedAt, (ramPage, visit) => code.branchesOut(ramPage, mode64, visit));
   }
 
   /** Queues a record at once, unless it is translated or was looked at already. */
@@ -184,51 +171,19 @@ export class Translator {
   }
 
   #post(): void {
-    const snapshots = new Map<number, CodePage>();
-    const regions: RegionRequest[] = [];
-    for (const waiting of this.#queue.splice(0, batchSize)) {
-      if (!this.#isOutdated(waiting.record)) regions.push(this.#requestFor(waiting, snapshots));
+    const job = new JobWriter(this.#view.buffer, this.#options.code, mode64);
+    for (const { record: address, ramOffset, pages } of this.#queue.splice(0, batchSize)) {
+      if (!this.#isOutdated(address)) job.add(ramOffset, pages);
     }
-    if (regions.length === 0) return;
+    if (job.isEmpty) return;
     const id = this.#nextJob++;
     this.#jobs.set(id, new Set());
-    this.#options.service.post({ id, regions });
-  }
-
-  #requestFor({ ramOffset, pages }: Waiting, snapshots: Map<number, CodePage>): RegionRequest {
-    const found = new Map<number, CodePage>();
-    for (const [distance, ramPage] of pages) {
-      if (!this.#options.code.watches(ramPage)) continue;
-      const page = snapshots.get(ramPage) ?? this.#snapshot(ramPage);
-      snapshots.set(ramPage, page);
-      found.set(distance, page);
-    }
-    return { ramOffset, pages: found };
-  }
-
-  #snapshot(ramPage: number): CodePage {
-    const { memory, code } = this.#options;
-    const [known, reached, warm, free] = Array.from({ length: 4 }, () => new Uint8Array(pageSize / 8)) as [
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-      Uint8Array,
-    ];
-    for (const [offset, address] of code.offsets(ramPage, mode64)) {
-      setBit(known, offset);
-      if (!this.#isOutdated(address)) setBit(free, offset);
-      const heat = this.#heat.has(address) ? recordHeat.settled : this.#view.getUint8(address + record.heat);
-      if (heat >= reachedHeat) setBit(reached, offset);
-      if (heat >= warmHeat) setBit(warm, offset);
-    }
-    const bytes = memory.bytes.slice(ramPage * pageSize, (ramPage + 1) * pageSize);
-    return { ramPage, bytes, known, reached, warm, free };
+    this.#options.service.post(job.finish(id));
   }
 
   /** The record's code changed while it waited, or is translated already. */
   #isOutdated(address: number): boolean {
-    const handler = this.#view.getUint16(address + record.handler, true);
-    return handler === pseudoHandler.stale || handler === pseudoHandler.goto || handler === pseudoHandler.translated;
+    return isOutdated(this.#view.getUint16(address + record.handler, true));
   }
 
   #collect(): void {
@@ -304,11 +259,12 @@ export class Translator {
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
   detachedFor(candidate: Candidate): DetachedRegion | undefined {
-    const { record: address, ramOffset, pageAt } = candidate;
+    const { ramOffset, pageAt } = candidate;
     if (!this.#detached.has(ramOffset)) {
       const pages = this.#pagesAround(ramOffset, pageAt);
-      const request = this.#requestFor({ record: address, ramOffset, pages }, new Map());
-      this.#options.service.post({ id: this.#nextJob++, regions: [request] });
+      const job = new JobWriter(this.#view.buffer, this.#options.code, mode64);
+      job.add(ramOffset, pages);
+      this.#options.service.post(job.finish(this.#nextJob++));
       const result = this.#options.service.poll();
       this.#detached.set(ramOffset, undefined);
       if (result !== undefined) this.#detach(result);

@@ -1,20 +1,21 @@
 /** The way to the translating thread, as the machine's thread sees it: messages that are looked for, never awaited. */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { TranslationResult, TranslationService } from '../../cpu/translate/job.ts';
+import type { WasmMemory } from '../../wasm/webassembly.ts';
 
 export interface TranslationWorkerData {
   /** One of each processor. */
   readonly ports: readonly MessagePort[];
   readonly cpuModel: string;
-  /** Guest RAM in pages of WebAssembly. */
-  readonly guestPages: number;
+  /** Guest RAM. */
+  readonly ram: WasmMemory;
   /** Whether the machine has several processors. */
   readonly atomic: boolean;
 }
 
 export function openTranslationService(port: MessagePort): TranslationService {
   return {
-    post: (job) => port.postMessage(job),
+    post: (job) => port.postMessage(job, [job.pages.buffer, job.bitmaps.buffer, job.regions.buffer]),
     poll: () => receiveMessageOnPort(port)?.message as TranslationResult | undefined,
   };
 }

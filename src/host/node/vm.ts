@@ -44,8 +44,6 @@ export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
 /** Decoding makes short-lived garbage at a steady rate: a large nursery would only keep it resident. */
 const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
 
-const wasmPageBytes = 65_536;
-
 export interface VmParts {
   readonly config: MachineConfig;
   /** Allocated for `config` and `devices`. */
@@ -114,7 +112,7 @@ export class Vm {
       return new Worker(workerFile('processor-worker'), { workerData: data, transferList: own, resourceLimits });
     });
     const served = channels.map(({ port2 }) => port2);
-    this.#translator = served.length === 0 ? undefined : startTranslator(config, served);
+    this.#translator = served.length === 0 ? undefined : startTranslator(config, shared, served);
     const started = Promise.withResolvers<void>();
     this.started = started.promise;
     this.ended = this.#pump(this.#report(started.resolve));
@@ -249,9 +247,9 @@ function withProcessors(report: VmReport, further: readonly Statistics[]): VmRep
 const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || accel === 'translate';
 
 /** @param ports one of each processor */
-function startTranslator(config: MachineConfig, ports: readonly MessagePort[]): Worker {
-  const guestPages = Math.ceil(config.memoryBytes / wasmPageBytes);
-  const workerData: TranslationWorkerData = { ports, cpuModel: config.cpuModel, guestPages, atomic: ports.length > 1 };
+function startTranslator(config: MachineConfig, shared: SharedMachine, ports: readonly MessagePort[]): Worker {
+  const { ram } = shared;
+  const workerData: TranslationWorkerData = { ports, cpuModel: config.cpuModel, ram, atomic: ports.length > 1 };
   const worker = new Worker(workerFile('translation-worker'), {
     workerData,
     transferList: [...ports],

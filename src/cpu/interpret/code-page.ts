@@ -1,0 +1,121 @@
+/** What is decoded of one page of RAM: by decoding mode and page offset, and what branches in it wait for or lead to. */
+import { pageSize } from '../../memory/guest-memory.ts';
+
+/** Enough for a page of nothing but calls, and a bound on one that rewrites itself for ever. */
+const maxOutgoing = 1024;
+/** Stale records of one place that are remembered; what rewrites itself forever is looked up anew in the end. */
+const maxNamesakes = 8;
+const firstRecords = 64;
+
+/** Keys are (mode index << 12 | page offset). */
+export type CodeKey = number;
+export const keyOf = (modeIndex: number, offset: number): CodeKey => (modeIndex << 12) | offset;
+const offsetMask = pageSize - 1;
+
+export class CodePage {
+  readonly ramPage: number;
+  /** By mode and offset: the number of its record; 0 for none. */
+  readonly #numbers: (Uint16Array | undefined)[] = [];
+  /** Addresses of records, by number from 1 on. */
+  #records = new Int32Array(firstRecords);
+  #next = 1;
+  readonly #free: number[] = [];
+  #live = 0;
+  /** Branch records that wait for a target of the same key. */
+  #waiting: Map<CodeKey, number[]> | undefined;
+  /** Stale records by key: what still links to them is sent on to the key's next record. */
+  #stale: Map<CodeKey, number[]> | undefined;
+  /** Direct branches to other pages: keys, and targets counted from the page's first byte. */
+  readonly outgoingKeys: CodeKey[] = [];
+  readonly outgoingTargets: number[] = [];
+
+  constructor(ramPage: number) {
+    this.ramPage = ramPage;
+  }
+
+  get isEmpty(): boolean {
+    return this.#live === 0;
+  }
+
+  /** The record of `key`; 0 if there is none. */
+  get(key: CodeKey): number {
+    const numbers = this.#numbers[key >> 12];
+    return numbers === undefined ? 0 : (this.#records[numbers[key & offsetMask] as number] as number);
+  }
+
+  /** Enters a record where there is none. */
+  set(key: CodeKey, address: number): void {
+    const mode = key >> 12;
+    let numbers = this.#numbers[mode];
+    if (numbers === undefined) {
+      numbers = new Uint16Array(pageSize);
+      this.#numbers[mode] = numbers;
+    }
+    const number = this.#free.pop() ?? this.#next++;
+    if (number >= this.#records.length) {
+      const more = new Int32Array(this.#records.length * 2);
+      more.set(this.#records);
+      this.#records = more;
+    }
+    numbers[key & offsetMask] = number;
+    this.#records[number] = address;
+    this.#live++;
+  }
+
+  /** Gives up the record of `key`: it is stale now. @returns all the stale records of that place, itself included */
+  retire(key: CodeKey): readonly number[] {
+    const numbers = this.#numbers[key >> 12] as Uint16Array;
+    const number = numbers[key & offsetMask] as number;
+    numbers[key & offsetMask] = 0;
+    this.#free.push(number);
+    this.#live--;
+    this.#stale ??= new Map();
+    const before = this.#stale.get(key) ?? [];
+    const all = [...before, this.#records[number] as number];
+    if (before.length < maxNamesakes) this.#stale.set(key, all);
+    return all;
+  }
+
+  /** Stale records of a place that has a new one. */
+  staleOf(key: CodeKey): readonly number[] {
+    return this.#stale?.get(key) ?? [];
+  }
+
+  /** Calls `visit` for each record of a mode among page offsets `first`…`last`. */
+  visit(modeIndex: number, first: number, last: number, visit: (offset: number, address: number) => void): void {
+    const numbers = this.#numbers[modeIndex];
+    if (numbers === undefined) return;
+    for (let offset = first; offset <= last; offset++) {
+      const number = numbers[offset] as number;
+      if (number !== 0) visit(offset, this.#records[number] as number);
+    }
+  }
+
+  /** As many decoding modes as the page was met in. */
+  get modes(): number {
+    return this.#numbers.length;
+  }
+
+  /** A branch waits for a record of `key`. */
+  wait(key: CodeKey, branch: number): void {
+    this.#waiting ??= new Map();
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) this.#waiting.set(key, [branch]);
+    else waiting.push(branch);
+  }
+
+  /** Who waits for a record of `key`, for the last time. */
+  takeWaiting(key: CodeKey): readonly number[] {
+    const waiting = this.#waiting?.get(key);
+    if (waiting === undefined) return [];
+    this.#waiting?.delete(key);
+    return waiting;
+  }
+
+  /** A direct branch leaves the page. */
+  leads(key: CodeKey, target: number): void {
+    if (this.outgoingKeys.length >= maxOutgoing) return;
+    this.outgoingKeys.push(key);
+    this.outgoingTargets.push(target);
+  }
+}
