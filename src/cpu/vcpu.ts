@@ -114,7 +114,8 @@ export class Vcpu implements Processor {
         if (writers !== 0) this.siblings?.protect(ramPage, writers);
       },
     });
-    this.mmu.useMoves(this.#interpreter.moves);
+    const { moves, code, translator } = this.#interpreter;
+    this.mmu.attach(moves, (ramOffset, bytes) => code.holds(ramOffset, bytes) || translator.holds(ramOffset, bytes));
     this.#joinSiblings();
     this.#runner = new CodeRunner({
       cpu: this,

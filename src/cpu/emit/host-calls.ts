@@ -2,6 +2,7 @@
 export const hostCalls = [
   // Processor identity, time, MSRs, entropy
   'cpuid',
+  'serialize',
   'rdtsc',
   'rdtscp',
   'rdpmc',

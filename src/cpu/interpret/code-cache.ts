@@ -9,7 +9,7 @@ import { DecodeState, maxInstructionLength } from '../decode/state.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
-import { CodePage, keyOf } from './code-page.ts';
+import { type CodeKey, CodePage, keyOf } from './code-page.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record } from './record.ts';
 
@@ -17,6 +17,13 @@ const maxBlock = 64;
 /** Decoded bytes are dropped in chunks, so that data beside code does not throw the code away. */
 const chunkBytes = 64;
 const nothing = new Uint8Array(0);
+
+const lastChunkOfPage = pageSize / chunkBytes - 1;
+
+const chunksOf = (offset: number, bytes: number): readonly [first: number, last: number] => [
+  (offset / chunkBytes) | 0,
+  ((offset + bytes - 1) / chunkBytes) | 0,
+];
 
 /** An instruction that two pages share. */
 interface Straddler {
@@ -84,6 +91,20 @@ export class CodeCache {
   /** Whether writes to a page of RAM are watched because it holds code. */
   watches(ramPage: number): boolean {
     return this.#pages.has(ramPage);
+  }
+
+  /** Whether a write to bytes of one page would change what is decoded. */
+  holds(ramOffset: number, bytes: number): boolean {
+    const ramPage = Math.floor(ramOffset / pageSize);
+    const page = this.#pages.get(ramPage);
+    if (page === undefined) return false;
+    const [first, last] = chunksOf(ramOffset & (pageSize - 1), bytes);
+    const atEdge = first === 0 || last === lastChunkOfPage;
+    if (atEdge && this.#straddlersOf.has(ramPage)) return true;
+    for (let chunk = first; chunk <= last; chunk++) {
+      if (this.#touches(page, chunk, () => {})) return true;
+    }
+    return false;
   }
 
   /** Calls `visit` for every instruction of a page that is known in a mode. */
@@ -300,9 +321,9 @@ export class CodeCache {
       if (page === undefined) continue;
       const from = Math.max(ramOffset - ramPage * pageSize, 0);
       const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
-      for (let chunk = (from / chunkBytes) | 0; chunk <= ((to / chunkBytes) | 0); chunk++)
-        this.#invalidate(page, chunk);
-      if (from < chunkBytes || to >= pageSize - chunkBytes) this.#dropStraddlers(ramPage);
+      const [firstChunk, lastChunk] = chunksOf(from, to - from + 1);
+      for (let chunk = firstChunk; chunk <= lastChunk; chunk++) this.#invalidate(page, chunk);
+      if (firstChunk === 0 || lastChunk === lastChunkOfPage) this.#dropStraddlers(ramPage);
       if (page.isEmpty && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
         this.#unmark(page);
@@ -314,17 +335,26 @@ export class CodeCache {
 
   #invalidate(page: CodePage, chunk: number): void {
     this.#onOverwritten(page.ramPage, chunk);
+    this.#touches(page, chunk, (key) => {
+      for (const old of page.retire(key)) this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
+    });
+  }
+
+  /** Calls `visit` with the keys of all instructions that have bytes in a chunk. @returns whether there are any */
+  #touches(page: CodePage, chunk: number, visit: (key: CodeKey) => void): boolean {
     const start = chunk * chunkBytes;
     const first = Math.max(start - maxInstructionLength + 1, 0);
+    let any = false;
     for (let modeIndex = 0; modeIndex < page.modes; modeIndex++) {
       page.visit(modeIndex, first, start + chunkBytes - 1, (offset, address) => {
         // What is no instruction was found to be none by as many bytes as one may have.
         const length = this.#view.getUint8(address + record.length) || maxInstructionLength;
         if (offset + length <= start) return;
-        for (const old of page.retire(keyOf(modeIndex, offset)))
-          this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
+        any = true;
+        visit(keyOf(modeIndex, offset));
       });
     }
+    return any;
   }
 
   #unmark(page: CodePage): void {

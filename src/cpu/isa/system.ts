@@ -25,6 +25,7 @@ export const systemRows: readonly Row[] = [
   { map: 1, opcode: 0x01, prefix: 'NP', ext: 1, mod: 'reg', rm: 3, mnemonic: 'STAC', operands: '', semantics: 'stac', feature: 'smap' },
   { map: 1, opcode: 0x01, prefix: 'NP', ext: 2, mod: 'reg', rm: 0, mnemonic: 'XGETBV', operands: '', semantics: 'xgetbv', feature: 'xsave' },
   { map: 1, opcode: 0x01, prefix: 'NP', ext: 2, mod: 'reg', rm: 1, mnemonic: 'XSETBV', operands: '', semantics: 'xsetbv', endsBlock: true, privileged: true, feature: 'xsave' },
+  { map: 1, opcode: 0x01, prefix: 'NP', ext: 5, mod: 'reg', rm: 0, mnemonic: 'SERIALIZE', operands: '', semantics: 'serialize', feature: 'serialize' },
   { map: 1, opcode: 0x01, ext: 7, mod: 'reg', rm: 0, mnemonic: 'SWAPGS', operands: '', semantics: 'swapgs', only: 'only64', privileged: true },
   { map: 1, opcode: 0x01, ext: 7, mod: 'reg', rm: 1, mnemonic: 'RDTSCP', operands: '', semantics: 'rdtscp', feature: 'rdtscp' },
   // 0F 05-09

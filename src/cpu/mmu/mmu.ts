@@ -11,6 +11,7 @@ import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
 import { PhysicalAccess } from './physical.ts';
+import { contextRights, implicitRights, userRights } from './rights.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
@@ -28,14 +29,6 @@ const checkedSet = tlbSet(tlbContext.checked);
 /** Which data breakpoints an access hits; the debug unit provides it. */
 export type WatchAccess = (linear: number, bytes: number, write: boolean) => void;
 
-const contextRights: readonly WalkRights[] = [
-  { user: false, overrideSmap: true },
-  { user: false, overrideSmap: false },
-  { user: true, overrideSmap: false },
-];
-const implicitRights: WalkRights = { user: false, overrideSmap: false };
-const userRights: WalkRights = { user: true, overrideSmap: false };
-
 export class Mmu {
   readonly walker: Walker;
   readonly tlb: Tlb;
@@ -50,6 +43,7 @@ export class Mmu {
   readonly #ramWords: Uint32Array;
   readonly #ramWords64: BigUint64Array;
   onWatch: WatchAccess | undefined;
+  #holdsCode: (ramOffset: number, bytes: number) => boolean = () => true;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
@@ -64,9 +58,13 @@ export class Mmu {
     this.codeTlb = new CodeTlb(vcpuMemory);
   }
 
-  /** Single values move between RAM and the vCPU's memory in one access from now on. */
-  useMoves(moves: RamMoves): void {
+  /**
+   * From now on single values move between RAM and the vCPU's memory in one access, and `holdsCode` tells whether a write
+   * to bytes of RAM changes what is decoded or translated.
+   */
+  attach(moves: RamMoves, holdsCode: (ramOffset: number, bytes: number) => boolean): void {
     this.#physical.moves = moves;
+    this.#holdsCode = holdsCode;
   }
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
@@ -189,7 +187,7 @@ export class Mmu {
 
   /**
    * An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch.
-   * @param spareCode refuse to write pages that hold decoded code
+   * @param spareCode refuse to write where code is known that may be running
    * @returns a `status`: `next`, `fault` with a recorded #PF, `redo` if it was refused. @throws GuestFault for other faults.
    */
   accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): number {
@@ -200,7 +198,7 @@ export class Mmu {
     const first = this.#translateAndFill(linear, access);
     if (first < 0) return this.#recordPageFault(linear);
     const spared = spareCode && access === 'write';
-    if (spared && this.#holdsCode(first)) return status.redo;
+    if (spared && this.#changesCode(first, split)) return status.redo;
     if (split === bytes) {
       this.#move(kind, first, state.scratch, bytes);
       return status.next;
@@ -208,15 +206,15 @@ export class Mmu {
     const next = this.#nextPage(linear + split);
     const second = this.#translateAndFill(next, access);
     if (second < 0) return this.#recordPageFault(next);
-    if (spared && this.#holdsCode(second)) return status.redo;
+    if (spared && this.#changesCode(second, bytes - split)) return status.redo;
     this.#move(kind, first, state.scratch, split);
     this.#move(kind, second, state.scratch + split, bytes - split);
     return status.next;
   }
 
-  #holdsCode(physical: number): boolean {
+  #changesCode(physical: number, bytes: number): boolean {
     const offset = this.#memory.ramOffset(physical);
-    return offset >= 0 && this.#memory.users.holdsCode(Math.floor(offset / pageSize));
+    return offset >= 0 && this.#memory.users.holdsCode(Math.floor(offset / pageSize)) && this.#holdsCode(offset, bytes);
   }
 
   #move(kind: 'read' | 'readForWrite' | 'write', physical: number, address: number, bytes: number): void {

@@ -264,6 +264,15 @@ const setAc =
     }
   };
 
+/**
+ * SERIALIZE: what other processors have changed of the code is known before the next instruction. Who changes it says so
+ * with a kick; what this processor changed itself is never run as it was. SDM Vol. 3A 9.3.
+ */
+function serialize(o: Ops): void {
+  o.fence();
+  o.rarely(o.ltS(o.loadState32(state.request), 0), () => o.host('serialize'));
+}
+
 /** CLFLUSH touches its operand as a read of one byte does. */
 function clflush(o: Ops, x: Form): void {
   const address: Value = o.linear({ ...operandAt(x, 0), bits: 8 }, 'read');
@@ -285,6 +294,7 @@ export const system = {
   invd: nothing,
   pause: call('pause'),
   lfence: nothing,
+  serialize,
   mfence: (o) => o.fence(),
   sfence: nothing,
   clflush,

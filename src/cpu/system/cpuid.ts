@@ -78,7 +78,7 @@ function basicLeaf(cpu: Processor, leaf: number, subleaf: number): Leaf {
 
 /** The engine does not speculate: ARCH_CAPABILITIES and SPEC_CTRL say so, and guests drop their mitigations. */
 function structuredLeaf(bits: FeatureWords, subleaf: number): Leaf {
-  if (subleaf === 0) return [2, bits.ebx, bits.ecx, archCapabilities | speculationControl];
+  if (subleaf === 0) return [2, bits.ebx, bits.ecx, bits.edx | archCapabilities | speculationControl];
   return subleaf === 2 ? [0, 0, 0, branchHistoryControl] : [0, 0, 0, 0];
 }
 

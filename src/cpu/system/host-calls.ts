@@ -135,6 +135,7 @@ function setAc(cpu: Processor, on: boolean): number {
 
 export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> = {
   cpuid: serialisingCpuid,
+  serialize: (cpu) => (cpu.siblings?.attention === true ? cpu.leave() : status.next),
   pause,
   'lock-bus': lockBus,
   'unlock-bus': unlockBus,

@@ -157,6 +157,15 @@ export class RegionStore {
     for (const region of [...list]) if (region.chunks.has(wanted)) this.#remove(region);
   }
 
+  /** Whether a region has instructions in a chunk. */
+  holds(ramPage: number, chunk: number): boolean {
+    const list = this.#byPage.get(ramPage);
+    if (list === undefined) return false;
+    const wanted = ramPage * (pageSize >> chunkShift) + chunk;
+    for (const region of list) if (region.chunks.has(wanted)) return true;
+    return false;
+  }
+
   #remove(region: Region): void {
     this.#all.delete(region.index);
     for (const page of this.#pagesOf(region)) {

@@ -257,6 +257,15 @@ export class Translator {
     if (this.#detached.size > 0) this.#detached.clear();
   }
 
+  /** Whether a write to bytes of one page of RAM would change what is translated. */
+  holds(ramOffset: number, bytes: number): boolean {
+    const ramPage = Math.floor(ramOffset / pageSize);
+    const first = (ramOffset & (pageSize - 1)) >> 6;
+    const last = ((ramOffset & (pageSize - 1)) + bytes - 1) >> 6;
+    for (let chunk = first; chunk <= last; chunk++) if (this.#store.holds(ramPage, chunk)) return true;
+    return this.#detached.size > 0;
+  }
+
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
   detachedFor(candidate: Candidate): DetachedRegion | undefined {
     const { ramOffset, pageAt } = candidate;

@@ -66,6 +66,7 @@ export const cpuidFeatures = {
   smap: at(7, 'ebx', 20),
   clflushopt: at(7, 'ebx', 23),
   umip: at(7, 'ecx', 2),
+  serialize: at(7, 'edx', 14),
   xsaveopt: at(0xd, 'eax', 0, 1),
   lahf_lm: at(0x8000_0001, 'ecx', 0),
   lzcnt: at(0x8000_0001, 'ecx', 5),
