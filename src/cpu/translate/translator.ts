@@ -13,8 +13,11 @@ import type { RegionPages, TranslatedModule, TranslatedRegion, TranslationResult
 import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
-/** Times that a record's counter must overflow before its code is translated. */
-const hotOverflows = 10;
+/**
+ * Times that a record's counter must overflow before its code is translated: some 12,000 entries. Translating a region and
+ * having it compiled twice takes milliseconds, which the interpreter's nanoseconds an entry make up for late.
+ */
+const hotOverflows = 64;
 /** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
 const maxJobs = 2;
