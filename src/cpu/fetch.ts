@@ -141,18 +141,17 @@ export class Fetcher {
    */
   #single(mode: FetchMode, ip: number, linear: number): number {
     this.ramOffset = -1;
-    const physical = this.#mmu.translateFetch(linear);
     const within = linear & 0xfff;
     const bytes = new Uint8Array(maxInstruction);
     const room = this.#roomAt(mode, ip);
     const first = Math.min(room, pageSize - within);
-    this.#copy(bytes, 0, physical, first);
+    this.#copy(bytes, 0, linear, first, mode);
     const cache = this.#interpreter.code;
     let status = cache.transient(bytes.subarray(0, first), within, mode.decode);
     if (status === decodeStatus.truncated && first < room) {
       const next = linear - within + pageSize;
       const wrapped = mode.decode.codeSize !== 64 && next === two32 ? 0 : next;
-      this.#copy(bytes, first, this.#mmu.translateFetch(wrapped), room - first);
+      this.#copy(bytes, first, wrapped, room - first, mode);
       status = cache.transient(bytes.subarray(0, room), within, mode.decode);
     }
     if (status === decodeStatus.truncated) throw generalProtection();
@@ -166,8 +165,14 @@ export class Fetcher {
     return Math.min(maxInstruction, limit - ip + 1);
   }
 
-  #copy(target: Uint8Array, start: number, physical: number, length: number): void {
-    const offset = this.#memory.ramOffset(physical);
+  /**
+   * Copies bytes of one page that are about to run. As everywhere, what the code TLB knows counts, not what the guest may
+   * have made of its tables since. @throws GuestFault #PF
+   */
+  #copy(target: Uint8Array, start: number, linear: number, length: number, mode: FetchMode): void {
+    const known = this.#codeTlb.find(linear, mode.key);
+    const physical = known >= 0 ? 0 : this.#mmu.translateFetch(linear);
+    const offset = known >= 0 ? known + (linear & 0xfff) : this.#memory.ramOffset(physical);
     for (let n = 0; n < length; n++) {
       target[start + n] = offset >= 0 ? (this.#memory.bytes[offset + n] as number) : this.#mmio.read(physical + n, 1);
     }

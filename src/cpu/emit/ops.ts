@@ -89,10 +89,11 @@ export abstract class Ops extends FloatEmitter {
   /** Base of the segment of the instruction's memory operand: i64. */
   protected abstract segmentBase(): Value;
   /**
-   * Copies `bytes` (i64) upwards between two ranges that each lie within a page, if both are RAM that may be accessed
-   * and an element-wise copy would do the same. @returns i32 1 if it did, 0 if nothing happened. No faults.
+   * Copies `bytes` (i64) between two ranges that each lie within a page, if both are RAM that may be accessed and an
+   * element-wise copy upwards, or downwards (`down`, i32), would do the same. @returns i32 1 if it did, 0 if nothing
+   * happened. No faults.
    */
-  abstract copyInPage(source: Value, target: Value, bytes: Value): Value;
+  abstract copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value;
   /** Fills `bytes` (i64) of one page with an element of `elementBytes`, likewise. */
   abstract fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value;
   /** Instruction pointer of the next instruction: i64. */

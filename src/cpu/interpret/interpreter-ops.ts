@@ -183,8 +183,7 @@ export class InterpreterOps extends Ops {
     this.ifLikely(
       probe.hit,
       () => {
-        const address = probe.ram;
-        this.set(result, loadFrom(loadOpcode(bytes, type), type, address, 0, guestRam));
+        this.set(result, loadFrom(loadOpcode(bytes, type), type, probe.ram, 0, guestRam));
       },
       () => {
         this.#callSlow(this.#functions.readSlow, linear, bytes, probe.tag);
@@ -266,7 +265,7 @@ export class InterpreterOps extends Ops {
     return this.get(old);
   }
 
-  copyInPage(source: Value, target: Value, bytes: Value): Value {
+  copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value {
     const done = this.variable('i32', this.i32(0));
     const from = this.#probe(source, 1, 0);
     const to = this.#probe(target, 1, tlb.writeOffset);
@@ -274,8 +273,10 @@ export class InterpreterOps extends Ops {
       const length = this.let(this.wrap(bytes));
       const sourceRam = this.let(from.ram);
       const targetRam = this.let(to.ram);
-      // Overlapping with the target above the source, REP MOVS repeats a pattern; memory.copy would not.
-      this.if(this.geU(this.sub(targetRam, sourceRam), length), () => {
+      // Overlapping with the target ahead of the source, REP MOVS repeats a pattern; memory.copy would not.
+      const ahead = this.let(this.sub(targetRam, sourceRam));
+      const apart = this.select(down, this.sub(this.i32(0), ahead), ahead);
+      this.if(this.geU(apart, length), () => {
         this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
         this.set(done, this.i32(1));
       });

@@ -20,7 +20,7 @@ interface Index {
   linear(): Value;
   /** Moves to the next element, in the register, too. */
   advance(): void;
-  /** Moves forward by `bytes` (i64), in the register, too; 64-bit addresses only. */
+  /** Moves on by `bytes` (i64) in the direction of DF, in the register, too; 64-bit addresses only. */
   skip(bytes: Value): void;
 }
 
@@ -43,7 +43,8 @@ function index(o: Ops, x: Form, register: number, element: Element, linearOf: (o
   return {
     linear: () => linearOf(o.get(position)),
     skip: (bytes) => {
-      o.set(position, o.add(o.get(position), bytes));
+      const way = o.select(o.eflagsBit(directionFlagBit), o.sub(o.i64(0), bytes), bytes);
+      o.set(position, o.add(o.get(position), way));
       o.setGpr(register, 64, o.get(position));
     },
     advance: () => {
@@ -131,18 +132,30 @@ function clearUpperHalves(o: Ops, x: Form, registers: readonly number[]): void {
   for (const register of [rcx, ...registers]) o.setGpr(register, 32, o.gpr(register, 32));
 }
 
-/** How many of `count` elements lie in the page of `linear` and, if given, of `other`; 0 backwards. i64, bound. */
+/**
+ * How many of `count` elements, from that at `linear` on in the direction of DF, lie in its page, and in that of `other` if
+ * given. i64, bound.
+ */
 function elementsInPage(o: Ops, element: Element, count: Value, linear: Value, other?: Value): Value {
-  const room = (address: Value): Value => o.sub(o.i64(4096), o.and(address, 0xfffn));
-  const shift = Math.log2(element.bytes);
+  const { bytes: size } = element;
+  const room = (address: Value): Value => {
+    const within = o.let(o.and(address, 0xfffn));
+    const down = o.select(o.leU(within, BigInt(4096 - size)), o.add(within, BigInt(size)), o.i64(0));
+    return o.select(o.eflagsBit(directionFlagBit), down, o.sub(o.i64(4096), within));
+  };
   let bytes = o.let(room(linear));
   if (other !== undefined) {
     const second = o.let(room(other));
     bytes = o.let(o.select(o.ltU(bytes, second), bytes, second));
   }
-  const fitting = o.let(o.shrU(bytes, shift));
-  const chosen = o.select(o.ltU(count, fitting), count, fitting);
-  return o.let(o.select(o.isZero(o.eflagsBit(directionFlagBit)), chosen, o.i64(0)));
+  const fitting = o.let(o.shrU(bytes, Math.log2(size)));
+  return o.let(o.select(o.ltU(count, fitting), count, fitting));
+}
+
+/** Where a run of `bytes` (i64) begins whose first element, in the direction of DF, lies at `linear`. i64, bound. */
+function lowestOf(o: Ops, element: Element, linear: Value, bytes: Value): Value {
+  const down = o.sub(o.add(linear, BigInt(element.bytes)), bytes);
+  return o.let(o.select(o.eflagsBit(directionFlagBit), down, linear));
 }
 
 function movs(o: Ops, x: Form): void {
@@ -155,7 +168,9 @@ function movs(o: Ops, x: Form): void {
       const [source, target] = [from.linear(), to.linear()];
       const elements = elementsInPage(o, element, count, source, target);
       const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
-      const moved = o.let(o.select(o.copyInPage(source, target, bytes), bytes, o.i64(0)));
+      const [low, lowTarget] = [lowestOf(o, element, source, bytes), lowestOf(o, element, target, bytes)];
+      const done = o.copyInPage(low, lowTarget, bytes, o.eflagsBit(directionFlagBit));
+      const moved = o.let(o.select(done, bytes, o.i64(0)));
       from.skip(moved);
       to.skip(moved);
       return o.shrU(moved, Math.log2(element.bytes));
@@ -180,7 +195,8 @@ function stos(o: Ops, x: Form): void {
       const target = to.linear();
       const elements = elementsInPage(o, element, count, target);
       const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
-      const filled = o.let(o.select(o.fillInPage(target, bytes, value, element.bytes), bytes, o.i64(0)));
+      const low = lowestOf(o, element, target, bytes);
+      const filled = o.let(o.select(o.fillInPage(low, bytes, value, element.bytes), bytes, o.i64(0)));
       to.skip(filled);
       return o.shrU(filled, Math.log2(element.bytes));
     },

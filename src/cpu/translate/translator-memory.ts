@@ -129,7 +129,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     return super.loadState64(segmentAt(segmentNumber(this.running.segment, true)) + segmentField.base);
   }
 
-  copyInPage(source: Value, target: Value, bytes: Value): Value {
+  copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value {
     const done = this.variable('i32', this.i32(0));
     const from = this.#probe(source, 1, 0);
     const to = this.#probe(target, 1, tlb.writeOffset);
@@ -138,7 +138,9 @@ export abstract class TranslatorMemory extends TranslatorFlags {
       const length = this.let(this.wrap(bytes));
       const sourceRam = this.let(from.ram);
       const targetRam = this.let(to.ram);
-      this.code.if(this.geU(this.sub(targetRam, sourceRam), length), () => {
+      const ahead = this.let(this.sub(targetRam, sourceRam));
+      const apart = this.select(down, this.sub(this.i32(0), ahead), ahead);
+      this.code.if(this.geU(apart, length), () => {
         this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
         this.set(done, this.i32(1));
       });
