@@ -152,6 +152,7 @@ async function perform(node, script, args) {
       return 0;
     case 'test':
     case 'test:slow':
+      build(node); // The bare-metal guests run the program.
       return run(node, testArguments(script === 'test:slow', args));
     case 'check': {
       const plain = process.stdout.isTTY ? [] : ['--colors=off'];

@@ -107,7 +107,7 @@ function qemuCommand(expected: Expected, elf: string, append: string): string[] 
 }
 
 function corbelCommand(expected: Expected, elf: string, append: string, accel?: string): string[] {
-  const command = process.env.CORBEL?.split(' ') ?? [process.execPath, join(root, 'build', 'cli', 'corbel.js')];
+  const command = process.env.CORBEL?.split(' ') ?? [process.execPath, join(root, 'build', 'bundle', 'corbel.js')];
   const options = append === '' ? [] : ['--append', append];
   if (accel !== undefined) options.push('--accel', accel);
   const machine = ['--debug-exit', '--serial', 'stdio', '--memory', MEMORY];
