@@ -26,8 +26,8 @@ import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
 
 const wasmPageBytes = 65_536;
-/** Beyond this, branches leave the region: functions of 8–16 KB compile well. */
-const maxInstructions = 250;
+/** Beyond this, branches leave the region. Entering one costs as much as twenty instructions, compiling it more than linearly. */
+const maxInstructions = 500;
 
 interface Work {
   readonly request: RegionRequest;

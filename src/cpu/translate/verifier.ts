@@ -81,7 +81,8 @@ export class Verifier {
     const after = this.#snapshot();
     const written = log.stop();
     view.setInt32(state.budget, budget - cost, true);
-    if (log.device || log.code) {
+    // A store that was refused may leave a repeated instruction half done: the interpreter goes on with it from there.
+    if (log.device || log.code || outcome === status.redo) {
       this.believed++;
       return outcome;
     }
@@ -104,7 +105,7 @@ export class Verifier {
       );
     }
     this.verified++;
-    return outcome === status.redo ? outcome : interpreted;
+    return interpreted;
   }
 
   #interpret(count: number, untilFault: boolean): number {
