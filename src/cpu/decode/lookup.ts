@@ -120,6 +120,9 @@ function candidateOf(row: TableRow): Candidate {
   return { facts, mask, value, immediate, size64, usesVvvv, regMask: regMaskOf(row.operandSpecs) };
 }
 
+/** By the row's number: what all slots and lookups share. */
+const candidates: readonly Candidate[] = instructionTable.map(candidateOf);
+
 /** Candidates are tried most specific first; a prefix says more than W or rm (F3 90 is PAUSE whatever REX.B says). */
 function specificity(mask: number): number {
   return ((mask & 3) << 8) | mask;
@@ -134,28 +137,33 @@ function slotsOf(row: TableRow): number[] {
   return row.mod === undefined ? [...regs, ...registerSlots] : registerSlots;
 }
 
-function entryOf(rows: readonly TableRow[]): OpcodeEntry | undefined {
-  const first = rows[0];
-  if (first === undefined) return undefined;
+function entryOf(rows: readonly TableRow[]): OpcodeEntry {
+  const first = rows[0] as TableRow;
   const slots: Candidate[][] = Array.from({ length: hasModrm(first) ? 16 : 1 }, () => []);
   for (const row of rows) {
     if (hasModrm(row) !== hasModrm(first))
       throw new Error(`${row.mnemonic}: rows of one opcode differ in having ModRM`);
-    for (const slot of slotsOf(row)) slots[slot]?.push(candidateOf(row));
+    for (const slot of slotsOf(row)) slots[slot]?.push(candidates[row.id] as Candidate);
   }
-  for (const slot of slots) slot.sort((a, b) => specificity(b.mask) - specificity(a.mask));
+  for (const slot of slots) {
+    if (slot.length > 1) slot.sort((a, b) => specificity(b.mask) - specificity(a.mask));
+  }
   return { hasModrm: hasModrm(first), modIgnored: first.mod === 'ignored', slots };
 }
 
 function buildLookup(exists: (row: TableRow) => boolean): Lookup {
-  const buckets: TableRow[][] = Array.from({ length: mapCount << 8 }, () => []);
+  const buckets: (TableRow[] | undefined)[] = new Array(mapCount << 8).fill(undefined);
   for (const row of instructionTable) {
     if (!exists(row)) continue;
     const span = row.operandSpecs.some(({ source }) => source === 'Z') ? 8 : 1;
     const first = ((row.map + (row.vex === true ? vexMap : 0)) << 8) | row.opcode;
-    for (let i = 0; i < span; i++) buckets[first + i]?.push(row);
+    for (let at = first; at < first + span; at++) {
+      const rows = buckets[at];
+      if (rows === undefined) buckets[at] = [row];
+      else rows.push(row);
+    }
   }
-  return buckets.map(entryOf);
+  return buckets.map((rows) => (rows === undefined ? undefined : entryOf(rows)));
 }
 
 export const lookups: Lookups = {
