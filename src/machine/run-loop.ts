@@ -11,6 +11,7 @@ import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
 import type { GuestClock } from './guest-clock.ts';
 import type { IoEvents } from './io-events.ts';
+import type { LastWords } from './last-words.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { RemoteIoService } from './remote-io.ts';
 import type { SerialPump } from './serial.ts';
@@ -34,6 +35,7 @@ export interface RunLoopParts {
   readonly io: IoEvents;
   readonly remote: RemoteIoService;
   readonly others: OtherProcessors | undefined;
+  readonly lastWords: LastWords;
   readonly profile: Profile | undefined;
 }
 
@@ -119,9 +121,11 @@ export class RunLoop {
   #endAfter(exit: VcpuExit): Outcome | undefined {
     if (this.#endRequest !== undefined) return this.#endRequest;
     if (exit !== 'shutdown' && this.#deadProcessor === undefined) return undefined;
-    const who = this.#deadProcessor === undefined ? '' : ` of processor ${this.#deadProcessor}`;
+    const { vcpu, lastWords } = this.#parts;
+    const dead = this.#deadProcessor;
+    const who = dead === undefined ? '' : ` of processor ${dead}`;
     const reason = `a fault${who} while it handled a double fault (triple fault)`;
-    return { kind: 'guest-died', reason, report: describeCrash(this.#parts.vcpu) };
+    return { kind: 'guest-died', reason, report: dead === undefined ? describeCrash(vcpu) : lastWords.read(dead) };
   }
 
   /** Runs due timers, serves the I/O thread and feeds input. @returns whether anything happened that may wake the guest */
