@@ -172,6 +172,7 @@ export class ApplicationProcessor implements FurtherProcessor {
         if (!served) host.sleep(Number.POSITIVE_INFINITY);
         continue;
       }
+      if (host.standBack() > 0) continue;
       const exit = this.#slices.run();
       if (exit === 'shutdown') {
         this.#die();

@@ -49,6 +49,7 @@ export class RunLoop {
   readonly #slices: Slices;
   // Statistics
   #idleNs = 0;
+  #heldBackNs = 0;
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
@@ -79,7 +80,7 @@ export class RunLoop {
   run(): Outcome {
     const { host, serial } = this.#parts;
     for (;;) {
-      const exit = this.#slices.run();
+      const exit = this.#standBack() ? 'held-back' : this.#slices.run();
       if (exit === 'budget') this.#sample(this.#slices.elapsedNs);
       serial.flush();
       const end = this.#endAfter(exit);
@@ -101,6 +102,7 @@ export class RunLoop {
       guestSeconds: timers.nowNs() / 1e9,
       runSeconds: runNs / 1e9,
       idleSeconds: this.#idleNs / 1e9,
+      heldBackSeconds: this.#heldBackNs / 1e9,
       budgetExits,
       haltExits,
       ...vcpu.statistics(),
@@ -118,7 +120,13 @@ export class RunLoop {
     profile?.add(rip, tier, elapsedNs, () => describeCode(vcpu, rip, profiledLines));
   }
 
-  #endAfter(exit: VcpuExit): Outcome | undefined {
+  #standBack(): boolean {
+    const stoodNs = this.#parts.host.standBack();
+    this.#heldBackNs += stoodNs;
+    return stoodNs > 0;
+  }
+
+  #endAfter(exit: VcpuExit | 'held-back'): Outcome | undefined {
     if (this.#endRequest !== undefined) return this.#endRequest;
     if (exit !== 'shutdown' && this.#deadProcessor === undefined) return undefined;
     const { vcpu, lastWords } = this.#parts;

@@ -1,6 +1,7 @@
 /**
  * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, the stop and
- * pause flags, and a bit for each request. A bell is a counter that is raised and notified after something changed for that side.
+ * pause flags, a bit for each request, and times. A bell is a counter that is raised and notified after something changed
+ * for that side.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -10,6 +11,20 @@ import { ByteRing } from './byte-ring.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
 const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
+/**
+ * Times in nanoseconds, 64 bits each, behind the words. No processor is to run from `blockedFrom` to `blockedUntil` (0: all
+ * may). Of each processor, how long it has slept for want of work, and since when it does (0: it does not).
+ */
+const time = {
+  blockedFrom: 0,
+  blockedUntil: 1,
+  slept: 2,
+  sleepsSince: 2 + maxProcessors,
+  times: 2 + 2 * maxProcessors,
+};
+/** Waiting longer than needed by so much does no harm. */
+const noticedNs = 500_000n;
+const headBytes = word.words * 4 + time.times * 8;
 /** Each reason to stand still is a bit, too: somebody wants it; the host has no room for what the guest writes. */
 const pauseReasons = ['user', 'room'] as const;
 export type PauseReason = (typeof pauseReasons)[number];
@@ -21,6 +36,7 @@ const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity]
 
 interface Link {
   readonly words: Int32Array<SharedArrayBuffer>;
+  readonly times: BigInt64Array<SharedArrayBuffer>;
   /** By port, what goes to the guest. */
   readonly input: readonly [ByteRing, ByteRing];
   /** By port, what comes from the guest. */
@@ -28,11 +44,11 @@ interface Link {
 }
 
 export function allocateLink(): SharedArrayBuffer {
-  return new SharedArrayBuffer(ringSizes.reduce((sum, size) => sum + ByteRing.size(size), word.words * 4));
+  return new SharedArrayBuffer(ringSizes.reduce((sum, size) => sum + ByteRing.size(size), headBytes));
 }
 
 function openLink(buffer: SharedArrayBuffer): Link {
-  let offset = word.words * 4;
+  let offset = headBytes;
   const ring = (capacity: number): ByteRing => {
     const result = new ByteRing(buffer, offset, capacity);
     offset += ByteRing.size(capacity);
@@ -41,7 +57,8 @@ function openLink(buffer: SharedArrayBuffer): Link {
   const console = [ring(inputCapacity), ring(outputCapacity)] as const;
   const channel = [ring(inputCapacity), ring(outputCapacity)] as const;
   const words = new Int32Array(buffer, 0, word.words);
-  return { words, input: [console[0], channel[0]], output: [console[1], channel[1]] };
+  const times = new BigInt64Array(buffer, word.words * 4, time.times);
+  return { words, times, input: [console[0], channel[0]], output: [console[1], channel[1]] };
 }
 
 function ringBell(words: Int32Array<SharedArrayBuffer>, bell: number): void {
@@ -53,23 +70,39 @@ const bellOf = (processor: number): number =>
   processor === 0 ? word.machineBell : word.processorBells + processor - 1;
 
 /** Nanoseconds of the clock that all threads of a process share; `performance.now` counts from each thread's start. */
-function sharedNowNs(): number {
+export function sharedNowNs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e9 + nanoseconds;
 }
 
 /** A processor's side: everything here is called on its own thread and may block it. */
 export function createProcessorHost(buffer: SharedArrayBuffer, processor: number): ProcessorHost {
-  const { words } = openLink(buffer);
+  const { words, times } = openLink(buffer);
   const own = bellOf(processor);
   let heard = 0;
+  const wait = (maxNs: number): void => {
+    Atomics.wait(words, own, heard, maxNs / 1e6);
+    heard = Atomics.load(words, own);
+  };
   return {
     nowNs: sharedNowNs,
     wallClockMs: () => Date.now(),
     random64: () => randomBytes(8).readBigUInt64LE(),
     sleep: (maxNs) => {
-      Atomics.wait(words, own, heard, maxNs / 1e6);
-      heard = Atomics.load(words, own);
+      const sinceNs = BigInt(sharedNowNs());
+      Atomics.store(times, time.sleepsSince + processor, sinceNs);
+      wait(maxNs);
+      Atomics.store(times, time.sleepsSince + processor, 0n);
+      Atomics.add(times, time.slept + processor, BigInt(sharedNowNs()) - sinceNs);
+    },
+    standBack: () => {
+      const until = Atomics.load(times, time.blockedUntil);
+      if (until === 0n) return 0;
+      const nowNs = sharedNowNs();
+      const waitNs = Number(until) - nowNs;
+      if (waitNs <= 0 || nowNs < Number(Atomics.load(times, time.blockedFrom))) return 0;
+      wait(waitNs);
+      return Math.max(1, sharedNowNs() - nowNs);
     },
     ring: (other) => ringBell(words, bellOf(other)),
     stopRequested: () => Atomics.load(words, word.stop) !== 0,
@@ -155,6 +188,25 @@ export class HostLink {
     if (paused) Atomics.or(this.#link.words, word.pause, bit);
     else Atomics.and(this.#link.words, word.pause, ~bit);
     ringBell(this.#link.words, word.machineBell);
+  }
+
+  /** Until it is told otherwise, no processor runs from the one time to the other, or all run at any time. */
+  block(times: { readonly fromNs: number; readonly untilNs: number } | undefined): void {
+    const { times: words } = this.#link;
+    const until = BigInt(Math.round(times?.untilNs ?? 0));
+    const waited = Atomics.load(words, time.blockedUntil);
+    Atomics.store(words, time.blockedFrom, BigInt(Math.round(times?.fromNs ?? 0)));
+    Atomics.store(words, time.blockedUntil, until);
+    // They wait for a time that does not count any more.
+    if (waited > until + noticedNs && Number(waited) > sharedNowNs()) this.ringProcessors();
+  }
+
+  /** How long a processor has slept for want of work. */
+  sleptNs(processor: number): number {
+    const { times } = this.#link;
+    const since = Number(Atomics.load(times, time.sleepsSince + processor));
+    const slept = Number(Atomics.load(times, time.slept + processor));
+    return since === 0 ? slept : slept + Math.max(0, sharedNowNs() - since);
   }
 
   /** Wakes the machine's thread if it sleeps. */

@@ -1,0 +1,73 @@
+/** From what a virtual machine's process has used: when its processors are not to run. */
+import type { Due } from './rivals.ts';
+
+/** Everybody's turn comes once in it. */
+const periodNs = 50e6;
+/** Longest time that is announced: nobody may look again, should this thread be held up. */
+const longestBlockNs = 100e6;
+/** Turns are lengthened by what is missing, and shortened by what is too much, such that it is made up for in so many. */
+const correctedIn = 8;
+/** Who has left so much of what was kept for it wants no more than now and then, and need not wait for its turn. */
+const leftPart = 0.8;
+/** What was used beyond the limit before is forgotten. */
+const deepestNs = -2e9;
+
+export interface Block {
+  readonly fromNs: number;
+  readonly untilNs: number;
+}
+
+export class Pace {
+  readonly #limit: number | undefined;
+  /** Processor time that the limit still allows; below 0 it was overdrawn. */
+  #allowedNs = 0;
+  #due: Due | undefined;
+  /** As `lagNs` of what is due, kept up to date. */
+  #lagNs = 0;
+
+  /** @param limit in cores */
+  constructor(limit: number | undefined) {
+    this.#limit = limit;
+  }
+
+  /** Whether there is anything to keep to. */
+  get isFree(): boolean {
+    return this.#limit === undefined && this.#due === undefined;
+  }
+
+  /** @param due among the others, as it is known now; undefined: there is enough for all */
+  follow(due: Due | undefined): void {
+    this.#due = due;
+    this.#lagNs = due?.lagNs ?? 0;
+  }
+
+  /**
+   * To be called every few milliseconds, unless it is free.
+   * @param usedNs since the last call, as is `elapsedNs`
+   * @returns the time that begins next, or has begun, in which no processor is to run
+   */
+  advance(nowNs: number, elapsedNs: number, usedNs: number): Block | undefined {
+    if (this.#limit !== undefined) {
+      const allowedNs = this.#allowedNs + elapsedNs * this.#limit - usedNs;
+      this.#allowedNs = Math.max(deepestNs, Math.min(this.#limit * periodNs, allowedNs));
+    }
+    if (this.#due !== undefined) this.#lagNs += elapsedNs * this.#due.rate - usedNs;
+    if (this.#limit !== undefined && this.#allowedNs < 0) return blockFor(nowNs, -this.#allowedNs / this.#limit);
+    return this.#due === undefined ? undefined : this.#awaitTurn(nowNs, this.#due);
+  }
+
+  #awaitTurn(nowNs: number, { turn, mostLagNs }: Due): Block | undefined {
+    const lengthNs = turn.length * periodNs + this.#lagNs / correctedIn;
+    if (lengthNs >= periodNs || this.#lagNs > mostLagNs * leftPart) return undefined;
+    const phase = nowNs / periodNs - turn.start;
+    const startNs = nowNs - (phase - Math.floor(phase)) * periodNs;
+    // Who is to leave out the next turn is told so before it begins.
+    const turns = lengthNs > 0 ? 1 : 2;
+    return { fromNs: Math.max(nowNs, startNs + lengthNs), untilNs: startNs + turns * periodNs };
+  }
+}
+
+const blockFor = (nowNs: number, ns: number): Block => ({
+  fromNs: nowNs,
+  untilNs: nowNs + Math.min(longestBlockNs, ns),
+});
