@@ -2,6 +2,7 @@
 import { availableParallelism, getPriority } from 'node:os';
 import type { Statistics } from '../../../machine/config.ts';
 import { identifyProcess } from '../vms/process-identity.ts';
+import { enterCgroup } from './cgroup.ts';
 import { type GovernedProcessors, Governor } from './governor.ts';
 import { ShareBoard } from './share-board.ts';
 import { fewestShares, type ProcessorShare } from './share-record.ts';
@@ -30,6 +31,9 @@ export function beginFairUse(
   if (!opened.ok && (options.shares !== undefined || options.reserve > 0)) {
     notice(`other virtual machines do not hear of --cpu-shares and --cpu-reserve: ${opened.error.message}`);
   }
+  // What the kernel does as well needs no privileges either, where somebody has prepared it. Nobody asked: nothing moves.
+  const asked = options.shares !== undefined || options.limit !== undefined;
+  const cgroup = asked ? enterCgroup(options, process.pid) : undefined;
   const board = opened.ok ? opened.value : undefined;
   const idle = new HostIdle();
   const host = { cores: availableParallelism(), idleCores: (nowNs: number) => idle.cores(nowNs), usedNs };
@@ -41,11 +45,12 @@ export function beginFairUse(
   };
   look();
   return {
-    statistics: () => governor.statistics(),
+    statistics: () => ({ ...governor.statistics(), inOwnCgroup: cgroup?.ok === true ? 1 : 0 }),
     end: () => {
       clearTimeout(timer);
       governor.end();
       board?.close();
+      if (cgroup?.ok === true) cgroup.value.leave();
     },
   };
 }
