@@ -10,6 +10,10 @@ export interface Contender {
   readonly usedCores: number | undefined;
 }
 
+/** Cores that they have used together. */
+export const usedTogether = (contenders: readonly Contender[]): number =>
+  sum(contenders.map(({ usedCores, record }) => usedCores ?? record.demand));
+
 export interface HostState {
   /** Threads that it runs at once. */
   readonly cores: number;
@@ -58,7 +62,7 @@ export function planFor(contenders: readonly Contender[], host: HostState): Plan
 /** Other programs have a part of the host, too: there is what the virtual machines had, and what was idle. */
 function coresForAll(contenders: readonly Contender[], { cores, idleCores }: HostState): number {
   if (idleCores === undefined) return cores;
-  return Math.min(cores, idleCores + sum(contenders.map(({ usedCores, record }) => usedCores ?? record.demand)));
+  return Math.min(cores, idleCores + usedTogether(contenders));
 }
 
 const sum = (values: readonly number[]): number => values.reduce((all, each) => all + each, 0);

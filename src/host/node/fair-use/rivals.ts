@@ -1,7 +1,7 @@
 /** The virtual machines that want this host's processors: what they have used, and what is due to each. */
 
 import type { Turn } from './division.ts';
-import { type Contender, type HostState, isWanting, planFor } from './plan.ts';
+import { type Contender, type HostState, isWanting, planFor, usedTogether } from './plan.ts';
 import type { Peer } from './share-board.ts';
 import { type Spare, Standing } from './standing.ts';
 import { RecentRate } from './usage.ts';
@@ -48,7 +48,8 @@ export class Rivals {
       .filter(({ record }) => isWanting(record))
       .sort((a, b) => (a.key < b.key ? -1 : 1))
       .map((peer) => ({ ...peer, usedCores: this.#seen.get(peer.key)?.rate.value }));
-    const plan = planFor(contenders, host);
+    const idleCores = usableIdle(contenders, host);
+    const plan = planFor(contenders, { ...host, idleCores });
     const index = contenders.findIndex(({ key }) => key === own);
     if (plan === undefined || index < 0) {
       this.#standing.clear();
@@ -60,7 +61,7 @@ export class Rivals {
       ...{ key, part: part(n), gainedNs: gained.get(key) ?? 0 },
       isEager: record.isEager,
     }));
-    this.#standing.settle(gains, spareOf(cores, host, elapsedNs), keptNs * cores);
+    this.#standing.settle(gains, spareOf(cores, { ...host, idleCores }, elapsedNs), keptNs * cores);
     const rate = part(index) * cores;
     return { rate, lagNs: this.#standing.lagNs(own), mostLagNs: rate * keptNs, turn: turns[index] as Turn };
   }
@@ -75,6 +76,12 @@ export class Rivals {
     seen.usedNs = usedNs;
     return gained;
   }
+}
+
+/** There may be idle cores that nobody lets this process use. */
+function usableIdle(contenders: readonly Contender[], { cores, idleCores }: HostState): number | undefined {
+  if (idleCores === undefined) return undefined;
+  return Math.min(idleCores, Math.max(0, cores - usedTogether(contenders)));
 }
 
 function spareOf(usable: number, { cores, idleCores = 0 }: HostState, elapsedNs: number): Spare {

@@ -30,6 +30,12 @@ export interface Peer {
   readonly record: ShareRecord;
 }
 
+/** What the monitors of this user tell of their virtual machines, by the numbers of their processes. */
+export function liveShares(nowNs: number, folder = shareFolder()): ReadonlyMap<number, ShareRecord> {
+  const read = filesIn(folder).flatMap((key) => readRecord(join(folder, key)) ?? []);
+  return new Map(read.filter((record) => isFresh(record, nowNs)).map((record) => [record.pid, record]));
+}
+
 export class ShareBoard {
   readonly key: string;
   readonly #folder: string;
@@ -62,18 +68,16 @@ export class ShareBoard {
     }
   }
 
-  /** The others that have told something lately, by their keys. */
+  /** The others that have told something lately. */
   peers(nowNs: number): Peer[] {
     const found: Peer[] = [];
-    for (const key of this.#files()) {
-      if (key === this.key) continue;
-      const record = readRecord(join(this.#folder, key));
-      const age = record === undefined ? Number.POSITIVE_INFINITY : nowNs - record.atNs;
+    for (const key of filesIn(this.#folder)) {
+      const record = key === this.key ? undefined : readRecord(join(this.#folder, key));
       if (record === undefined) continue;
-      if (age < staleNs && age > -aheadNs) found.push({ key, record });
+      if (isFresh(record, nowNs)) found.push({ key, record });
       else this.#lookFor(key, record, nowNs);
     }
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return found;
   }
 
   close(): void {
@@ -88,16 +92,6 @@ export class ShareBoard {
     else this.#remove(key);
   }
 
-  #files(): string[] {
-    try {
-      return readdirSync(this.#folder)
-        .filter((name) => fileName.test(name))
-        .slice(0, maxFiles);
-    } catch {
-      return [];
-    }
-  }
-
   #closeFile(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
@@ -109,6 +103,18 @@ export class ShareBoard {
     } catch {
       // Another was quicker.
     }
+  }
+}
+
+const isFresh = ({ atNs }: ShareRecord, nowNs: number): boolean => nowNs - atNs < staleNs && atNs - nowNs < aheadNs;
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => fileName.test(name))
+      .slice(0, maxFiles);
+  } catch {
+    return [];
   }
 }
 

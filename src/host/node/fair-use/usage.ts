@@ -1,4 +1,5 @@
 /** Rates from counters that are looked at now and then. */
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
 /** Over which a rate is taken, at least. */
@@ -34,8 +35,9 @@ export class RecentRate {
 /** How often the host's counters are read: that takes a while where there are many processors. */
 const lookNs = 0.5e9;
 
-/** Cores of the host on which nothing runs. */
+/** Cores of the host on which nothing runs, of those that this process may run on. */
 export class HostIdle {
+  readonly #allowed = allowedProcessors();
   readonly #rate = new RecentRate();
   #lookedNs = Number.NEGATIVE_INFINITY;
 
@@ -43,8 +45,26 @@ export class HostIdle {
   cores(nowNs: number): number | undefined {
     if (nowNs - this.#lookedNs >= lookNs) {
       this.#lookedNs = nowNs;
-      this.#rate.add(nowNs, cpus().reduce((sum, { times }) => sum + times.idle, 0) * 1e6);
+      const own = cpus().filter((_, number) => this.#allowed?.(number) ?? true);
+      this.#rate.add(nowNs, own.reduce((sum, { times }) => sum + times.idle, 0) * 1e6);
     }
     return this.#rate.value;
   }
+}
+
+/** Undefined where that cannot be known, as outside Linux. proc(5), /proc/pid/status. */
+function allowedProcessors(): ((number: number) => boolean) | undefined {
+  try {
+    return processorList(readFileSync('/proc/self/status', 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param status with a line like `Cpus_allowed_list: 0-3,8` */
+export function processorList(status: string): ((number: number) => boolean) | undefined {
+  const list = /^Cpus_allowed_list:\s*([0-9,-]+)$/m.exec(status)?.[1];
+  const ranges = list?.split(',').map((range) => range.split('-').map(Number));
+  if (ranges === undefined) return undefined;
+  return (number) => ranges.some(([first = -1, last = first]) => number >= first && number <= last);
 }

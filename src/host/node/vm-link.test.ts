@@ -1,0 +1,65 @@
+/** Both ends of a link on one thread. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { allocateLink, createProcessorHost, HostLink, sharedNowNs } from './vm-link.ts';
+
+const hourNs = 3.6e12;
+
+function bothEnds(processor = 0) {
+  const buffer = allocateLink();
+  return { link: new HostLink(buffer), processor: createProcessorHost(buffer, processor) };
+}
+
+test('a processor that is not held back does not wait', () => {
+  const { link, processor } = bothEnds();
+  assert.equal(processor.standBack(), 0);
+  const nowNs = sharedNowNs();
+  link.block({ fromNs: nowNs - hourNs, untilNs: nowNs });
+  assert.equal(processor.standBack(), 0);
+  link.block({ fromNs: nowNs + hourNs, untilNs: nowNs + 2 * hourNs });
+  assert.equal(processor.standBack(), 0);
+  link.block({ fromNs: nowNs - hourNs, untilNs: nowNs + hourNs });
+  link.block(undefined);
+  assert.equal(processor.standBack(), 0);
+});
+
+test('a processor that is held back waits for its time', () => {
+  const { link, processor } = bothEnds(3);
+  const untilNs = sharedNowNs() + 20e6;
+  link.block({ fromNs: 0, untilNs });
+  while (processor.standBack() > 0);
+  assert.ok(sharedNowNs() >= untilNs);
+});
+
+test('who wakes a processor wakes one that is held back, too', () => {
+  const { link, processor } = bothEnds();
+  link.block({ fromNs: 0, untilNs: sharedNowNs() + hourNs });
+  link.setPaused('user', true);
+  assert.ok(processor.standBack() > 0);
+  link.requestStop();
+  assert.ok(processor.standBack() > 0);
+  assert.ok(processor.stopRequested());
+});
+
+test('those that are held back are woken when they may go on earlier', () => {
+  const { link, processor } = bothEnds(1);
+  const nowNs = sharedNowNs();
+  link.block({ fromNs: 0, untilNs: nowNs + hourNs });
+  link.block({ fromNs: 0, untilNs: nowNs });
+  // Its bell has rung: it does not sleep through the hour that it still may have in mind.
+  processor.sleep(hourNs);
+  assert.equal(processor.standBack(), 0);
+});
+
+test('sleeping for want of work is counted, being held back is not', () => {
+  const { link, processor } = bothEnds(2);
+  assert.equal(link.sleptNs(2), 0);
+  const fromNs = sharedNowNs();
+  processor.sleep(5e6);
+  const sleptNs = link.sleptNs(2);
+  assert.ok(sleptNs > 0 && sleptNs <= sharedNowNs() - fromNs);
+  link.block({ fromNs: 0, untilNs: sharedNowNs() + 5e6 });
+  while (processor.standBack() > 0);
+  assert.equal(link.sleptNs(2), sleptNs);
+  assert.equal(link.sleptNs(1), 0);
+});
