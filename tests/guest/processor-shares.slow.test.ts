@@ -1,0 +1,71 @@
+/**
+ * Four virtual machines that fight for two cores, each within 5 % of its due. What other programs on the host take, they
+ * take from all four: the dues are parts of what the four have together.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startBusyGuest, usedCores } from './busy-guests.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'corbel-shares-'));
+// Nobody else's virtual machines.
+process.env.XDG_RUNTIME_DIR = join(folder, 'run');
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const patience = { timeout: 600_000 };
+const cores = 2;
+const tolerance = 0.05;
+/** Until the debts from starting are settled. */
+const settleMs = 12_000;
+const measuredSeconds = 20;
+/** Hosts with more cores lend two. */
+const onTwoCores = availableParallelism() > cores ? ['taskset', '-c', '0,1'] : [];
+
+/** @param dues in cores, of a host that has nothing else to do */
+async function fight(options: readonly string[], dues: readonly number[], tell: (text: string) => void): Promise<void> {
+  const guests = [];
+  for (const words of options) {
+    guests.push(
+      await startBusyGuest(
+        folder,
+        words.split(' ').filter((word) => word !== ''),
+        onTwoCores,
+      ),
+    );
+  }
+  await delay(settleMs);
+  const used = await usedCores(guests, measuredSeconds);
+  const ended = await Promise.all(guests.map((guest) => guest.end()));
+  const total = used.reduce((sum, each) => sum + each, 0);
+  const off = used.map((each, n) => each / (((dues[n] as number) * total) / cores) - 1);
+  const percent = off.map((each) => `${(each * 100).toFixed(1)} %`).join(', ');
+  const text = `${used.map((each) => each.toFixed(3)).join(', ')} of ${total.toFixed(3)} cores, off by ${percent}`;
+  tell(text);
+  for (const { stderr } of ended) assert.equal((JSON.parse(stderr) as Record<string, number>).otherMachines, 3);
+  assert.ok(
+    off.every((each) => Math.abs(each) <= tolerance),
+    text,
+  );
+}
+
+test('with equal shares each gets a quarter', patience, async (t) => {
+  await fight(['', '', '', ''], [0.5, 0.5, 0.5, 0.5], (text) => t.diagnostic(text));
+});
+
+test('with shares of 3, 2, 2 and 1 each gets its part', patience, async (t) => {
+  const options = [3072, 2048, 2048, 1024].map((shares) => `--cpu-shares ${shares}`);
+  await fight(options, [0.75, 0.5, 0.5, 0.25], (text) => t.diagnostic(text));
+});
+
+test('with shares of 4, 2, 1 and 1 the first has a core for itself', patience, async (t) => {
+  const options = [4096, 2048, 1024, 1024].map((shares) => `--cpu-shares ${shares}`);
+  await fight(options, [1, 0.5, 0.25, 0.25], (text) => t.diagnostic(text));
+});
+
+test('a limit and a reserve hold, and the others divide the rest', patience, async (t) => {
+  const options = ['--cpu-limit 30%', '--cpu-shares 2 --cpu-reserve 50%', '', ''];
+  await fight(options, [0.3, 0.5, 0.6, 0.6], (text) => t.diagnostic(text));
+});
