@@ -66,7 +66,8 @@ export class Governor {
   #demand = 0;
   #isEager = false;
   #lastAwake = { atNs: 0, ns: 0 };
-  #peers = 0;
+  /** The most at a time. */
+  #others = 0;
 
   constructor(parts: GovernorParts) {
     this.#parts = parts;
@@ -81,8 +82,9 @@ export class Governor {
     const { processors, host } = this.#parts;
     const nowNs = processors.nowNs();
     const usedNs = host.usedNs();
+    this.#pace.count(nowNs - this.#lastNs, usedNs - this.#lastUsedNs);
     if (nowNs - this.#surveyedNs >= surveyNs) this.#survey(nowNs, usedNs);
-    processors.block(this.#pace.advance(nowNs, nowNs - this.#lastNs, usedNs - this.#lastUsedNs));
+    processors.block(this.#pace.nextBlock(nowNs));
     this.#lastNs = nowNs;
     this.#lastUsedNs = usedNs;
     const { busy, halted } = this.#pace.isFree ? lookMs.free : lookMs.bound;
@@ -101,7 +103,7 @@ export class Governor {
       cpuShares: shares,
       ...(reserve > 0 ? { cpuReserve: reserve } : {}),
       ...(limit === undefined ? {} : { cpuLimit: limit }),
-      otherMachines: this.#peers,
+      otherMachines: this.#others,
     };
   }
 
@@ -111,7 +113,7 @@ export class Governor {
     const record = { ...share, ...identity, atNs: nowNs, usedNs, demand: this.#demand, isEager: this.#isEager };
     board?.publish(record);
     const peers = board?.peers(nowNs) ?? [];
-    this.#peers = peers.length;
+    this.#others = Math.max(this.#others, peers.length);
     const key = board?.key ?? '';
     // Nobody to divide with: no need to look.
     const idleCores = peers.length === 0 ? undefined : host.idleCores(nowNs);

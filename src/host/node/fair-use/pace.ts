@@ -41,17 +41,20 @@ export class Pace {
     this.#lagNs = due?.lagNs ?? 0;
   }
 
-  /**
-   * To be called every few milliseconds, unless it is free.
-   * @param usedNs since the last call, as is `elapsedNs`
-   * @returns the time that begins next, or has begun, in which no processor is to run
-   */
-  advance(nowNs: number, elapsedNs: number, usedNs: number): Block | undefined {
+  /** @param usedNs since the last call, as is `elapsedNs` */
+  count(elapsedNs: number, usedNs: number): void {
     if (this.#limit !== undefined) {
       const allowedNs = this.#allowedNs + elapsedNs * this.#limit - usedNs;
       this.#allowedNs = Math.max(deepestNs, Math.min(this.#limit * periodNs, allowedNs));
     }
     if (this.#due !== undefined) this.#lagNs += elapsedNs * this.#due.rate - usedNs;
+  }
+
+  /**
+   * To be asked every few milliseconds, unless it is free.
+   * @returns the time that begins next, or has begun, in which no processor is to run
+   */
+  nextBlock(nowNs: number): Block | undefined {
     if (this.#limit !== undefined && this.#allowedNs < 0) return blockFor(nowNs, -this.#allowedNs / this.#limit);
     return this.#due === undefined ? undefined : this.#awaitTurn(nowNs, this.#due);
   }

@@ -26,9 +26,9 @@ export class Standing {
 
   /**
    * @param spare processor time that nobody has used meanwhile
-   * @param keptNs no more than this times its part is kept for one that does not take it. With the rest the others are
-   * forgiven that they are ahead; but if it does not want for eagerness, or was to put them behind, only as far as
-   * processors were idle: it is other programs then that do not let it catch up
+   * @param keptNs no more than this times its part is kept for one that does not take it. The rest lets the others off what
+   * they are ahead; what is left by an eager one does so only as far as processors were idle, as other programs may have
+   * kept it from catching up, and in no other case it puts them behind
    */
   settle(gains: readonly Gain[], spare: Spare, keptNs: number): void {
     for (const key of this.#lagNs.keys()) if (!gains.some((gain) => gain.key === key)) this.#lagNs.delete(key);
