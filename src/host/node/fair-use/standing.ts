@@ -1,5 +1,8 @@
 /** How far each of those that contend for processors is behind its due, or ahead of it. */
 
+/** Who is ahead by so much does not run at all; more would only keep it from running for longer. */
+const furthestAheadNs = -0.4e9;
+
 export interface Gain {
   readonly key: string;
   /** Its part of what all get. */
@@ -40,7 +43,7 @@ export class Standing {
       const { key, part, gainedNs, isEager } = gain;
       const lagNs = this.lagNs(key) + part * total - gainedNs;
       const tooMuchNs = Math.max(0, lagNs - part * keptNs);
-      this.#lagNs.set(key, lagNs - tooMuchNs);
+      this.#lagNs.set(key, Math.max(furthestAheadNs, lagNs - tooMuchNs));
       if (isEager) missedNs += tooMuchNs;
       else leftNs += tooMuchNs;
       if (tooMuchNs === 0) takers.push(gain);
