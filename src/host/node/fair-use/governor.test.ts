@@ -49,6 +49,13 @@ test('a reserve holds against any shares', () => {
   assertWithin(run({ cores: 2, vms: [{ shares: 2, reserve: 0.5 }, ...others] }), [0.5, 0.5, 0.5, 0.5]);
 });
 
+test('a reserve that other programs do not leave goes before shares, which still count for something', () => {
+  const vms = [{ shares: 2, reserve: 0.8 }, ...withShares(1024, 1024)];
+  const [reserved = 0, ...others] = run({ cores: 1, vms, others: 4 });
+  assert.ok(reserved > 5 * Math.max(...others), `${reserved} against ${others.join(', ')}`);
+  assert.ok(Math.min(...others) > 0, others.join(', '));
+});
+
 test('a machine with four processors gets no more than one with one', () => {
   assertWithin(run({ cores: 2, vms: [{ processors: 4 }, {}, {}, {}] }), [0.5, 0.5, 0.5, 0.5]);
 });

@@ -1,5 +1,5 @@
 /** What is one virtual machine's due among the others: which part of what there is, and when it has its turn. */
-import { divide, type Turn, turnOf } from './division.ts';
+import { type Claim, divide, type Turn, turnOf } from './division.ts';
 import type { ShareRecord } from './share-record.ts';
 
 /** A virtual machine that wants to run, and what was seen of it lately. */
@@ -31,6 +31,8 @@ export interface Plan {
 
 /** Who wants less than that is not there. */
 const leastDemand = 0.01;
+/** Of what there is. */
+const mostReserved = 0.95;
 
 export const isWanting = ({ demand }: ShareRecord): boolean => demand >= leastDemand;
 
@@ -47,7 +49,7 @@ export function planFor(contenders: readonly Contender[], host: HostState): Plan
   }));
   const cores = coresForAll(contenders, host);
   if (sum(claims.map(({ most }) => most)) <= cores) return undefined;
-  const dues = divide(cores, claims);
+  const dues = divide(cores, withinReason(claims, cores));
   const total = sum(dues);
   // Turns are as long as if the host had nothing else to do. If they followed what the others leave, the others would
   // take more and more.
@@ -57,6 +59,15 @@ export function planFor(contenders: readonly Contender[], host: HostState): Plan
     parts: dues.map((due) => (total > 0 ? due / total : 0)),
     turns: undisturbed.map((_, n) => turnOf(undisturbed, n)),
   };
+}
+
+/** Where other programs leave less than what is reserved, those without a reserve still come to do something. */
+function withinReason(claims: readonly Claim[], cores: number): readonly Claim[] {
+  const reserved = sum(claims.map(({ least, most }) => Math.min(least, most)));
+  const factor = Math.min(1, (cores * mostReserved) / reserved);
+  return reserved > 0
+    ? claims.map((claim) => ({ ...claim, least: Math.min(claim.least, claim.most) * factor }))
+    : claims;
 }
 
 /** Other programs have a part of the host, too: there is what the virtual machines had, and what was idle. */

@@ -45,6 +45,12 @@ test('one that other programs keep from running is waited for', () => {
   assert.deepEqual(look(), [-0.4 * second, 0.5 * second]);
 });
 
+test('those to whom nothing is due get nothing of what another leaves', () => {
+  const standing = new Standing();
+  const look = settle(standing, { a: 0, b: 2 * second }, [1, 0]);
+  assert.deepEqual(look({ idleNs: 5, freeNs: 5 }), [second, -0.4 * second]);
+});
+
 test('time that nobody has used is for those who still want more', () => {
   const standing = new Standing();
   const look = settle(standing, { a: 100, b: 100, c: 200 }, [0.25, 0.25, 0.5]);

@@ -49,6 +49,7 @@ export class Standing {
       if (tooMuchNs === 0) takers.push(gain);
     }
     const parts = takers.reduce((sum, { part }) => sum + part, 0);
+    if (parts <= 0) return;
     const moreNs = spare.freeNs + Math.min(leftNs + missedNs, spare.idleNs);
     const excuseNs = leftNs + Math.min(missedNs, spare.idleNs);
     for (const { key, part } of takers) {
