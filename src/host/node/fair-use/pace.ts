@@ -5,6 +5,8 @@ import type { Due } from './rivals.ts';
 const periodNs = 50e6;
 /** Longest time that is announced: nobody may look again, should this thread be held up. */
 const longestBlockNs = 100e6;
+/** What a limit allows is kept for so long: other programs may keep a guest from running for a while. */
+const limitPeriodNs = 500e6;
 /** Turns are lengthened by what is missing, and shortened by what is too much, such that it is made up for in so many. */
 const correctedIn = 8;
 /** Who has left so much of what was kept for it wants no more than now and then, and need not wait for its turn. */
@@ -45,7 +47,7 @@ export class Pace {
   count(elapsedNs: number, usedNs: number): void {
     if (this.#limit !== undefined) {
       const allowedNs = this.#allowedNs + elapsedNs * this.#limit - usedNs;
-      this.#allowedNs = Math.max(deepestNs, Math.min(this.#limit * periodNs, allowedNs));
+      this.#allowedNs = Math.max(deepestNs, Math.min(this.#limit * limitPeriodNs, allowedNs));
     }
     if (this.#due !== undefined) this.#lagNs += elapsedNs * this.#due.rate - usedNs;
   }
