@@ -175,8 +175,7 @@ class GuestRun {
     attendant?.ended();
     for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    const all = { ...statistics, ...this.#fairUse.statistics(), ...this.#balloonStatistics() };
-    return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
+    return { end, statistics: this.#withOwnStatistics(statistics), profile, console: this.#tail.lines(tailLines) };
   }
 
   /** Pauses the guest while the host has no room for what it writes: its programs would take that for a broken disk. */
@@ -191,6 +190,11 @@ class GuestRun {
     if (--this.#waitingForRoom > 0) return;
     this.#vm.setWaitingForRoom(false);
     notice('there is room again; the guest goes on.');
+  }
+
+  /** With what is counted outside the machine. */
+  #withOwnStatistics(statistics: Statistics): Statistics {
+    return { ...statistics, ...this.#fairUse.statistics(), ...this.#balloonStatistics() };
   }
 
   /** What the guest said of its memory last. */
@@ -289,7 +293,10 @@ class GuestRun {
       resize: (rows, columns) => void this.#resize(rows, columns),
       requestPowerOff: () => void this.#requestPowerOff(),
       stop: () => this.#decide({ kind: 'stopped' }),
-      statistics: () => requests.statistics(),
+      statistics: async () => {
+        const statistics = await requests.statistics();
+        return statistics === undefined ? undefined : this.#withOwnStatistics(statistics);
+      },
       setPaused: (paused) => requests.setPaused(paused),
     };
   }

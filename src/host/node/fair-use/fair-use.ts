@@ -56,7 +56,8 @@ export function beginFairUse(
 }
 
 /** Who makes way for other programs makes way for other virtual machines, too. */
-const sharesOf = (nice: number): number => Math.max(fewestShares, Math.round(defaultShares / niceFactor ** nice));
+export const sharesOf = (nice: number): number =>
+  Math.max(fewestShares, Math.round(defaultShares / niceFactor ** nice));
 
 function niceness(): number {
   try {

@@ -6,6 +6,7 @@
 import type { Statistics } from '../../../machine/config.ts';
 import type { ProcessIdentity } from '../vms/process-identity.ts';
 import { type Block, Pace } from './pace.ts';
+import { isWanting } from './plan.ts';
 import { Rivals } from './rivals.ts';
 import type { Peer } from './share-board.ts';
 import type { ProcessorShare, ShareRecord } from './share-record.ts';
@@ -112,7 +113,8 @@ export class Governor {
     this.#measureDemand(nowNs, usedNs);
     const record = { ...share, ...identity, atNs: nowNs, usedNs, demand: this.#demand, isEager: this.#isEager };
     board?.publish(record);
-    const peers = board?.peers(nowNs) ?? [];
+    // Who wants nothing is not kept from it: a host full of guests that halt reads no records.
+    const peers = isWanting(record) ? (board?.peers(nowNs) ?? []) : [];
     this.#others = Math.max(this.#others, peers.length);
     const key = board?.key ?? '';
     // Nobody to divide with: no need to look.
