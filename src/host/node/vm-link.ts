@@ -8,22 +8,19 @@ import { availableParallelism } from 'node:os';
 import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPort } from '../../machine/config.ts';
 import { maxProcessors } from '../../memory/page-users.ts';
 import { ByteRing } from './byte-ring.ts';
+import { type Block, blockedForNs } from './fair-use/block.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
 const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
 /**
- * Times in nanoseconds, 64 bits each, behind the words. No processor is to run from `blockedFrom` to `blockedUntil` (0: all
- * may). Of each processor, how long it has slept for want of work, and since when it does (0: it does not).
+ * Times in nanoseconds, 64 bits each, behind the words: the block that all processors keep to (see fair-use/block.ts; without
+ * one `blockEnd` is 0), and of each processor, how long it has slept for want of work, and since when it does (0: it does
+ * not).
  */
-const time = {
-  blockedFrom: 0,
-  blockedUntil: 1,
-  slept: 2,
-  sleepsSince: 2 + maxProcessors,
-  times: 2 + 2 * maxProcessors,
-};
+const blockWords = { blockFrom: 0, blockUntil: 1, blockEvery: 2, blockEnd: 3 } as const;
+const time = { ...blockWords, slept: 4, sleepsSince: 4 + maxProcessors, times: 4 + 2 * maxProcessors } as const;
 /** Waiting longer than needed by so much does no harm. */
-const noticedNs = 500_000n;
+const noticedNs = 500_000;
 const headBytes = word.words * 4 + time.times * 8;
 /** Each reason to stand still is a bit, too: somebody wants it; the host has no room for what the guest writes. */
 const pauseReasons = ['user', 'room'] as const;
@@ -96,11 +93,16 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
       Atomics.add(times, time.slept + processor, BigInt(sharedNowNs()) - sinceNs);
     },
     standBack: () => {
-      const until = Atomics.load(times, time.blockedUntil);
-      if (until === 0n) return 0;
+      const endNs = Number(Atomics.load(times, time.blockEnd));
+      if (endNs === 0) return 0;
       const nowNs = sharedNowNs();
-      const waitNs = Number(until) - nowNs;
-      if (waitNs <= 0 || nowNs < Number(Atomics.load(times, time.blockedFrom))) return 0;
+      const waitNs = blockedForNs(nowNs, {
+        fromNs: Number(Atomics.load(times, time.blockFrom)),
+        untilNs: Number(Atomics.load(times, time.blockUntil)),
+        everyNs: Number(Atomics.load(times, time.blockEvery)),
+        endNs,
+      });
+      if (waitNs === 0) return 0;
       wait(waitNs);
       return Math.max(1, sharedNowNs() - nowNs);
     },
@@ -153,6 +155,7 @@ export function createMachineHost(buffer: SharedArrayBuffer, report: (event: Mac
 export class HostLink {
   readonly #link: Link;
   #heard = 0;
+  #block: Block | undefined;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#link = openLink(buffer);
@@ -190,15 +193,20 @@ export class HostLink {
     ringBell(this.#link.words, word.machineBell);
   }
 
-  /** Until it is told otherwise, no processor runs from the one time to the other, or all run at any time. */
-  block(times: { readonly fromNs: number; readonly untilNs: number } | undefined): void {
-    const { times: words } = this.#link;
-    const until = BigInt(Math.round(times?.untilNs ?? 0));
-    const waited = Atomics.load(words, time.blockedUntil);
-    Atomics.store(words, time.blockedFrom, BigInt(Math.round(times?.fromNs ?? 0)));
-    Atomics.store(words, time.blockedUntil, until);
+  /** Takes the place of a block that was there. */
+  block(block: Block | undefined): void {
+    const { times } = this.#link;
+    const store = (index: number, ns: number): void => void Atomics.store(times, index, BigInt(Math.round(ns)));
+    // Whoever looks meanwhile may take the one's beginning for the other's: it will look again soon.
+    store(time.blockFrom, block?.fromNs ?? 0);
+    store(time.blockUntil, block?.untilNs ?? 0);
+    store(time.blockEvery, block?.everyNs ?? 0);
+    store(time.blockEnd, block?.endNs ?? 0);
+    const nowNs = sharedNowNs();
+    const rest = (one: Block | undefined): number => (one === undefined ? 0 : blockedForNs(nowNs, one));
     // They wait for a time that does not count any more.
-    if (waited > until + noticedNs && Number(waited) > sharedNowNs()) this.ringProcessors();
+    if (rest(this.#block) > rest(block) + noticedNs) this.ringProcessors();
+    this.#block = block;
   }
 
   /** How long a processor has slept for want of work. */

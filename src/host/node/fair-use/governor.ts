@@ -5,7 +5,8 @@
  */
 import type { Statistics } from '../../../machine/config.ts';
 import type { ProcessIdentity } from '../vms/process-identity.ts';
-import { type Block, Pace } from './pace.ts';
+import type { Block } from './block.ts';
+import { Pace } from './pace.ts';
 import { isWanting } from './plan.ts';
 import { Rivals } from './rivals.ts';
 import type { Peer } from './share-board.ts';

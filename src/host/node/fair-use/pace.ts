@@ -1,10 +1,12 @@
 /** From what a virtual machine's process has used: when its processors are not to run. */
+import type { Block } from './block.ts';
 import type { Due } from './rivals.ts';
 
 /** Everybody's turn comes once in it. */
 const periodNs = 50e6;
-/** Longest time that is announced: nobody may look again, should this thread be held up. */
-const longestBlockNs = 100e6;
+/** Longest time that is announced at once, and for how long turns are: this thread may be held up. */
+const longestBlockNs = 300e6;
+const announcedNs = 1e9;
 /** What a limit allows is kept for so long: other programs may keep a guest from running for a while. */
 const limitPeriodNs = 500e6;
 /** Turns are lengthened by what is missing, and shortened by what is too much, such that it is made up for in so many. */
@@ -13,11 +15,6 @@ const correctedIn = 8;
 const leftPart = 0.8;
 /** What was used beyond the limit before is forgotten. */
 const deepestNs = -2e9;
-
-export interface Block {
-  readonly fromNs: number;
-  readonly untilNs: number;
-}
 
 export class Pace {
   readonly #limit: number | undefined;
@@ -66,13 +63,13 @@ export class Pace {
     if (lengthNs >= periodNs || this.#lagNs > mostLagNs * leftPart) return undefined;
     const phase = nowNs / periodNs - turn.start;
     const startNs = nowNs - (phase - Math.floor(phase)) * periodNs;
-    // Who is to leave out the next turn is told so before it begins.
-    const turns = lengthNs > 0 ? 1 : 2;
-    return { fromNs: Math.max(nowNs, startNs + lengthNs), untilNs: startNs + turns * periodNs };
+    if (lengthNs <= 0) return blockFor(nowNs, startNs + periodNs - lengthNs * correctedIn - nowNs);
+    const endNs = nowNs + announcedNs;
+    return { fromNs: startNs + lengthNs, untilNs: startNs + periodNs, everyNs: periodNs, endNs };
   }
 }
 
-const blockFor = (nowNs: number, ns: number): Block => ({
-  fromNs: nowNs,
-  untilNs: nowNs + Math.min(longestBlockNs, ns),
-});
+function blockFor(nowNs: number, ns: number): Block {
+  const untilNs = nowNs + Math.min(longestBlockNs, ns);
+  return { fromNs: nowNs, untilNs, everyNs: 0, endNs: untilNs };
+}

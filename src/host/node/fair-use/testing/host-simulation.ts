@@ -2,8 +2,9 @@
  * A host with virtual machines that want to run all the time or now and then, and with other programs, in simulated time.
  * Its scheduler gives each core to the thread that has had least, as the kernel does, for a millisecond each.
  */
+
+import { type Block, blockedForNs } from '../block.ts';
 import { Governor } from '../governor.ts';
-import type { Block } from '../pace.ts';
 import type { Peer } from '../share-board.ts';
 import type { ProcessorShare, ShareRecord } from '../share-record.ts';
 import { RecentRate } from '../usage.ts';
@@ -138,7 +139,7 @@ export class HostSimulation {
 
   #isBlocked(vm: Vm | undefined): boolean {
     const block = vm?.block;
-    return block !== undefined && this.#nowNs >= block.fromNs && this.#nowNs < block.untilNs;
+    return block !== undefined && blockedForNs(this.#nowNs, block) > 0;
   }
 
   #peersOf(own: Vm): Peer[] {
