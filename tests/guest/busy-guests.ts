@@ -28,7 +28,7 @@ export async function startBusyGuest(
   const kernel = join(folder, 'busy');
   writeFileSync(kernel, bareMetal([out(com1, 'b'.charCodeAt(0)), [0xeb, 0xfe]]));
   const command = [...before, process.execPath, '--disable-warning=ExperimentalWarning', entry, 'run'];
-  const machine = ['--kernel', kernel, '--memory', '16M', '--stats', '--json'];
+  const machine = ['--kernel', kernel, '--memory', '16M', '--stats', '--json', '--timeout', '600'];
   const { child, ended } = startProgram([...command, ...machine, ...options], 'open');
   await Promise.race([new Promise((resolve) => child.stdout?.once('data', resolve)), failsWith(ended)]);
   return {
