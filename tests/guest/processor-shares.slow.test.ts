@@ -25,7 +25,7 @@ const tolerance = 0.05;
 const settleMs = 12_000;
 const measuredSeconds = 20;
 /** If other programs leave less, nothing can be measured: it is tried again so often. */
-const leastCores = 0.6;
+const leastCores = 0.4;
 const patienceRounds = 5;
 /** Hosts with more cores lend two. */
 const onTwoCores = availableParallelism() > cores ? ['taskset', '-c', '0,1'] : [];
