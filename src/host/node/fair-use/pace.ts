@@ -58,9 +58,10 @@ export class Pace {
     return this.#due === undefined ? undefined : this.#awaitTurn(nowNs, this.#due);
   }
 
-  #awaitTurn(nowNs: number, { turn, mostLagNs }: Due): Block | undefined {
+  #awaitTurn(nowNs: number, { turn, mostLagNs, isDisturbed }: Due): Block | undefined {
     const lengthNs = turn.length * periodNs + this.#lagNs / correctedIn;
     if (lengthNs >= periodNs || this.#lagNs > mostLagNs * leftPart) return undefined;
+    if (isDisturbed && this.#lagNs > 0) return undefined;
     const phase = nowNs / periodNs - turn.start;
     const startNs = nowNs - (phase - Math.floor(phase)) * periodNs;
     if (lengthNs <= 0) return blockFor(nowNs, startNs + periodNs - lengthNs * correctedIn - nowNs);

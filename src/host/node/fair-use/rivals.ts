@@ -15,6 +15,8 @@ export interface Due {
   /** More is not kept for it. */
   readonly mostLagNs: number;
   readonly turn: Turn;
+  /** Other programs have a part of the host: keeping to turns would leave them the rest of it, too. */
+  readonly isDisturbed: boolean;
 }
 
 /** How long something is kept for who does not take it: other programs may keep it from running for a while. */
@@ -63,7 +65,9 @@ export class Rivals {
     }));
     this.#standing.settle(gains, spareOf(cores, { ...host, idleCores }, elapsedNs), keptNs * cores);
     const rate = part(index) * cores;
-    return { rate, lagNs: this.#standing.lagNs(own), mostLagNs: rate * keptNs, turn: turns[index] as Turn };
+    const lagNs = this.#standing.lagNs(own);
+    const isDisturbed = isShort(cores, host);
+    return { rate, lagNs, mostLagNs: rate * keptNs, turn: turns[index] as Turn, isDisturbed };
   }
 
   /** @returns processor time that it has had since it was last seen */
@@ -84,8 +88,10 @@ function usableIdle(contenders: readonly Contender[], { cores, idleCores }: Host
   return Math.min(idleCores, Math.max(0, cores - usedTogether(contenders)));
 }
 
+const isShort = (usable: number, { cores }: HostState): boolean => usable < cores * (1 - negligibleIdle);
+
 function spareOf(usable: number, { cores, idleCores = 0 }: HostState, elapsedNs: number): Spare {
   const idle = Math.max(0, idleCores - cores * negligibleIdle);
-  const free = usable < cores * (1 - negligibleIdle) ? idle + usable * growth : idle;
+  const free = isShort(usable, { cores, idleCores }) ? idle + usable * growth : idle;
   return { idleNs: idleCores * elapsedNs, freeNs: free * elapsedNs };
 }
