@@ -151,6 +151,17 @@ test('of two that want a name at the same time one gets it', patience, async () 
   }
 });
 
+test('what one may have of the processors is listed with what it has had', patience, async () => {
+  await detach('echo', '--name', 'modest', '--cpu-shares', '512', '--cpu-limit', '150%');
+  const cpu = (await listed('modest'))?.cpu;
+  assert.partialDeepStrictEqual(cpu, { shares: 512, limit: 1.5, reserve: 0 });
+  assert.ok((cpu as { usedSeconds: number }).usedSeconds > 0);
+  await said('stop', '--force', 'modest');
+  assert.partialDeepStrictEqual(await listed('modest'), { state: 'ended', cpu: null });
+  assert.deepEqual(readdirSync(join(home, 'run/corbel/.shares')), []);
+  assert.equal(await said('rm', 'modest'), 'modest\n');
+});
+
 test('one whose process was killed is listed as crashed; its sockets are gone', patience, async () => {
   await detach('echo', '--name', 'victim');
   const sockets = join(home, 'run/corbel/victim');

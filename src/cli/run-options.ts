@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { type DiskSpec, parseDiskSpec } from '../block/disk-spec.ts';
+import type { ShareOptions } from '../host/node/fair-use/fair-use.ts';
 import type { NetworkOptions } from '../host/node/net/network.ts';
 import type { PortSpec } from '../host/node/port-socket.ts';
 import type { SerialTarget } from '../host/node/run-guest.ts';
@@ -12,6 +14,7 @@ import { chooseGuest, type GuestKind } from './guest-choice.ts';
 import { parseMemorySize, parseSize } from './memory-size.ts';
 import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
+import { parseProcessorShare } from './processor-share-options.ts';
 import { parseShares, parseVsock } from './share-options.ts';
 
 export interface RunOptions {
@@ -39,6 +42,7 @@ export interface RunOptions {
   readonly codeCacheBytes: number;
   readonly cpuModel: string;
   readonly topology: NonNullable<MachineConfig['topology']>;
+  readonly processorShare: ShareOptions;
   readonly serial: SerialTarget;
   /** Where hvc0 leads; undefined: there is none. */
   readonly virtioConsole: SerialTarget | undefined;
@@ -120,6 +124,21 @@ const rows: readonly OptionRow[] = [
     name: 'cpus',
     value: 'N[,...]',
     help: 'the number of its processors, up to 16, and how they\nshare sockets=, cores= and threads= (default 1)',
+  },
+  {
+    name: 'cpu-shares',
+    value: 'N',
+    help: 'its weight where virtual machines want more than\nthis host has, 2 to 262144 (default 1024)',
+  },
+  {
+    name: 'cpu-limit',
+    value: 'CORES',
+    help: "how much of this host's processors it may use, like\n50% of a core, 150% or 1.5",
+  },
+  {
+    name: 'cpu-reserve',
+    value: 'CORES',
+    help: 'how much other virtual machines leave it if it wants\nthat much, in the same terms',
   },
   {
     name: 'serial',
@@ -216,6 +235,8 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
   if (!memory.ok) return memory;
   const topology = parseCpus(last('cpus') ?? '1');
   if (!topology.ok) return topology;
+  const processorShare = parseProcessorShare(last, availableParallelism());
+  if (!processorShare.ok) return processorShare;
   const balloonBytes = parseBalloon(last('balloon'), memory.value);
   if (!balloonBytes.ok) return balloonBytes;
   const codeCache = parseCodeCache(last('code-cache') ?? '256M');
@@ -271,6 +292,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     codeCacheBytes: codeCache.value,
     cpuModel: last('cpu') ?? 'max',
     topology: topology.value,
+    processorShare: processorShare.value,
     serial: serial.value,
     virtioConsole: values.has('virtio-console') ? virtioConsole.value : undefined,
     ports: ports.value,

@@ -17,8 +17,10 @@ import type { GuestMemory } from '../memory/guest-memory.ts';
 import { physicalAddressBits } from '../spec/x86/paging.ts';
 import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { FurtherProcessor, MachineConfig, ProcessorHost, Statistics } from './config.ts';
+import { describeCrash } from './crash-report.ts';
 import { GuestClock } from './guest-clock.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
+import { LastWords } from './last-words.ts';
 import { boardMsrs } from './msrs.ts';
 import { ProcessorMmio } from './processor-mmio.ts';
 import { RemoteIo } from './remote-io.ts';
@@ -47,6 +49,7 @@ export class ApplicationProcessor implements FurtherProcessor {
   readonly #mmio: ProcessorMmio;
   readonly #remote: RemoteIo;
   readonly #codeWrites: CodeWriteReader;
+  readonly #die: () => void;
   /** INIT has come, or nothing yet. */
   #waitsForStartUp = true;
 
@@ -69,6 +72,10 @@ export class ApplicationProcessor implements FurtherProcessor {
       block: (wait) => siblings.block(wait),
       stopping: () => host.stopRequested(),
     });
+    this.#die = () => {
+      new LastWords(shared.lastWords).write(processor, describeCrash(this.#vcpu));
+      this.#remote.died();
+    };
     const bus = new ApicBus();
     this.#apic = connectApics(bus, { mail: shared.apicMail, processor, kick: wake }, (box) =>
       this.#createApic(socket, bus, apicId, box),
@@ -165,9 +172,10 @@ export class ApplicationProcessor implements FurtherProcessor {
         if (!served) host.sleep(Number.POSITIVE_INFINITY);
         continue;
       }
+      if (host.standBack() > 0) continue;
       const exit = this.#slices.run();
       if (exit === 'shutdown') {
-        this.#remote.died();
+        this.#die();
         this.#waitsForStartUp = true;
       } else if (exit === 'halt' && !this.#serve()) this.#idle();
     }

@@ -60,6 +60,11 @@ export interface ProcessorHost {
   random64(): bigint;
   /** Returns after `maxNs` (`Infinity` is possible), or earlier when somebody wakes this processor. */
   sleep(maxNs: number): void;
+  /**
+   * To be asked before each slice. If the guest has had its due for now, it waits until there is more, or somebody wakes
+   * this processor. @returns how long it has waited, in nanoseconds; 0: the slice may begin
+   */
+  standBack(): number;
   /** Wakes another processor's thread if it sleeps. */
   ring(processor: number): void;
   stopRequested(): boolean;

@@ -15,6 +15,7 @@ import type { CreateMachine, CreateProcessor, MachineConfig, MachineHost } from 
 import { GuestClock } from './guest-clock.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { IoEvents } from './io-events.ts';
+import { LastWords } from './last-words.ts';
 import { boardMsrs } from './msrs.ts';
 import { Profile } from './profile.ts';
 import { RemoteIoService } from './remote-io.ts';
@@ -130,6 +131,7 @@ function assemble(
     io,
     remote,
     others,
+    lastWords: new LastWords(shared.lastWords),
     profile: config.profile ? new Profile() : undefined,
   });
   return ok(loop);

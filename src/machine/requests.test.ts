@@ -71,6 +71,32 @@ test('guest time stands still while the machine is paused', () => {
   assert.ok(Math.abs(host.sleptNs - 5 * millisecond) < millisecond / 10, `slept ${host.sleptNs} ns`);
 });
 
+test('a guest that is held back can be paused, asked and stopped', () => {
+  const host = new TestHost();
+  host.heldBack = Number.POSITIVE_INFINITY;
+  host.pauseNs = hourNs;
+  host.requests.push('statistics');
+  let heldBackSeconds: number | undefined;
+  const events: string[] = [];
+  host.report = (event) => {
+    events.push(event.kind);
+    if (event.kind !== 'statistics') return;
+    heldBackSeconds = event.statistics.heldBackSeconds;
+    host.stop = true;
+  };
+  const outcome = run(host, [exit(1)]);
+  assert.deepEqual(outcome, { kind: 'stopped' });
+  assert.deepEqual(events, ['paused', 'statistics', 'resumed']);
+  assert.ok((heldBackSeconds ?? 0) > 0);
+});
+
+test('a guest that was held back goes on, and its timers are late', () => {
+  const host = new TestHost();
+  host.heldBack = 50;
+  assert.deepEqual(run(host, timerThenTsc, [timerHandler]), { kind: 'debug-exit', value: 0 });
+  assert.equal(host.heldBack, 0);
+});
+
 test('a paused machine counts when asked, and a stop ends it', () => {
   const host = new TestHost();
   host.pauseNs = hourNs;

@@ -11,6 +11,7 @@ import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
 import type { GuestClock } from './guest-clock.ts';
 import type { IoEvents } from './io-events.ts';
+import type { LastWords } from './last-words.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
 import type { RemoteIoService } from './remote-io.ts';
 import type { SerialPump } from './serial.ts';
@@ -34,6 +35,7 @@ export interface RunLoopParts {
   readonly io: IoEvents;
   readonly remote: RemoteIoService;
   readonly others: OtherProcessors | undefined;
+  readonly lastWords: LastWords;
   readonly profile: Profile | undefined;
 }
 
@@ -47,6 +49,7 @@ export class RunLoop {
   readonly #slices: Slices;
   // Statistics
   #idleNs = 0;
+  #heldBackNs = 0;
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
@@ -77,7 +80,7 @@ export class RunLoop {
   run(): Outcome {
     const { host, serial } = this.#parts;
     for (;;) {
-      const exit = this.#slices.run();
+      const exit = this.#standBack() ? 'held-back' : this.#slices.run();
       if (exit === 'budget') this.#sample(this.#slices.elapsedNs);
       serial.flush();
       const end = this.#endAfter(exit);
@@ -99,6 +102,7 @@ export class RunLoop {
       guestSeconds: timers.nowNs() / 1e9,
       runSeconds: runNs / 1e9,
       idleSeconds: this.#idleNs / 1e9,
+      heldBackSeconds: this.#heldBackNs / 1e9,
       budgetExits,
       haltExits,
       ...vcpu.statistics(),
@@ -116,12 +120,20 @@ export class RunLoop {
     profile?.add(rip, tier, elapsedNs, () => describeCode(vcpu, rip, profiledLines));
   }
 
-  #endAfter(exit: VcpuExit): Outcome | undefined {
+  #standBack(): boolean {
+    const stoodNs = this.#parts.host.standBack();
+    this.#heldBackNs += stoodNs;
+    return stoodNs > 0;
+  }
+
+  #endAfter(exit: VcpuExit | 'held-back'): Outcome | undefined {
     if (this.#endRequest !== undefined) return this.#endRequest;
     if (exit !== 'shutdown' && this.#deadProcessor === undefined) return undefined;
-    const who = this.#deadProcessor === undefined ? '' : ` of processor ${this.#deadProcessor}`;
+    const { vcpu, lastWords } = this.#parts;
+    const dead = this.#deadProcessor;
+    const who = dead === undefined ? '' : ` of processor ${dead}`;
     const reason = `a fault${who} while it handled a double fault (triple fault)`;
-    return { kind: 'guest-died', reason, report: describeCrash(this.#parts.vcpu) };
+    return { kind: 'guest-died', reason, report: dead === undefined ? describeCrash(vcpu) : lastWords.read(dead) };
   }
 
   /** Runs due timers, serves the I/O thread and feeds input. @returns whether anything happened that may wake the guest */

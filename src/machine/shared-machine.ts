@@ -13,6 +13,7 @@ import { allocatePageUsers, PageUsers } from '../memory/page-users.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
 import { allocateGuestClock } from './guest-clock.ts';
+import { allocateLastWords } from './last-words.ts';
 import { allocateRemoteIo } from './remote-io.ts';
 
 const wasmPageBytes = 65_536;
@@ -33,6 +34,7 @@ export interface SharedMachine {
   readonly clock: SharedArrayBuffer;
   readonly kvmClocks: SharedArrayBuffer;
   readonly codeWrites: SharedArrayBuffer;
+  readonly lastWords: SharedArrayBuffer;
   readonly virtio: readonly VirtioDescription[];
   readonly mailboxes: SharedArrayBuffer;
 }
@@ -70,6 +72,7 @@ export function allocateMachine(
     clock: allocateGuestClock(),
     kvmClocks: allocateKvmClocks(apicIds.length),
     codeWrites: allocateCodeWrites(),
+    lastWords: allocateLastWords(apicIds.length),
     virtio,
     mailboxes: allocateMailboxes(virtio),
   });

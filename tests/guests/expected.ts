@@ -8,6 +8,7 @@
  *     #! slow-append TEXT             likewise, for Corbel in the slow lane: more rounds than fit elsewhere
  *     #! cpus N                       virtual processors; 1 if not said
  *     #! corbel-args ARGS             further arguments for Corbel
+ *     #! says TEXT                    Corbel's own messages contain it; several: all of them
  *     #! survives                     any output and end will do, but for a failure of the monitor itself
  *     #! cpu MODEL                    QEMU's CPU model other than `max,vendor=GenuineIntel`
  *     #! qemu-args ARGS               further arguments for QEMU
@@ -27,6 +28,7 @@ export interface Expected {
   readonly cpu: string;
   readonly qemuArgs: readonly string[];
   readonly corbelArgs: readonly string[];
+  readonly says: readonly string[];
   readonly survives: boolean;
   readonly qemuLacks: readonly string[];
   readonly notQemu: boolean;
@@ -55,6 +57,7 @@ export function parseExpected(text: string): Expected {
   const slowAppends: string[] = [];
   let cpus = 1;
   let corbelArgs: string[] = [];
+  const says: string[] = [];
   let survives = false;
   let cpu = INTEL;
   let slow = false;
@@ -73,6 +76,7 @@ export function parseExpected(text: string): Expected {
     else if (key === 'slow-append') slowAppends.push(value);
     else if (key === 'cpus') cpus = Number(value);
     else if (key === 'corbel-args') corbelArgs = value.split(' ');
+    else if (key === 'says') says.push(value);
     else if (key === 'survives') survives = true;
     else if (key === 'cpu') cpu = value;
     else if (key === 'qemu-args') qemuArgs = value.split(' ');
@@ -87,7 +91,8 @@ export function parseExpected(text: string): Expected {
     } else throw new Error(`unknown directive: ${line}`);
   }
   if (appends.length === 0) appends.push('');
-  return { lines, status, appends, slowAppends, cpus, cpu, qemuArgs, corbelArgs, survives, qemuLacks, notQemu, slow };
+  const options = { appends, slowAppends, cpus, cpu, qemuArgs, corbelArgs };
+  return { ...options, lines, status, says, survives, qemuLacks, notQemu, slow };
 }
 
 /** @returns what is wrong with `printed`, as a diff (`-` expected, `+` printed), or undefined. */

@@ -11,7 +11,7 @@ const root = dirname(dirname(folder));
 const MEMORY = '64M';
 /** No guest prints as many bytes. */
 const OUTPUT_LIMIT = 1 << 20;
-const ERRORS_SHOWN = 2000;
+const ERRORS_SHOWN = 4000;
 
 export interface Guest {
   /** Path without extension, relative to this folder: `paging/two-level`. */
@@ -77,13 +77,15 @@ export async function check(
   return undefined;
 }
 
-function judge(expected: Expected, machine: Machine, { output, status }: Outcome): string[] {
+function judge(expected: Expected, machine: Machine, { output, status, errors }: Outcome): string[] {
   const problems: string[] = [];
   const diff = compareOutput(machine, expected, output);
   const lacking = diff === undefined && output.startsWith('absent: ');
   const wanted = lacking ? 1 : expected.status[machine];
   if (status !== wanted) problems.push(`    exit status ${status}, expected ${wanted}`);
   if (diff !== undefined) problems.push(diff);
+  const unsaid = machine === 'corbel' ? expected.says.filter((text) => !errors.includes(text)) : [];
+  problems.push(...unsaid.map((text) => `    it did not say: ${text}`));
   return problems;
 }
 

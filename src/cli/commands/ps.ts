@@ -1,4 +1,7 @@
 import { askControl } from '../../host/node/control/control-client.ts';
+import { liveShares } from '../../host/node/fair-use/share-board.ts';
+import type { ShareRecord } from '../../host/node/fair-use/share-record.ts';
+import { sharedNowNs } from '../../host/node/vm-link.ts';
 import { listVms, type VmEntry, vmSockets } from '../../host/node/vms/registry.ts';
 import { type CommandDescription, readCommandLine } from '../command-line.ts';
 import { refuse } from '../conclusion.ts';
@@ -27,6 +30,8 @@ type LiveState = 'starting' | 'running' | 'paused' | 'unresponsive';
 interface Listed {
   readonly entry: VmEntry;
   readonly state: VmEntry['state'] | LiveState;
+  /** What it may have of this host's processors, and has had. */
+  readonly share: ShareRecord | undefined;
 }
 
 export async function psCommand(args: readonly string[]): Promise<number> {
@@ -36,7 +41,17 @@ export async function psCommand(args: readonly string[]): Promise<number> {
   if (!vms.ok) return refuse(vms.error);
   const all = line.values.has('all');
   const shown = vms.value.filter((entry) => all || entry.state === 'running');
-  const listed = await Promise.all(shown.map(async (entry) => ({ entry, state: await stateOf(entry) })));
+  const shares = liveShares(sharedNowNs());
+  const listed = await Promise.all(
+    shown.map(async (entry) => {
+      const share = entry.process === undefined ? undefined : shares.get(entry.process.pid);
+      return {
+        entry,
+        share: share?.started === entry.process?.started ? share : undefined,
+        state: await stateOf(entry),
+      };
+    }),
+  );
   const text = line.values.has('json') ? `${JSON.stringify(listed.map(facts), null, 2)}\n` : table(listed, all);
   process.stdout.write(text);
   return exitStatus.ok;
@@ -52,7 +67,7 @@ async function stateOf(entry: VmEntry): Promise<Listed['state']> {
 }
 
 /** What programs get; later versions may add to it. */
-function facts({ entry, state }: Listed) {
+function facts({ entry, state, share }: Listed) {
   const { name, definition, process: holder, outcome, stateFolder, damage } = entry;
   return {
     name,
@@ -62,10 +77,15 @@ function facts({ entry, state }: Listed) {
     memoryBytes: definition?.memoryBytes ?? null,
     boots: definition?.boots ?? null,
     detached: definition?.detached ?? null,
+    cpu: share === undefined ? null : cpuFacts(share),
     outcome: outcome ?? null,
     damage: damage ?? null,
     stateFolder,
   };
+}
+
+function cpuFacts({ shares, limit, reserve, usedNs }: ShareRecord) {
+  return { shares, limit: limit ?? null, reserve, usedSeconds: usedNs / 1e9 };
 }
 
 function table(listed: readonly Listed[], all: boolean): string {

@@ -89,6 +89,7 @@ async function runUntilItEnds(
       machineModule,
       devices,
       notice: say,
+      processorShare: options.processorShare,
       session: session.kind,
       serial: options.serial,
       virtioConsole: options.virtioConsole ?? { kind: 'none' },

@@ -8,6 +8,7 @@ import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machi
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
+import { beginFairUse, type FairUse, type ShareOptions } from './fair-use/fair-use.ts';
 import { encodePowerOff } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import { WindowSize } from './guest/window-size.ts';
@@ -34,6 +35,8 @@ export interface GuestRequest {
   readonly devices: GuestDeviceOptions;
   /** Told what a person should know of while the guest runs: one sentence. */
   readonly notice: (text: string) => void;
+  /** What it may have of this host's processors. */
+  readonly processorShare: ShareOptions;
   readonly session: SessionKind;
   readonly serial: SerialTarget;
   /** Where hvc0 leads, if the devices have it; not to standard input and output where `serial` does. */
@@ -99,6 +102,7 @@ class GuestRun {
   #terminal: RawTerminal | undefined;
   readonly #ready = Promise.withResolvers<void>();
   readonly #window: WindowSize;
+  readonly #fairUse: FairUse;
   #askedToPowerOff = false;
   #decide: (end: GuestEnd) => void = () => {};
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
@@ -133,6 +137,7 @@ class GuestRun {
           `the guest's driver of ${devices.all[number]?.name} broke the rules (${reason}); the device stopped.`,
         ),
     });
+    this.#fairUse = beginFairUse(this.#vm.processors, request.processorShare, request.notice);
     this.#window = new WindowSize((bytes) => this.#vm.send(channelPort, bytes));
     void this.#vm.started.then(() => request.attendant?.started(this.#controls()));
   }
@@ -154,6 +159,7 @@ class GuestRun {
     const end = await Promise.race([reported, this.#decided]);
     clearTimeout(timer);
     clearInterval(memoryTimer);
+    this.#fairUse.end();
     this.#terminal?.restore();
     process.stdout.off('resize', this.#resized);
     this.#vm.stop();
@@ -169,8 +175,7 @@ class GuestRun {
     attendant?.ended();
     for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    const all = { ...statistics, ...this.#balloonStatistics() };
-    return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
+    return { end, statistics: this.#withOwnStatistics(statistics), profile, console: this.#tail.lines(tailLines) };
   }
 
   /** Pauses the guest while the host has no room for what it writes: its programs would take that for a broken disk. */
@@ -185,6 +190,11 @@ class GuestRun {
     if (--this.#waitingForRoom > 0) return;
     this.#vm.setWaitingForRoom(false);
     notice('there is room again; the guest goes on.');
+  }
+
+  /** With what is counted outside the machine. */
+  #withOwnStatistics(statistics: Statistics): Statistics {
+    return { ...statistics, ...this.#fairUse.statistics(), ...this.#balloonStatistics() };
   }
 
   /** What the guest said of its memory last. */
@@ -283,7 +293,10 @@ class GuestRun {
       resize: (rows, columns) => void this.#resize(rows, columns),
       requestPowerOff: () => void this.#requestPowerOff(),
       stop: () => this.#decide({ kind: 'stopped' }),
-      statistics: () => requests.statistics(),
+      statistics: async () => {
+        const statistics = await requests.statistics();
+        return statistics === undefined ? undefined : this.#withOwnStatistics(statistics);
+      },
       setPaused: (paused) => requests.setPaused(paused),
     };
   }

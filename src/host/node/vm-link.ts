@@ -1,15 +1,27 @@
 /**
  * The memory that the machine's thread and the main thread share: four byte queues, a bell for each side, the stop and
- * pause flags, and a bit for each request. A bell is a counter that is raised and notified after something changed for that side.
+ * pause flags, a bit for each request, and times. A bell is a counter that is raised and notified after something changed
+ * for that side.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPort } from '../../machine/config.ts';
 import { maxProcessors } from '../../memory/page-users.ts';
 import { ByteRing } from './byte-ring.ts';
+import { type Block, blockedForNs } from './fair-use/block.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
 const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
+/**
+ * Times in nanoseconds, 64 bits each, behind the words: the block that all processors keep to (see fair-use/block.ts; without
+ * one `blockEnd` is 0), and of each processor, how long it has slept for want of work, and since when it does (0: it does
+ * not).
+ */
+const blockWords = { blockFrom: 0, blockUntil: 1, blockEvery: 2, blockEnd: 3 } as const;
+const time = { ...blockWords, slept: 4, sleepsSince: 4 + maxProcessors, times: 4 + 2 * maxProcessors } as const;
+/** Waiting longer than needed by so much does no harm. */
+const noticedNs = 500_000;
+const headBytes = word.words * 4 + time.times * 8;
 /** Each reason to stand still is a bit, too: somebody wants it; the host has no room for what the guest writes. */
 const pauseReasons = ['user', 'room'] as const;
 export type PauseReason = (typeof pauseReasons)[number];
@@ -21,6 +33,7 @@ const ringSizes = [inputCapacity, outputCapacity, inputCapacity, outputCapacity]
 
 interface Link {
   readonly words: Int32Array<SharedArrayBuffer>;
+  readonly times: BigInt64Array<SharedArrayBuffer>;
   /** By port, what goes to the guest. */
   readonly input: readonly [ByteRing, ByteRing];
   /** By port, what comes from the guest. */
@@ -28,11 +41,11 @@ interface Link {
 }
 
 export function allocateLink(): SharedArrayBuffer {
-  return new SharedArrayBuffer(ringSizes.reduce((sum, size) => sum + ByteRing.size(size), word.words * 4));
+  return new SharedArrayBuffer(ringSizes.reduce((sum, size) => sum + ByteRing.size(size), headBytes));
 }
 
 function openLink(buffer: SharedArrayBuffer): Link {
-  let offset = word.words * 4;
+  let offset = headBytes;
   const ring = (capacity: number): ByteRing => {
     const result = new ByteRing(buffer, offset, capacity);
     offset += ByteRing.size(capacity);
@@ -41,7 +54,8 @@ function openLink(buffer: SharedArrayBuffer): Link {
   const console = [ring(inputCapacity), ring(outputCapacity)] as const;
   const channel = [ring(inputCapacity), ring(outputCapacity)] as const;
   const words = new Int32Array(buffer, 0, word.words);
-  return { words, input: [console[0], channel[0]], output: [console[1], channel[1]] };
+  const times = new BigInt64Array(buffer, word.words * 4, time.times);
+  return { words, times, input: [console[0], channel[0]], output: [console[1], channel[1]] };
 }
 
 function ringBell(words: Int32Array<SharedArrayBuffer>, bell: number): void {
@@ -53,23 +67,44 @@ const bellOf = (processor: number): number =>
   processor === 0 ? word.machineBell : word.processorBells + processor - 1;
 
 /** Nanoseconds of the clock that all threads of a process share; `performance.now` counts from each thread's start. */
-function sharedNowNs(): number {
+export function sharedNowNs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e9 + nanoseconds;
 }
 
 /** A processor's side: everything here is called on its own thread and may block it. */
 export function createProcessorHost(buffer: SharedArrayBuffer, processor: number): ProcessorHost {
-  const { words } = openLink(buffer);
+  const { words, times } = openLink(buffer);
   const own = bellOf(processor);
   let heard = 0;
+  const wait = (maxNs: number): void => {
+    Atomics.wait(words, own, heard, maxNs / 1e6);
+    heard = Atomics.load(words, own);
+  };
   return {
     nowNs: sharedNowNs,
     wallClockMs: () => Date.now(),
     random64: () => randomBytes(8).readBigUInt64LE(),
     sleep: (maxNs) => {
-      Atomics.wait(words, own, heard, maxNs / 1e6);
-      heard = Atomics.load(words, own);
+      const sinceNs = BigInt(sharedNowNs());
+      Atomics.store(times, time.sleepsSince + processor, sinceNs);
+      wait(maxNs);
+      Atomics.store(times, time.sleepsSince + processor, 0n);
+      Atomics.add(times, time.slept + processor, BigInt(sharedNowNs()) - sinceNs);
+    },
+    standBack: () => {
+      const endNs = Number(Atomics.load(times, time.blockEnd));
+      if (endNs === 0) return 0;
+      const nowNs = sharedNowNs();
+      const waitNs = blockedForNs(nowNs, {
+        fromNs: Number(Atomics.load(times, time.blockFrom)),
+        untilNs: Number(Atomics.load(times, time.blockUntil)),
+        everyNs: Number(Atomics.load(times, time.blockEvery)),
+        endNs,
+      });
+      if (waitNs === 0) return 0;
+      wait(waitNs);
+      return Math.max(1, sharedNowNs() - nowNs);
     },
     ring: (other) => ringBell(words, bellOf(other)),
     stopRequested: () => Atomics.load(words, word.stop) !== 0,
@@ -120,6 +155,7 @@ export function createMachineHost(buffer: SharedArrayBuffer, report: (event: Mac
 export class HostLink {
   readonly #link: Link;
   #heard = 0;
+  #block: Block | undefined;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#link = openLink(buffer);
@@ -155,6 +191,30 @@ export class HostLink {
     if (paused) Atomics.or(this.#link.words, word.pause, bit);
     else Atomics.and(this.#link.words, word.pause, ~bit);
     ringBell(this.#link.words, word.machineBell);
+  }
+
+  /** Takes the place of a block that was there. */
+  block(block: Block | undefined): void {
+    const { times } = this.#link;
+    const store = (index: number, ns: number): void => void Atomics.store(times, index, BigInt(Math.round(ns)));
+    // Whoever looks meanwhile may take the one's beginning for the other's: it will look again soon.
+    store(time.blockFrom, block?.fromNs ?? 0);
+    store(time.blockUntil, block?.untilNs ?? 0);
+    store(time.blockEvery, block?.everyNs ?? 0);
+    store(time.blockEnd, block?.endNs ?? 0);
+    const nowNs = sharedNowNs();
+    const rest = (one: Block | undefined): number => (one === undefined ? 0 : blockedForNs(nowNs, one));
+    // They wait for a time that does not count any more.
+    if (rest(this.#block) > rest(block) + noticedNs) this.ringProcessors();
+    this.#block = block;
+  }
+
+  /** How long a processor has slept for want of work. */
+  sleptNs(processor: number): number {
+    const { times } = this.#link;
+    const since = Number(Atomics.load(times, time.sleepsSince + processor));
+    const slept = Number(Atomics.load(times, time.slept + processor));
+    return since === 0 ? slept : slept + Math.max(0, sharedNowNs() - since);
   }
 
   /** Wakes the machine's thread if it sleeps. */

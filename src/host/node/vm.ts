@@ -6,8 +6,9 @@ import type { BootSource, MachineConfig, MachineEvent, Outcome, SerialPort, Stat
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
+import type { GovernedProcessors } from './fair-use/governor.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
-import { allocateLink, HostLink } from './vm-link.ts';
+import { allocateLink, HostLink, sharedNowNs } from './vm-link.ts';
 import { VmRequests } from './vm-requests.ts';
 
 /** The last word of a machine's thread. `crashed` is a defect of ours. */
@@ -125,6 +126,17 @@ export class Vm {
       this.#unsent[port]?.push({ bytes, done });
       this.#sendWaiting();
     });
+  }
+
+  /** For who keeps it to its share of the host's processors. */
+  get processors(): GovernedProcessors {
+    const link = this.#link;
+    return {
+      count: this.#processors.length + 1,
+      nowNs: sharedNowNs,
+      idleNs: (processor) => link.sleptNs(processor),
+      block: (times) => link.block(times),
+    };
   }
 
   /** From soon after `true` until `false` no instruction runs, and guest time stands still: for want of room. */

@@ -7,6 +7,8 @@ import { allocateMachine } from '../shared-machine.ts';
 
 /** How far each look at the clock moves it. */
 const lookNs = 1000;
+/** How long each standing back takes. */
+const heldBackNs = 1_000_000;
 const patience = 200_000;
 
 export class TestHost implements MachineHost {
@@ -18,6 +20,8 @@ export class TestHost implements MachineHost {
   pauseNs = 0;
   sleptNs = 0;
   sleeps = 0;
+  /** How often the processor is to stand back. */
+  heldBack = 0;
   /** Asked for when the guest sleeps for ever, or after that many slices. */
   stop = false;
   slicesLeft = patience;
@@ -60,6 +64,13 @@ export class TestHost implements MachineHost {
 
   serialInput(port: SerialPort): number {
     return this.input[port].shift() ?? -1;
+  }
+
+  standBack(): number {
+    if (this.heldBack <= 0) return 0;
+    this.heldBack--;
+    this.#now += heldBackNs;
+    return heldBackNs;
   }
 
   stopRequested(): boolean {

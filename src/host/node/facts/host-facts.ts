@@ -1,8 +1,9 @@
 /** Everything `corbel host check` tells. */
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { hostCgroupFiles } from '../fair-use/cgroup.ts';
 import { branchHints, nodeVersion, webAssemblyFacts } from './engine.ts';
 import type { Fact, HostReader, KvmOpening } from './fact.ts';
-import { memory, processors } from './memory.ts';
+import { limits, memory, processors } from './memory.ts';
 import { iommu, kvm, nested, processorVirtualisation, sev, sriov, tdx } from './virtualisation.ts';
 
 /** KVM_GET_API_VERSION, _IO(0xAE, 0). Source: linux/kvm.h. */
@@ -58,6 +59,7 @@ export async function gatherHostFacts(): Promise<Fact[]> {
     ...webAssemblyFacts(),
     branchHints(),
     processors(),
+    limits(hostCgroupFiles),
     memory(process.availableMemory()),
   ];
 }
