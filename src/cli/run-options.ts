@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly virtioConsole: SerialTarget | undefined;
   readonly ports: readonly PortSpec[];
   readonly command: string | undefined;
+  /** How long a guest may take until its agent can run the command. */
+  readonly agentPatienceMs: number;
   readonly name: string | undefined;
   readonly detach: boolean;
   readonly timeoutMs: number | undefined;
@@ -139,7 +141,12 @@ const rows: readonly OptionRow[] = [
   {
     name: 'exec',
     value: 'CMD',
-    help: "run CMD in the linux guest without a terminal:\nits output, errors and status become this\nprogram's; its input is the standard input,\nunless that is a terminal",
+    help: "run CMD in the linux or debian guest without a\nterminal: its output, errors and status become this\nprogram's; its input is the standard input, unless\nthat is a terminal",
+  },
+  {
+    name: 'exec-timeout',
+    value: 'SECONDS',
+    help: 'how long the debian guest may take until its agent\nanswers (default 300)',
   },
   {
     name: 'name',
@@ -192,6 +199,7 @@ Examples:
   corbel run
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
   corbel run debian --overlay my-debian.qcow2
+  corbel run debian --exec 'dpkg -l'
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
   corbel run --detach --name web
   corbel run --share .:here   (in it: mount -t 9p -o
@@ -229,8 +237,10 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     return fail('usage', 'one of --serial and --virtio-console can be stdio.');
   const ports = parsePorts(values.get('port') ?? []);
   if (!ports.ok) return ports;
-  const timeoutMs = parseTimeout(last('timeout'));
+  const timeoutMs = parseTimeout('timeout', last('timeout'));
   if (!timeoutMs.ok) return timeoutMs;
+  const agentPatience = parseTimeout('exec-timeout', last('exec-timeout') ?? '300');
+  if (!agentPatience.ok) return agentPatience;
   const disks = parseDisks(values.get('disk') ?? []);
   if (!disks.ok) return disks;
   const networks = parseNets(values.get('net'));
@@ -275,6 +285,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     virtioConsole: values.has('virtio-console') ? virtioConsole.value : undefined,
     ports: ports.value,
     command,
+    agentPatienceMs: agentPatience.value,
     name,
     detach: values.has('detach'),
     timeoutMs: timeoutMs.value,
@@ -338,9 +349,16 @@ function parseCodeCache(text: string): Result<number> {
   return fail('usage', `--code-cache ${text} is too little; hot code alone takes 16M.`);
 }
 
-function parseTimeout(text: string | undefined): Result<number | undefined> {
+function parseTimeout<T extends string | undefined>(
+  option: string,
+  text: T,
+): Result<T extends string ? number : number | undefined>;
+function parseTimeout(option: string, text: string | undefined): Result<number | undefined> {
   if (text === undefined) return ok(undefined);
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
   if (seconds > 0 && seconds <= longestTimeoutSeconds) return ok(seconds * 1000);
-  return fail('usage', `--timeout takes a number of seconds from above 0 to ${longestTimeoutSeconds}, not "${text}".`);
+  return fail(
+    'usage',
+    `--${option} takes a number of seconds from above 0 to ${longestTimeoutSeconds}, not "${text}".`,
+  );
 }
