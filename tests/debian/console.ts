@@ -16,8 +16,8 @@ export class GuestConsole {
 
   constructor(command: readonly string[]) {
     this.#running = startProgram(command, 'open');
-    this.#running.child.stdout?.setEncoding('latin1').on('data', (text: string) => {
-      this.#text += text;
+    this.#running.child.stdout?.on('data', (bytes: Buffer) => {
+      this.#text += bytes.toString('latin1');
     });
     void this.#running.ended.then(() => {
       this.#over = true;
