@@ -65,7 +65,7 @@ async function openAll(
     vsock: vsock.value,
     ports: ports.value,
     console: run.virtioConsole !== undefined,
-    balloonBytes: run.balloonBytes,
+    balloon: run.balloonBytes === undefined ? undefined : { bytes: run.balloonBytes },
   });
 }
 

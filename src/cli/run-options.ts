@@ -9,7 +9,7 @@ import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseCpus } from './cpu-options.ts';
 import { chooseGuest, type GuestKind } from './guest-choice.ts';
-import { parseMemorySize, parseSize } from './memory-size.ts';
+import { parseBalloonSize, parseMemorySize, parseSize } from './memory-size.ts';
 import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 import { parseShares, parseVsock } from './share-options.ts';
@@ -72,7 +72,7 @@ const rows: readonly OptionRow[] = [
   {
     name: 'balloon',
     value: 'SIZE',
-    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free',
+    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free ("corbel balloon" changes it)',
   },
   {
     name: 'disk',
@@ -324,7 +324,7 @@ function parsePorts(texts: readonly string[]): Result<PortSpec[]> {
 
 function parseBalloon(text: string | undefined, memoryBytes: number): Result<number | undefined> {
   if (text === undefined) return ok(undefined);
-  const size = parseSize('balloon', text);
+  const size = parseBalloonSize('--balloon', text);
   if (!size.ok) return size;
   if (size.value <= memoryBytes) return ok(memoryBytes - size.value);
   return fail('usage', `--balloon ${text} is more than the guest's memory.`);

@@ -52,7 +52,8 @@ export class GuestConsole {
     this.type('root');
     await this.shows(/# $/);
     this.type(`stty -echo; exec env TERM=dumb PS1='${prompt}' sh`);
-    await this.shows(/\nguest% $/);
+    // bash ends its line editing with a carriage return, and has shown the name of the prompt itself before.
+    await this.shows(/[\r\n]guest% $/);
   }
 
   /** Runs a command in that shell. @returns what it prints */

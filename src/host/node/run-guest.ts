@@ -12,6 +12,7 @@ import { encodePowerOff } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import { WindowSize } from './guest/window-size.ts';
 import type { GuestAttendant, GuestControls } from './guest-attendant.ts';
+import { GuestBalloon } from './guest-balloon.ts';
 import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
 import type { GuestEnd } from './guest-end.ts';
 import { memoryRelease } from './memory-release.ts';
@@ -75,7 +76,7 @@ const memoryStatisticsMs = 2000;
 
 class GuestRun {
   readonly #request: GuestRequest;
-  readonly #devices: GuestDevices;
+  readonly #balloon: GuestBalloon | undefined;
   /** Requests that the host has no room for. */
   #waitingForRoom = 0;
   readonly #vm: Vm;
@@ -100,7 +101,8 @@ class GuestRun {
 
   constructor(request: GuestRequest, devices: GuestDevices, shared: SharedMachine) {
     this.#request = request;
-    this.#devices = devices;
+    const target = request.devices.balloon;
+    this.#balloon = devices.balloon && target && new GuestBalloon(devices.balloon, target, request.config.memoryBytes);
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -142,7 +144,7 @@ class GuestRun {
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
     this.#openInput();
-    const memoryTimer = setInterval(() => this.#devices.balloon?.requestStatistics(), memoryStatisticsMs).unref();
+    const memoryTimer = setInterval(() => this.#balloon?.requestStatistics(), memoryStatisticsMs).unref();
     let report: VmReport | undefined;
     const reported = this.#vm.ended.then((value): GuestEnd => {
       report = value;
@@ -167,7 +169,7 @@ class GuestRun {
     attendant?.ended();
     for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    const all = { ...statistics, ...this.#balloonStatistics() };
+    const all = { ...statistics, ...this.#balloon?.counts() };
     return { end, statistics: all, profile, console: this.#tail.lines(tailLines) };
   }
 
@@ -183,16 +185,6 @@ class GuestRun {
     if (--this.#waitingForRoom > 0) return;
     this.#vm.setWaitingForRoom(false);
     notice('there is room again; the guest goes on.');
-  }
-
-  /** What the guest said of its memory last. */
-  #balloonStatistics(): Statistics {
-    const { balloon } = this.#devices;
-    if (balloon === undefined) return {};
-    const { freeBytes, totalBytes, availableBytes } = balloon.statistics;
-    const said = { guestFreeBytes: freeBytes, guestTotalBytes: totalBytes, guestAvailableBytes: availableBytes };
-    const known = Object.entries(said).filter((entry): entry is [string, number] => entry[1] !== undefined);
-    return { balloonBytes: balloon.actualBytes, releasedBytes: balloon.releasedBytes, ...Object.fromEntries(known) };
   }
 
   #openConsole(onClosed: (error: Error) => void): Output {
@@ -303,6 +295,7 @@ class GuestRun {
       stop: () => this.#decide({ kind: 'stopped' }),
       statistics: () => requests.statistics(),
       setPaused: (paused) => requests.setPaused(paused),
+      balloon: this.#balloon,
     };
   }
 
