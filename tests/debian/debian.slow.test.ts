@@ -19,7 +19,7 @@ async function checkSystem(console: GuestConsole, port: number): Promise<void> {
   assert.equal(await console.run('hostname'), 'machine');
   assert.match(await console.run('ip -4 -o addr show scope global'), / 10\.0\.2\.15\/24 /);
   assert.match(await console.run('cat /etc/machine-id'), /^[0-9a-f]{32}$/);
-  assert.equal(await console.run('ls /etc/ssh/*_key'), '/etc/ssh/ssh_host_ecdsa_key\n/etc/ssh/ssh_host_ed25519_key');
+  assert.equal(await console.run('ls -1 /etc/ssh/*_key'), '/etc/ssh/ssh_host_ecdsa_key\n/etc/ssh/ssh_host_ed25519_key');
   assert.equal(await console.run('dpkg --audit; dpkg-query -s jq | grep Status'), 'Status: install ok installed');
   assert.match(await console.run('findmnt -n -o SOURCE,FSTYPE /'), /^\/dev\/[a-z0-9]+ +ext4$/);
   assert.equal(await ssh(folder, port, 'whoami; hostname'), 'root\nmachine');
