@@ -189,7 +189,7 @@ ${netHelp}
 Exit status:
   0    the guest powered off, or the user left with Ctrl-]
   64   the command line is wrong
-  65   a file is missing, unreadable or malformed
+  65   a file is missing, unreadable or malformed, or no agent answers
   70   a defect in corbel
   75   the guest died: a triple fault, or a reset as after a kernel's panic
   124  the time given with --timeout passed
