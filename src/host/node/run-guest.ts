@@ -67,8 +67,9 @@ const tailBytes = 16384;
 const tailLines = 40;
 const rawInputBytes = 4096;
 const settleMs = 3000;
-/** How long a guest whose command has ended may take to power off. */
+/** How long a guest whose command has ended may take to power off, and one that ran none. */
 const powerOffSeconds = 120;
+const uselessGuestSeconds = 60;
 /** Until a write is tried again that the host had no room for. */
 const roomRetryMs = 1000;
 /** How often the guest is asked about its memory, if it has a balloon. */
@@ -234,9 +235,10 @@ class GuestRun {
     const end: GuestEnd = ran.ok ? { kind: 'command', status: ran.value } : { kind: 'no-command', failure: ran.error };
     this.#commandEnd = end;
     if (!ran.ok || !(await powerOffByAgent(agent.socket))) this.#vm.requests.pressPowerButton();
-    await delay(powerOffSeconds * 1000, undefined, { ref: false });
+    const seconds = ran.ok ? powerOffSeconds : uselessGuestSeconds;
+    await delay(seconds * 1000, undefined, { ref: false });
     if (this.#over) return;
-    this.#request.notice(`the guest had not powered off after ${powerOffSeconds} s; it was ended by force.`);
+    this.#request.notice(`the guest had not powered off after ${seconds} s; it was ended by force.`);
     this.#decide(end);
   }
 
