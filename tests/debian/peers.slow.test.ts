@@ -20,6 +20,8 @@ const own = join(folder, 'own.qcow2');
 const data = join(folder, 'data');
 const dataBytes = 200 << 20;
 let dataSum = '';
+/** A host may be busy with other things. */
+const patientSeconds = 3000;
 
 /** With the image among those that `corbel run debian` looks for. */
 const debian = ['env', `XDG_CACHE_HOME=${folder}`, ...corbel, 'run', 'debian'];
@@ -66,7 +68,8 @@ async function work(context: TestContext, command: readonly string[], port: numb
 
 /** @param input standard input of the command */
 function exec(command: string, options: readonly string[], input = ''): Promise<Ended> {
-  return startProgram([...debian, '--exec', command, ...options], Buffer.from(input)).ended;
+  const words = [...debian, '--exec', command, '--exec-timeout', String(patientSeconds), ...options];
+  return startProgram(words, Buffer.from(input)).ended;
 }
 
 describe('Debian at work', { skip: await reasonToSkip() }, () => {
