@@ -1,6 +1,7 @@
 /** How a run ends for the user: what is said about it, and its exit status. */
 import { constants } from 'node:os';
-import type { GuestEnd, GuestResult } from '../host/node/run-guest.ts';
+import type { GuestEnd } from '../host/node/guest-end.ts';
+import type { GuestResult } from '../host/node/run-guest.ts';
 import type { Outcome, Statistics } from '../machine/config.ts';
 import type { ProfileEntry } from '../machine/profile.ts';
 import type { Failure } from '../support/result.ts';
@@ -58,6 +59,7 @@ function summarise(end: GuestEnd): { kind: string; summary: string } {
     case 'signal':
       return { kind: end.kind, summary: `ended by ${end.signal}` };
     case 'refused':
+    case 'no-command':
       return { kind: end.kind, summary: end.failure.message };
     default:
       return { kind: end.kind, summary: endSummaries[end.kind] };
@@ -95,6 +97,12 @@ function sayEnd(result: GuestResult): number {
     case 'stopped':
       say('the virtual machine was ended by force.');
       return exitStatus.signalBase + constants.signals.SIGKILL;
+    case 'no-command': {
+      const status = refuse(end.failure);
+      say('the last lines of the console:');
+      showConsole(result.console);
+      return status;
+    }
     case 'left':
     case 'reboot':
       return exitStatus.ok;

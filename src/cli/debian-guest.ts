@@ -24,7 +24,7 @@ export async function withDebian(options: RunOptions): Promise<Result<RunOptions
   if (overlay === undefined) {
     const image = await provideImage();
     if (!image.ok) return image;
-    say('what the guest writes is gone when it ends; --overlay FILE keeps it');
+    if (options.command === undefined) say('what the guest writes is gone when it ends; --overlay FILE keeps it');
     const { kernel, initrd, commandLine, disk } = image.value;
     const append = options.append === '' ? commandLine : `${commandLine} ${options.append}`;
     const disks = [diskOf(disk, true), ...options.disks];

@@ -1,43 +1,25 @@
 /** `corbel exec` and `corbel cp`, with the guest's agent on this host behind a socket like that of a vsock device. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { noAgent, spawnAgent } from '../host/node/agent/testing/agent-process.ts';
+import { noAgent } from '../host/node/agent/testing/agent-process.ts';
+import { type AgentSocket, listenAsGuest } from '../host/node/agent/testing/agent-socket.ts';
 import { corbelCommand, type Ended, type Running, startProgram } from './testing/corbel-process.ts';
 
 const top = fs.mkdtempSync(join(tmpdir(), 'corbel-access-'));
-const children: ChildProcess[] = [];
-
-/** Grants connections to the agent's port, as a device whose guest runs systemd does; refuses others. */
-const server = createServer((socket) => {
-  socket.on('error', () => {});
-  socket.once('data', async (line) => {
-    if (line.toString() !== 'CONNECT 1024\n') {
-      socket.destroy();
-      return;
-    }
-    const agent = await spawnAgent();
-    children.push(agent.child);
-    agent.stream.on('error', () => socket.destroy());
-    socket.on('close', () => agent.stream.destroy());
-    socket.write('OK 1073741825\n');
-    socket.pipe(agent.stream).pipe(socket);
-  });
-});
+let guest: AgentSocket;
 
 before(async () => {
   for (const name of ['alpha', 'silent']) fs.mkdirSync(join(top, 'corbel', name), { recursive: true });
-  await new Promise<void>((resolve) => server.listen(join(top, 'corbel/alpha/vsock.sock'), resolve));
+  guest = await listenAsGuest(join(top, 'corbel/alpha/vsock.sock'));
 });
 
 after(() => {
-  server.close();
-  for (const child of children) child.kill('SIGKILL');
+  guest.close();
   fs.rmSync(top, { recursive: true });
 });
 

@@ -34,6 +34,8 @@ test('what runs follows from what is given', () => {
     'debian --disk': 'debian',
     'debian --overlay': 'debian',
     'debian --overlay --bios': 'debian',
+    'debian --exec': 'debian',
+    'debian --overlay --exec --exec-timeout': 'debian',
   };
   for (const [line, guest] of Object.entries(expected))
     assert.deepEqual(choose(line), { ok: true, value: guest }, line);
@@ -44,7 +46,8 @@ test('what contradicts itself is refused', () => {
     windows: /no guest "windows"/,
     'linux debian': /no guest "debian"/,
     'debian --kernel': /leave --kernel out/,
-    'debian --exec': /leave --exec out/,
+    '--exec --exec-timeout': /corbel run debian --exec CMD/,
+    'debian --exec-timeout': /corbel run debian --exec CMD/,
     'debian --bios': /--overlay FILE/,
     'debian --overlay --append': /leave --append out/,
     'linux --bios': /--bios starts what is on a disk/,

@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '../support/result.ts';
 export type GuestKind = 'linux' | 'kernel' | 'debian' | 'disk';
 
 /** Options that say how another guest starts. */
-const ofKernels = ['kernel', 'initrd', 'module', 'exec', 'append'];
+const ofKernels = ['kernel', 'initrd', 'module', 'append'];
 
 /** @param given the names of the options that are there */
 export function chooseGuest(operands: readonly string[], given: ReadonlyMap<string, unknown>): Result<GuestKind> {
@@ -18,6 +18,9 @@ export function chooseGuest(operands: readonly string[], given: ReadonlyMap<stri
     return fail('usage', `there is no guest "${wrong}"; it is linux, debian, or a file given with --kernel or --disk.`);
   }
   const ofKernel = ofKernels.find((name) => given.has(name));
+  if (given.has('exec-timeout') && (guest !== 'debian' || !given.has('exec'))) {
+    return fail('usage', '--exec-timeout is for a command in the debian guest: corbel run debian --exec CMD.');
+  }
   if (guest === 'debian') {
     return given.has('overlay') ? debianFromDisk(ofKernel) : debianFromKernel(ofKernel, given.has('bios'));
   }

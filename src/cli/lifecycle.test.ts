@@ -226,6 +226,53 @@ test('a paused one stands still, is listed so, and goes on; stop lets it power o
   assert.deepEqual([over.status, over.stderr], [65, 'corbel: calm does not run.\n']);
 });
 
+test('a balloon is looked at and changed while it runs', patience, async () => {
+  await detach('echo', '--name', 'round', '--memory', '64M', '--balloon', '48M');
+  const facts = { memoryBytes: 64 << 20, targetBytes: 48 << 20, actualBytes: 64 << 20 };
+  const told = async (...args: string[]) => JSON.parse(await said('balloon', '--json', 'round', ...args));
+  assert.deepEqual(await told(), { ...facts, releasedBytes: 0, statistics: {} });
+  assert.match(await said('balloon', 'round'), /^memory +64M\ntarget +48M\nnow +64M\ngiven back so far +0K\n$/);
+  assert.partialDeepStrictEqual(await told('32M'), { ...facts, targetBytes: 32 << 20 });
+  assert.partialDeepStrictEqual(await told('64M'), { ...facts, targetBytes: 64 << 20 });
+  await said('pause', 'round');
+  assert.match(await said('balloon', 'round', '40.5M'), /\ntarget +40\.5M\n/);
+  for (const [size, message] of [
+    ['65M', /^corbel: round: that is more than the guest's memory\.\n$/],
+    ['48', /^corbel: SIZE takes a number with a unit, .* did you mean 48M\?\n$/],
+    ['0M', /^corbel: SIZE 0M is too little for any guest\.\n$/],
+    ['-1M', /^corbel: SIZE takes a number with a unit/],
+    ['all', /^corbel: SIZE takes a number with a unit/],
+  ] as const) {
+    const { status, stdout, stderr } = await corbel(['balloon', 'round', size]);
+    assert.deepEqual([status, stdout.toString()], [64, ''], size);
+    assert.match(stderr, message);
+  }
+  assert.partialDeepStrictEqual(await told(), { targetBytes: 40.5 * 2 ** 20 }, 'what is refused changes nothing');
+  await said('rm', '--force', 'round');
+});
+
+test('a balloon that is not there', patience, async () => {
+  await detach('echo', '--name', 'flat');
+  for (const args of [[], ['32M']]) {
+    const { status, stderr } = await corbel(['balloon', 'flat', ...args]);
+    assert.deepEqual(
+      [status, stderr],
+      [65, 'corbel: flat: it has no balloon; "corbel run --balloon SIZE" gives it one.\n'],
+    );
+  }
+  await said('stop', '--force', 'flat');
+  for (const [name, message] of [
+    ['flat', /flat does not run/],
+    ['nobody', /no virtual machine nobody/],
+  ] as const) {
+    const { status, stderr } = await corbel(['balloon', name]);
+    assert.equal(status, 65);
+    assert.match(stderr, message);
+  }
+  assert.equal((await corbel(['balloon'])).status, 64);
+  assert.equal((await corbel(['balloon', 'flat', '1G', '2G'])).status, 64);
+});
+
 test('with a name on this terminal it can be watched and ended from elsewhere', patience, async () => {
   const run = startCorbel(['run', '--name', 'front', '--kernel', kernel, '--append', 'prompt'], 'open');
   await becomes('front', 'running');

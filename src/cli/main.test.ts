@@ -30,7 +30,7 @@ test('help goes to standard output, and says how the commands are called', async
 });
 
 test('each command has a help that fits the screen', async () => {
-  for (const command of ['run', 'ps', 'console', 'logs', 'pause', 'resume', 'stop', 'rm']) {
+  for (const command of ['run', 'ps', 'console', 'logs', 'pause', 'resume', 'balloon', 'stop', 'rm']) {
     const ended = await corbel([command, '--help']);
     const lines = ended.stdout.toString().split('\n');
     assert.deepEqual([ended.status, ended.stderr], [0, '']);

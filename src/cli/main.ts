@@ -1,5 +1,6 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
+import { balloonCommand } from './commands/balloon.ts';
 import { consoleCommand } from './commands/console.ts';
 import { cpCommand } from './commands/cp.ts';
 import { execCommand } from './commands/exec.ts';
@@ -29,6 +30,7 @@ Commands:
   logs         print what the console of one has shown
   pause        let some stand still
   resume       let them go on
+  balloon      show and change how much memory the guest of one has
   stop         end some
   rm           remove what is kept of some that have ended
   image        make, convert, check and change disk images
@@ -58,6 +60,8 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
       return pauseCommand(rest);
     case 'resume':
       return resumeCommand(rest);
+    case 'balloon':
+      return balloonCommand(rest);
     case 'stop':
       return stopCommand(rest);
     case 'rm':

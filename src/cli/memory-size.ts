@@ -8,10 +8,22 @@ const maximum = 4 * 2 ** 30;
 
 /** Reads a size like 512M, the value of option `--name`. */
 export function parseSize(name: string, text: string): Result<number> {
+  return readSize(`--${name}`, text);
+}
+
+/** Reads what a guest with a balloon is to get along with. @param what how the help calls it */
+export function parseBalloonSize(what: string, text: string): Result<number> {
+  const size = readSize(what, text);
+  if (!size.ok) return size;
+  const bytes = Math.floor(size.value);
+  return bytes >= minimum ? ok(bytes) : fail('usage', `${what} ${text} is too little for any guest.`);
+}
+
+function readSize(what: string, text: string): Result<number> {
   const match = /^([0-9]+(?:\.[0-9]+)?)([KMGT])i?B?$/i.exec(text);
   if (match === null) {
     const hint = /^[0-9]+$/.test(text) ? `; did you mean ${text}M?` : '.';
-    return fail('usage', `--${name} takes a number with a unit, like 512M or 2G, not "${text}"${hint}`);
+    return fail('usage', `${what} takes a number with a unit, like 512M or 2G, not "${text}"${hint}`);
   }
   return ok(Number(match[1]) * (units[(match[2] as string).toUpperCase()] as number));
 }

@@ -65,7 +65,8 @@ test('a balloon leaves the guest some of its memory', () => {
   assert.equal(parsed('--memory', '1G', '--balloon', '768M').balloonBytes, 256 * 2 ** 20);
   assert.equal(parsed('--balloon', '512M').balloonBytes, 0);
   assert.match(refused('--balloon', '513M'), /more than the guest's memory/);
-  assert.match(refused('--balloon', '100'), /did you mean 100M/);
+  assert.match(refused('--balloon', '100'), /--balloon .* did you mean 100M/);
+  assert.match(refused('--balloon', '0M'), /--balloon 0M is too little/);
 });
 
 test('without a kernel, and with the word, the linux guest stands in', () => {

@@ -1,4 +1,6 @@
 /** Opens what the options of `corbel run` plug into a guest: all of it, or nothing. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeDisks, openDisks } from '../host/node/disks.ts';
 import type { GuestDeviceOptions } from '../host/node/guest-devices.ts';
@@ -63,20 +65,30 @@ async function openAll(
     vsock: vsock.value,
     ports: ports.value,
     console: run.virtioConsole !== undefined,
-    balloonBytes: run.balloonBytes,
+    balloon: run.balloonBytes === undefined ? undefined : { bytes: run.balloonBytes },
   });
 }
 
-/** A guest with a name has a vsock for its agent. */
-function vsockOf({ vsock, name, linux }: RunOptions): Result<VsockSpec | undefined> {
+/** A guest with a name has a vsock for its agent, and so has one whose agent is to run a command. */
+function vsockOf({ vsock, name, linux, command }: RunOptions, closers: Closer[]): Result<VsockSpec | undefined> {
   // The linux guest's own userland carries no agent.
-  if (vsock !== undefined || name === undefined || linux) return ok(vsock);
+  if (vsock !== undefined || linux) return ok(vsock);
+  if (name === undefined) return ok(command === undefined ? undefined : privateVsock(closers));
   const folder = vmSocketsFolder(name);
   return folder.ok ? ok({ path: join(folder.value, socketName.vsock), guestCid: defaultGuestCid }) : folder;
 }
 
+function privateVsock(closers: Closer[]): VsockSpec {
+  const folder = mkdtempSync(join(tmpdir(), 'corbel-'));
+  closers.push(() => {
+    rmSync(folder, { recursive: true, force: true });
+    return [];
+  });
+  return { path: join(folder, socketName.vsock), guestCid: defaultGuestCid };
+}
+
 async function openVsock(run: RunOptions, closers: Closer[]): Promise<Result<VsockSockets | undefined>> {
-  const spec = vsockOf(run);
+  const spec = vsockOf(run, closers);
   if (!spec.ok) return spec;
   if (spec.value === undefined) return ok(undefined);
   const sockets = new VsockSockets(spec.value);

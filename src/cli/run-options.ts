@@ -11,7 +11,7 @@ import type { Accelerator, MachineConfig } from '../machine/config.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { parseCpus } from './cpu-options.ts';
 import { chooseGuest, type GuestKind } from './guest-choice.ts';
-import { parseMemorySize, parseSize } from './memory-size.ts';
+import { parseBalloonSize, parseMemorySize, parseSize } from './memory-size.ts';
 import { netHelp, parseNets } from './net-options.ts';
 import { describeOptions, type OptionRow, parseOptions } from './options.ts';
 import { parseProcessorShare } from './processor-share-options.ts';
@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly virtioConsole: SerialTarget | undefined;
   readonly ports: readonly PortSpec[];
   readonly command: string | undefined;
+  /** How long a guest may take until its agent can run the command. */
+  readonly agentPatienceMs: number;
   readonly name: string | undefined;
   readonly detach: boolean;
   readonly timeoutMs: number | undefined;
@@ -74,7 +76,7 @@ const rows: readonly OptionRow[] = [
   {
     name: 'balloon',
     value: 'SIZE',
-    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free',
+    help: 'ask the guest to get along with SIZE, and give this\nhost what it has free ("corbel balloon" changes it)',
   },
   {
     name: 'disk',
@@ -158,7 +160,12 @@ const rows: readonly OptionRow[] = [
   {
     name: 'exec',
     value: 'CMD',
-    help: "run CMD in the linux guest without a terminal:\nits output, errors and status become this\nprogram's; its input is the standard input,\nunless that is a terminal",
+    help: "run CMD in the linux or debian guest without a\nterminal: its output, errors and status become this\nprogram's; its input is the standard input, unless\nthat is a terminal",
+  },
+  {
+    name: 'exec-timeout',
+    value: 'SECONDS',
+    help: 'how long the debian guest may take until its agent\nanswers (default 300)',
   },
   {
     name: 'name',
@@ -201,7 +208,7 @@ ${netHelp}
 Exit status:
   0    the guest powered off, or the user left with Ctrl-]
   64   the command line is wrong
-  65   a file is missing, unreadable or malformed
+  65   a file is missing, unreadable or malformed, or no agent answers
   70   a defect in corbel
   75   the guest died: a triple fault, or a reset as after a kernel's panic
   124  the time given with --timeout passed
@@ -211,6 +218,7 @@ Examples:
   corbel run
   corbel run --exec 'uname -a; cat /proc/cpuinfo'
   corbel run debian --overlay my-debian.qcow2
+  corbel run debian --exec 'dpkg -l'
   corbel run --memory 1G linux --kernel vmlinuz-6.1.0-amd64
   corbel run --detach --name web
   corbel run --share .:here   (in it: mount -t 9p -o
@@ -250,8 +258,10 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     return fail('usage', 'one of --serial and --virtio-console can be stdio.');
   const ports = parsePorts(values.get('port') ?? []);
   if (!ports.ok) return ports;
-  const timeoutMs = parseTimeout(last('timeout'));
+  const timeoutMs = parseTimeout('timeout', last('timeout'));
   if (!timeoutMs.ok) return timeoutMs;
+  const agentPatience = parseTimeout('exec-timeout', last('exec-timeout') ?? '300');
+  if (!agentPatience.ok) return agentPatience;
   const disks = parseDisks(values.get('disk') ?? []);
   if (!disks.ok) return disks;
   const networks = parseNets(values.get('net'));
@@ -297,6 +307,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     virtioConsole: values.has('virtio-console') ? virtioConsole.value : undefined,
     ports: ports.value,
     command,
+    agentPatienceMs: agentPatience.value,
     name,
     detach: values.has('detach'),
     timeoutMs: timeoutMs.value,
@@ -335,7 +346,7 @@ function parsePorts(texts: readonly string[]): Result<PortSpec[]> {
 
 function parseBalloon(text: string | undefined, memoryBytes: number): Result<number | undefined> {
   if (text === undefined) return ok(undefined);
-  const size = parseSize('balloon', text);
+  const size = parseBalloonSize('--balloon', text);
   if (!size.ok) return size;
   if (size.value <= memoryBytes) return ok(memoryBytes - size.value);
   return fail('usage', `--balloon ${text} is more than the guest's memory.`);
@@ -360,9 +371,16 @@ function parseCodeCache(text: string): Result<number> {
   return fail('usage', `--code-cache ${text} is too little; hot code alone takes 16M.`);
 }
 
-function parseTimeout(text: string | undefined): Result<number | undefined> {
+function parseTimeout<T extends string | undefined>(
+  option: string,
+  text: T,
+): Result<T extends string ? number : number | undefined>;
+function parseTimeout(option: string, text: string | undefined): Result<number | undefined> {
   if (text === undefined) return ok(undefined);
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
   if (seconds > 0 && seconds <= longestTimeoutSeconds) return ok(seconds * 1000);
-  return fail('usage', `--timeout takes a number of seconds from above 0 to ${longestTimeoutSeconds}, not "${text}".`);
+  return fail(
+    'usage',
+    `--${option} takes a number of seconds from above 0 to ${longestTimeoutSeconds}, not "${text}".`,
+  );
 }

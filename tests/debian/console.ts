@@ -16,8 +16,8 @@ export class GuestConsole {
 
   constructor(command: readonly string[]) {
     this.#running = startProgram(command, 'open');
-    this.#running.child.stdout?.setEncoding('latin1').on('data', (text: string) => {
-      this.#text += text;
+    this.#running.child.stdout?.on('data', (bytes: Buffer) => {
+      this.#text += bytes.toString('latin1');
     });
     void this.#running.ended.then(() => {
       this.#over = true;
@@ -52,7 +52,8 @@ export class GuestConsole {
     this.type('root');
     await this.shows(/# $/);
     this.type(`stty -echo; exec env TERM=dumb PS1='${prompt}' sh`);
-    await this.shows(/\nguest% $/);
+    // bash ends its line editing with a carriage return, and has shown the name of the prompt itself before.
+    await this.shows(/[\r\n]guest% $/);
   }
 
   /** Runs a command in that shell. @returns what it prints */

@@ -1,3 +1,4 @@
+import type { AgentCommand } from '../../host/node/agent/agent-session.ts';
 import { provideFirmware } from '../../host/node/guest/firmware-package.ts';
 import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/linux-packages.ts';
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
@@ -52,7 +53,7 @@ async function runWith(given: RunOptions, machineModule: URL, attendant?: GuestA
   const devices = await openDevices(options, say);
   if (!devices.ok) return refused(devices.error);
   // What stands for a whole computer starts again when it is reset.
-  const reboots = given.guest === 'debian' || given.guest === 'disk';
+  const reboots = (given.guest === 'debian' || given.guest === 'disk') && given.command === undefined;
   const end = await runUntilItEnds(options, machineModule, { devices: devices.value.options, attendant, reboots });
   const complaints = await devices.value.close();
   complaints.forEach(say);
@@ -91,6 +92,7 @@ async function runUntilItEnds(
       notice: say,
       processorShare: options.processorShare,
       session: session.kind,
+      agentCommand: agentCommandOf(options, devices),
       serial: options.serial,
       virtioConsole: options.virtioConsole ?? { kind: 'none' },
       timeoutMs: deadline === undefined ? undefined : Math.max(1, deadline - performance.now()),
@@ -104,9 +106,12 @@ async function runUntilItEnds(
   }
 }
 
-/** The linux guest's userland speaks the channel's protocol; any other guest has its console alone. */
-function sessionFor(options: RunOptions): Session | { kind: 'none' } {
-  if (options.command !== undefined) return { kind: 'command', command: options.command };
+type OtherSession = { readonly kind: 'none' } | { readonly kind: 'agent' };
+
+/** The linux guest's userland speaks the channel's protocol; any other guest has its console alone, and maybe an agent. */
+function sessionFor(options: RunOptions): Session | OtherSession {
+  if (options.command !== undefined)
+    return options.linux ? { kind: 'command', command: options.command } : { kind: 'agent' };
   if (!options.linux || options.initrd !== undefined) return { kind: 'none' };
   if (options.detach) return { kind: 'interactive', device: 'ttyS0', terminal: 'xterm', rows: 24, columns: 80 };
   const onHvc = options.virtioConsole?.kind === 'stdio';
@@ -116,9 +121,18 @@ function sessionFor(options: RunOptions): Session | { kind: 'none' } {
   return { kind: 'interactive', device: onHvc ? 'hvc0' : 'ttyS0', terminal, rows, columns };
 }
 
+/** The command that a guest with an agent is to run. */
+function agentCommandOf(
+  { linux, command, agentPatienceMs }: RunOptions,
+  { vsock }: GuestDeviceOptions,
+): AgentCommand | undefined {
+  if (linux || command === undefined || vsock === undefined) return undefined;
+  return { socket: vsock.path, command, patienceMs: agentPatienceMs };
+}
+
 async function prepare(
   options: RunOptions,
-  session: Session | { kind: 'none' },
+  session: Session | OtherSession,
   devices: GuestDeviceOptions,
 ): Promise<Result<MachineConfig>> {
   const limit = options.memoryBytes;
@@ -154,11 +168,12 @@ async function prepare(
     if (!file.ok) return file;
     initrd = file.value;
   }
-  if (kernel === undefined || session.kind !== 'none') {
+  const userland = session.kind === 'none' || session.kind === 'agent' ? undefined : session;
+  if (kernel === undefined || userland !== undefined) {
     const packages = await provideLinuxPackages(say, options.shares.length > 0 ? 'complete' : 'small');
     if (!packages.ok) return packages;
     kernel ??= packages.value.kernel;
-    if (session.kind !== 'none') initrd = buildUserland(userlandParts(packages.value, options, devices), session);
+    if (userland !== undefined) initrd = buildUserland(userlandParts(packages.value, options, devices), userland);
   }
   const boot = { kind: 'kernel', kernel, commandLine: commandLine(options, session.kind), modules } as const;
   return ok({ ...machine, boot: initrd === undefined ? boot : { ...boot, initrd } });
@@ -183,7 +198,7 @@ function modulePath(text: string): string {
 function commandLine(options: RunOptions, session: SessionKind): string {
   const parts = options.linux ? [linuxCommandLine] : [];
   // Nobody sees the console of a command; a quiet kernel is up sooner.
-  if (session === 'command') parts.push('quiet');
+  if (session === 'command' || session === 'agent') parts.push('quiet');
   if (options.append !== '') parts.push(options.append);
   return parts.join(' ');
 }

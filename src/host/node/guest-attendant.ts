@@ -1,4 +1,5 @@
 import type { Statistics } from '../../machine/config.ts';
+import type { GuestBalloon } from './guest-balloon.ts';
 import type { Output } from './output.ts';
 
 /** What can be done to a guest that runs. */
@@ -15,6 +16,8 @@ export interface GuestControls {
   statistics(): Promise<Statistics | undefined>;
   /** @returns whether it is so now */
   setPaused(paused: boolean): Promise<boolean>;
+  /** Undefined: it has none. */
+  readonly balloon: GuestBalloon | undefined;
 }
 
 /** Who watches and steers a guest from outside the terminal that it may have been started on. */

@@ -14,6 +14,7 @@ import { NinepSession } from '../../ninep/session.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import type { OpenDisk } from './disks.ts';
 import { modulesFor } from './guest/linux-modules.ts';
+import type { BalloonTarget } from './guest-balloon.ts';
 import type { Network } from './net/network.ts';
 import type { PortSocket } from './port-socket.ts';
 import type { OpenShare } from './shared-folder/shares.ts';
@@ -33,8 +34,8 @@ export interface GuestDeviceOptions {
   /** Whether there is a virtio console (hvc0). */
   readonly console: boolean;
   readonly ports: readonly PortSocket[];
-  /** How much of its memory the guest is to give back at first, in bytes; absent: it has no balloon. */
-  readonly balloonBytes: number | undefined;
+  /** Absent: it has no balloon. */
+  readonly balloon: BalloonTarget | undefined;
 }
 
 export interface GuestDevices {
@@ -61,10 +62,10 @@ const diskQueues = 4;
 export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHooks): GuestDevices {
   const all: GuestDevice[] = [{ name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) }];
   const balloon =
-    options.balloonBytes === undefined
+    options.balloon === undefined
       ? undefined
       : new VirtioBalloon({
-          targetBytes: options.balloonBytes,
+          targetBytes: options.balloon.bytes,
           release: (offset, length) => hooks.releaseMemory(offset, length),
         });
   if (balloon !== undefined) all.push({ name: 'balloon', device: balloon });
@@ -121,7 +122,7 @@ export function guestModules({
   vsock,
   console,
   ports,
-  balloonBytes,
+  balloon,
 }: GuestDeviceOptions): string[] {
   const ids: number[] = [virtioDeviceId.entropy];
   if (disks.length > 0) ids.push(virtioDeviceId.block);
@@ -129,6 +130,6 @@ export function guestModules({
   if (shares.length > 0) ids.push(virtioDeviceId.fileSystem9p);
   if (vsock !== undefined) ids.push(virtioDeviceId.socket);
   if (console || ports.length > 0) ids.push(virtioDeviceId.console);
-  if (balloonBytes !== undefined) ids.push(virtioDeviceId.balloon);
+  if (balloon !== undefined) ids.push(virtioDeviceId.balloon);
   return modulesFor(ids);
 }

@@ -4,24 +4,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DiskFailure } from '../../block/disk-failure.ts';
 import { apicIdsOf, uniprocessor } from '../../cpu/system/topology.ts';
-import type { MachineConfig, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { MachineConfig, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
-import type { Failure } from '../../support/result.ts';
+import { type AgentCommand, powerOffByAgent, runAgentCommand } from './agent/agent-session.ts';
 import { beginFairUse, type FairUse, type ShareOptions } from './fair-use/fair-use.ts';
 import { encodePowerOff } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import { WindowSize } from './guest/window-size.ts';
 import type { GuestAttendant, GuestControls } from './guest-attendant.ts';
+import { GuestBalloon } from './guest-balloon.ts';
 import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
+import type { GuestEnd } from './guest-end.ts';
 import { memoryRelease } from './memory-release.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
 import { Vm, type VmReport } from './vm.ts';
 
-/** `none`: a guest that does not speak the channel's protocol; its console is all there is. */
-export type SessionKind = 'none' | 'interactive' | 'lines' | 'command';
+/**
+ * `none`: a guest that does not speak the channel's protocol; its console is all there is. `agent`: neither does this
+ * one, but it carries the agent, which runs a command.
+ */
+export type SessionKind = 'none' | 'interactive' | 'lines' | 'command' | 'agent';
 
 export type SerialTarget =
   | { readonly kind: 'stdio' }
@@ -38,6 +43,8 @@ export interface GuestRequest {
   /** What it may have of this host's processors. */
   readonly processorShare: ShareOptions;
   readonly session: SessionKind;
+  /** What a session of kind `agent` runs. */
+  readonly agentCommand?: AgentCommand | undefined;
   readonly serial: SerialTarget;
   /** Where hvc0 leads, if the devices have it; not to standard input and output where `serial` does. */
   readonly virtioConsole: SerialTarget;
@@ -46,23 +53,6 @@ export interface GuestRequest {
   readonly input: PulledInput;
   readonly attendant?: GuestAttendant | undefined;
 }
-
-export type GuestEnd =
-  | { readonly kind: 'outcome'; readonly outcome: Outcome }
-  /** The guest took itself down for a reboot that somebody asked for. */
-  | { readonly kind: 'reboot' }
-  | { readonly kind: 'command'; readonly status: number }
-  /** The guest powered off of its own accord before it had told the command's status. */
-  | { readonly kind: 'cut-short' }
-  | { readonly kind: 'left' }
-  /** Somebody outside ended it by force. */
-  | { readonly kind: 'stopped' }
-  | { readonly kind: 'timed-out' }
-  | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
-  | { readonly kind: 'output-closed'; readonly message: string; readonly brokenPipe: boolean }
-  | { readonly kind: 'malformed'; readonly line: string }
-  | { readonly kind: 'refused'; readonly failure: Failure }
-  | { readonly kind: 'crashed'; readonly error: string };
 
 export interface GuestResult {
   readonly end: GuestEnd;
@@ -80,6 +70,9 @@ const tailBytes = 16384;
 const tailLines = 40;
 const rawInputBytes = 4096;
 const settleMs = 3000;
+/** How long a guest whose command has ended may take to power off, and one that ran none. */
+const powerOffSeconds = 120;
+const uselessGuestSeconds = 60;
 /** Until a write is tried again that the host had no room for. */
 const roomRetryMs = 1000;
 /** How often the guest is asked about its memory, if it has a balloon. */
@@ -87,7 +80,7 @@ const memoryStatisticsMs = 2000;
 
 class GuestRun {
   readonly #request: GuestRequest;
-  readonly #devices: GuestDevices;
+  readonly #balloon: GuestBalloon | undefined;
   /** Requests that the host has no room for. */
   #waitingForRoom = 0;
   readonly #vm: Vm;
@@ -104,13 +97,17 @@ class GuestRun {
   readonly #window: WindowSize;
   readonly #fairUse: FairUse;
   #askedToPowerOff = false;
+  /** What the run of a command by the agent came to, while the guest powers off. */
+  #commandEnd: GuestEnd | undefined;
+  #over = false;
   #decide: (end: GuestEnd) => void = () => {};
   /** The first thing that decides how this ends; what the machine reports afterwards does not change it. */
   readonly #decided: Promise<GuestEnd>;
 
   constructor(request: GuestRequest, devices: GuestDevices, shared: SharedMachine) {
     this.#request = request;
-    this.#devices = devices;
+    const target = request.devices.balloon;
+    this.#balloon = devices.balloon && target && new GuestBalloon(devices.balloon, target, request.config.memoryBytes);
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -126,7 +123,7 @@ class GuestRun {
         ? (bytes) => devices.sendToConsole(bytes)
         : (bytes) => this.#vm.send(consolePort, bytes);
     if (request.session !== 'interactive') this.#ready.resolve();
-    this.#session = request.session === 'none' ? undefined : this.#openSession();
+    this.#session = request.session === 'none' || request.session === 'agent' ? undefined : this.#openSession();
     this.#vm = new Vm({
       ...request,
       shared,
@@ -139,7 +136,10 @@ class GuestRun {
     });
     this.#fairUse = beginFairUse(this.#vm.processors, request.processorShare, request.notice);
     this.#window = new WindowSize((bytes) => this.#vm.send(channelPort, bytes));
-    void this.#vm.started.then(() => request.attendant?.started(this.#controls()));
+    void this.#vm.started.then(() => {
+      request.attendant?.started(this.#controls());
+      if (request.agentCommand !== undefined) void this.#runAgentCommand(request.agentCommand);
+    });
   }
 
   async run(): Promise<GuestResult> {
@@ -150,13 +150,14 @@ class GuestRun {
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#decide({ kind: 'timed-out' }), timeoutMs);
     this.#openInput();
-    const memoryTimer = setInterval(() => this.#devices.balloon?.requestStatistics(), memoryStatisticsMs).unref();
+    const memoryTimer = setInterval(() => this.#balloon?.requestStatistics(), memoryStatisticsMs).unref();
     let report: VmReport | undefined;
     const reported = this.#vm.ended.then((value): GuestEnd => {
       report = value;
       return this.#endOf(value);
     });
     const end = await Promise.race([reported, this.#decided]);
+    this.#over = true;
     clearTimeout(timer);
     clearInterval(memoryTimer);
     this.#fairUse.end();
@@ -168,7 +169,7 @@ class GuestRun {
     );
     // A guest that ended is owed all of its output. Where something else ended the run, a reader that no longer
     // reads must not keep it alive.
-    const owed = ['outcome', 'reboot', 'command', 'cut-short', 'refused', 'crashed'].includes(end.kind);
+    const owed = ['outcome', 'reboot', 'command', 'cut-short', 'no-command', 'refused', 'crashed'].includes(end.kind);
     await (owed ? settled : Promise.race([settled, delay(settleMs, undefined, { ref: false })]));
     for (const signal of ending) process.off(signal, onSignal);
     this.#ready.resolve();
@@ -194,23 +195,13 @@ class GuestRun {
 
   /** With what is counted outside the machine. */
   #withOwnStatistics(statistics: Statistics): Statistics {
-    return { ...statistics, ...this.#fairUse.statistics(), ...this.#balloonStatistics() };
-  }
-
-  /** What the guest said of its memory last. */
-  #balloonStatistics(): Statistics {
-    const { balloon } = this.#devices;
-    if (balloon === undefined) return {};
-    const { freeBytes, totalBytes, availableBytes } = balloon.statistics;
-    const said = { guestFreeBytes: freeBytes, guestTotalBytes: totalBytes, guestAvailableBytes: availableBytes };
-    const known = Object.entries(said).filter((entry): entry is [string, number] => entry[1] !== undefined);
-    return { balloonBytes: balloon.actualBytes, releasedBytes: balloon.releasedBytes, ...Object.fromEntries(known) };
+    return { ...statistics, ...this.#fairUse.statistics(), ...this.#balloon?.counts() };
   }
 
   #openConsole(onClosed: (error: Error) => void): Output {
     const { serial, session } = this.#request;
     if (serial.kind === 'file') return fileOutput(serial.path, onClosed);
-    if (session === 'command') return this.#tail;
+    if (session === 'command' || session === 'agent') return this.#tail;
     return serial.kind === 'stdio' ? this.#stdout : nowhere;
   }
 
@@ -228,11 +219,7 @@ class GuestRun {
   #openSession(): GuestSession {
     return new GuestSession({
       output: (stream, bytes) => (stream === 'stdout' ? this.#stdout : this.#stderr).write(bytes),
-      // A command has no terminal: where standard input is one, its input is empty.
-      readInput: (maxBytes) =>
-        this.#request.session === 'command' && process.stdin.isTTY
-          ? Promise.resolve(new Uint8Array(0))
-          : this.#request.input.read(maxBytes),
+      readInput: (maxBytes) => this.#readInput(maxBytes),
       sendToGuest: (bytes) => void this.#vm.send(channelPort, bytes),
       ready: () => this.#becomeReady(),
       status: (status) => this.#decide({ kind: 'command', status }),
@@ -240,10 +227,35 @@ class GuestRun {
     });
   }
 
+  /** A command has no terminal: where standard input is one, its input is empty. */
+  #readInput(maxBytes: number): Promise<Uint8Array> {
+    const { session, input } = this.#request;
+    const ofCommand = session === 'command' || session === 'agent';
+    return ofCommand && process.stdin.isTTY ? Promise.resolve(new Uint8Array(0)) : input.read(maxBytes);
+  }
+
+  /** Runs the command when the guest is up, and has the guest power off then, also where there was no running it. */
+  async #runAgentCommand(agent: AgentCommand): Promise<void> {
+    const ran = await runAgentCommand(agent, {
+      readInput: (maxBytes) => this.#readInput(maxBytes),
+      output: (bytes) => this.#stdout.write(bytes),
+      errors: (bytes) => this.#stderr.write(bytes),
+    });
+    if (this.#over) return;
+    const end: GuestEnd = ran.ok ? { kind: 'command', status: ran.value } : { kind: 'no-command', failure: ran.error };
+    this.#commandEnd = end;
+    if (!ran.ok || !(await powerOffByAgent(agent.socket))) this.#vm.requests.pressPowerButton();
+    const seconds = ran.ok ? powerOffSeconds : uselessGuestSeconds;
+    await delay(seconds * 1000, undefined, { ref: false });
+    if (this.#over) return;
+    this.#request.notice(`the guest had not powered off after ${seconds} s; it was ended by force.`);
+    this.#decide(end);
+  }
+
   #openInput(): void {
     const { session, serial, virtioConsole } = this.#request;
     const connected = serial.kind === 'stdio' || virtioConsole.kind === 'stdio';
-    if (!connected || session === 'lines' || session === 'command') return;
+    if (!connected || (session !== 'none' && session !== 'interactive')) return;
     if (!process.stdin.isTTY) {
       void this.#pipeInput();
       return;
@@ -298,6 +310,7 @@ class GuestRun {
         return statistics === undefined ? undefined : this.#withOwnStatistics(statistics);
       },
       setPaused: (paused) => requests.setPaused(paused),
+      balloon: this.#balloon,
     };
   }
 
@@ -325,7 +338,13 @@ class GuestRun {
     const { outcome } = report;
     const asked = this.#session?.goingDown === true;
     if (outcome.kind === 'reset' && asked) return { kind: 'reboot' };
-    if (outcome.kind === 'power-off' && this.#request.session === 'command' && !asked) return { kind: 'cut-short' };
+    if (outcome.kind === 'power-off' || outcome.kind === 'reset') {
+      const end = this.#commandEnd;
+      // An agent that went away with its guest has no more to say than the guest.
+      if (end !== undefined && (end.kind !== 'no-command' || end.failure.kind !== 'connection')) return end;
+    }
+    const ofCommand = this.#request.session === 'command' || this.#request.session === 'agent';
+    if (outcome.kind === 'power-off' && ofCommand && !asked) return { kind: 'cut-short' };
     return { kind: 'outcome', outcome };
   }
 }

@@ -57,14 +57,23 @@ export class AgentRequest {
   readonly #untaken: Record<Output, number> = { output: 0, errors: 0 };
   readonly #taking: Record<Output, Promise<void>> = { output: Promise.resolve(), errors: Promise.resolve() };
 
-  /** @param words keys and values, alternating */
-  constructor(stream: Duplex, type: string, words: readonly string[], streams: RequestStreams) {
+  /**
+   * @param words keys and values, alternating
+   * @param patienceMs how long the agent may take to answer at all
+   */
+  constructor(
+    stream: Duplex,
+    type: string,
+    words: readonly string[],
+    streams: RequestStreams,
+    patienceMs: number = greetingMs,
+  ) {
     this.#stream = stream;
     this.#streams = streams;
     this.#first = encodeFrame(type, encodeList(words));
     this.started = this.#start.promise;
     this.ended = this.#end.promise;
-    this.#timer = setTimeout(() => this.#fail('agent', 'the agent in the guest does not answer.'), greetingMs);
+    this.#timer = setTimeout(() => this.#fail('agent', 'the agent in the guest does not answer.'), patienceMs);
     stream.on('data', (bytes: Buffer) => this.#receive(bytes));
     stream.on('error', (error) => this.#fail('connection', `the connection to the guest broke (${error.message}).`));
     stream.on('close', () => this.#fail('connection', 'the guest closed the connection.'));

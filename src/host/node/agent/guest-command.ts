@@ -16,8 +16,16 @@ export interface GuestCommand {
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
 }
 
-/** @param stream a connection to the agent; it is used up */
-export function execInGuest(stream: Duplex, command: GuestCommand, streams: RequestStreams): AgentRequest {
+/**
+ * @param stream a connection to the agent; it is used up
+ * @param patienceMs how long the agent may take to answer at all
+ */
+export function execInGuest(
+  stream: Duplex,
+  command: GuestCommand,
+  streams: RequestStreams,
+  patienceMs?: number,
+): AgentRequest {
   const { argv, environment, directory, user, terminal } = command;
   const words = [
     ...argv.flatMap((word) => ['argv', word]),
@@ -26,5 +34,5 @@ export function execInGuest(stream: Duplex, command: GuestCommand, streams: Requ
     ...(user === undefined ? [] : ['user', user]),
     ...(terminal === undefined ? [] : ['terminal', `${terminal.rows} ${terminal.columns}`]),
   ];
-  return new AgentRequest(stream, requestFrame.execute, words, streams);
+  return new AgentRequest(stream, requestFrame.execute, words, streams, patienceMs);
 }

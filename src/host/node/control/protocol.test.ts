@@ -18,6 +18,8 @@ test('what one side writes the other reads', () => {
     { command: 'resume' },
     { command: 'statistics' },
     { command: 'resizeConsole', rows: 24, columns: 80 },
+    { command: 'balloon' },
+    { command: 'setBalloon', targetBytes: 2 ** 29 },
   ] as const;
   for (const [id, request] of requests.entries()) {
     assert.deepEqual(parseRequest(encodeRequest(id, request)), { ok: true, value: { id, request } });
@@ -29,6 +31,8 @@ test('what one side writes the other reads', () => {
     ok: true,
     value: statistics,
   });
+  const balloon = { memoryBytes: 4, targetBytes: 3, actualBytes: 4, releasedBytes: 0, statistics: { freeBytes: 2 } };
+  assert.deepEqual(parseReply(encodeResult<'balloon'>(3, { balloon }), 3, 'balloon'), { ok: true, value: { balloon } });
   const error = { kind: 'not-running', message: 'No.' } as const;
   assert.deepEqual(parseReply(encodeError(3, error.kind, error.message), 3, 'stop'), { ok: false, error });
 });
@@ -51,6 +55,9 @@ test('everything but a request is refused, by a sentence, with its id where it h
       line({ ...good, command: 'resizeConsole', rows: 24, columns }),
     ),
   ];
+  for (const targetBytes of [0, -1, 1.5, '1G', null, 2 ** 60]) {
+    malformed.push(line({ ...good, command: 'setBalloon', targetBytes }));
+  }
   for (const text of malformed) assert.equal(refusal(text).kind, 'malformed', text);
   for (const version of [0, 2, '1', null, undefined]) assert.equal(refusal(line({ ...good, version })).kind, 'version');
   assert.equal(refusal(line({ ...good, command: 'fly' })).id, 7);
@@ -74,6 +81,11 @@ test('an answer to something else, or of another shape, is not taken', () => {
   for (const line of wrong) {
     const parsed = parseReply(line, 3, 'stop');
     assert.ok(!parsed.ok && parsed.error.kind === 'malformed', line);
+  }
+  const whole = { memoryBytes: 4, targetBytes: 3, actualBytes: 4, releasedBytes: 0, statistics: {} };
+  for (const more of [{ targetBytes: -1 }, { statistics: 7 }, { statistics: { free: 'all' } }, { more: 1 }]) {
+    const reply = JSON.stringify({ version: 1, id: 3, ok: true, result: { balloon: { ...whole, ...more } } });
+    assert.ok(!parseReply(reply, 3, 'balloon').ok, reply);
   }
   for (const state of ['flying', 7, null]) {
     const reply = `{"version":1,"id":3,"ok":true,"result":${JSON.stringify({ name: 'x', pid: 1, state })}}`;

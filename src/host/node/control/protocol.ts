@@ -9,6 +9,7 @@
  * Both sides take exactly what is described here and refuse everything else.
  */
 import { fail, ok, type Result } from '../../../support/result.ts';
+import type { BalloonFacts } from '../guest-balloon.ts';
 
 const protocolVersion = 1;
 /** The longest line. */
@@ -33,6 +34,10 @@ export interface ControlCommands {
   resizeConsole: { takes: { readonly rows: number; readonly columns: number }; gives: object };
   /** What the machine has counted, by name. */
   statistics: { takes: object; gives: { readonly statistics: Readonly<Record<string, number>> } };
+  /** How much memory the guest has and is to have. */
+  balloon: { takes: object; gives: { readonly balloon: BalloonFacts } };
+  /** Asks the guest to get along with so much of its memory. */
+  setBalloon: { takes: { readonly targetBytes: number }; gives: object };
 }
 
 export type ControlCommand = keyof ControlCommands;
@@ -42,7 +47,14 @@ export type ControlRequest = {
 }[ControlCommand];
 
 /** Why a request is refused. */
-export type ControlErrorKind = 'malformed' | 'version' | 'too-long' | 'not-running' | 'no-answer';
+export type ControlErrorKind =
+  | 'malformed'
+  | 'version'
+  | 'too-long'
+  | 'not-running'
+  | 'no-answer'
+  | 'no-balloon'
+  | 'too-much';
 
 export interface ControlError {
   readonly kind: string;
@@ -60,6 +72,16 @@ const isText: Check = (value) => typeof value === 'string';
 const isRecordOfNumbers: Check = (value) =>
   isObject(value) && Object.values(value).every((entry) => typeof entry === 'number');
 
+const isSize: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0;
+const balloonShape: Shape<BalloonFacts> = {
+  memoryBytes: isId,
+  targetBytes: isId,
+  actualBytes: isId,
+  releasedBytes: isId,
+  statistics: isRecordOfNumbers,
+};
+const isBalloon: Check = (value) => isObject(value) && misfit(value, balloonShape) === undefined;
+
 const shapes: {
   readonly [K in ControlCommand]: {
     readonly takes: Shape<ControlCommands[K]['takes']>;
@@ -76,6 +98,8 @@ const shapes: {
   resume: { takes: {}, gives: {} },
   resizeConsole: { takes: { rows: isWindow, columns: isWindow }, gives: {} },
   statistics: { takes: {}, gives: { statistics: isRecordOfNumbers } },
+  balloon: { takes: {}, gives: { balloon: isBalloon } },
+  setBalloon: { takes: { targetBytes: isSize }, gives: {} },
 };
 
 export function encodeRequest(id: number, request: ControlRequest): string {

@@ -60,10 +60,10 @@ HostKey /etc/ssh/ssh_host_ecdsa_key
 `;
 
 const growRootUnit = `[Unit]
-Description=Grow the root partition to the end of its disk
+Description=Grow the root partition and its file system to the end of the disk
 DefaultDependencies=no
 After=systemd-remount-fs.service
-Before=systemd-growfs-root.service local-fs.target
+Before=local-fs.target
 ConditionPathIsReadWrite=/
 
 [Service]
@@ -74,19 +74,23 @@ ExecStart=/usr/lib/corbel/grow-root
 WantedBy=local-fs.target
 `;
 
+/** The units that x-systemd.growfs makes have other names in each release, and would run before the partition has grown. */
 const growRoot = `#!/bin/sh
-# Lets the root partition, the last of its disk, reach the end of a disk that was made larger.
+# Lets the root partition, the last of its disk, and its file system reach the end of a disk that was made larger.
 set -eu
 partition=$(basename "$(readlink -f "$(findmnt -n -o SOURCE /)")")
-[ -e "/sys/class/block/$partition/partition" ] || exit 0
-disk=$(basename "$(readlink -f "/sys/class/block/$partition/..")")
-number=$(cat "/sys/class/block/$partition/partition")
-end=$(($(cat "/sys/class/block/$partition/start") + $(cat "/sys/class/block/$partition/size")))
-size=$(cat "/sys/class/block/$disk/size")
-# Less than a mebibyte is what partitioning leaves.
-[ $((size - end)) -ge 2048 ] || exit 0
-echo ', +' | sfdisk --quiet --no-reread --force -N "$number" "/dev/$disk"
-partx --update --nr "$number" "/dev/$disk"
+if [ -e "/sys/class/block/$partition/partition" ]; then
+  disk=$(basename "$(readlink -f "/sys/class/block/$partition/..")")
+  number=$(cat "/sys/class/block/$partition/partition")
+  end=$(($(cat "/sys/class/block/$partition/start") + $(cat "/sys/class/block/$partition/size")))
+  size=$(cat "/sys/class/block/$disk/size")
+  # Less than a mebibyte is what partitioning leaves.
+  if [ $((size - end)) -ge 2048 ]; then
+    echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel --force -N "$number" "/dev/$disk"
+    partx --update --nr "$number" "/dev/$disk"
+  fi
+fi
+exec /usr/lib/systemd/systemd-growfs /
 `;
 
 /** An emulated processor on a busy host is slow, but nothing is wrong with it. */
@@ -158,7 +162,7 @@ export function guestFiles({ hostname, rootUuid, sources, passwordLogin }: Guest
   return [
     text('etc/hostname', `${hostname}\n`),
     text('etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`),
-    text('etc/fstab', `UUID=${rootUuid} / ext4 errors=remount-ro,x-systemd.growfs 0 1\n`),
+    text('etc/fstab', `UUID=${rootUuid} / ext4 errors=remount-ro 0 1\n`),
     // Empty: the first boot makes one.
     { path: 'etc/machine-id', mode: 0o444, text: '' },
     text('etc/default/locale', 'LANG=C.UTF-8\n'),

@@ -96,6 +96,13 @@ export class VmAttendance implements GuestAttendant {
         const statistics = await controls.statistics();
         return statistics === undefined ? noAnswer() : ok({ statistics });
       }
+      case 'balloon':
+        return controls.balloon === undefined ? noBalloon() : ok({ balloon: controls.balloon.facts() });
+      case 'setBalloon':
+        if (controls.balloon === undefined) return noBalloon();
+        return controls.balloon.setTarget(request.targetBytes)
+          ? nothing
+          : fail('too-much', "that is more than the guest's memory.");
     }
   }
 
@@ -103,6 +110,10 @@ export class VmAttendance implements GuestAttendant {
     if (this.#controls === undefined) return 'starting';
     return this.#controls.isPaused() ? 'paused' : 'running';
   }
+}
+
+function noBalloon(): ControlAnswer {
+  return fail('no-balloon', 'it has no balloon; "corbel run --balloon SIZE" gives it one.');
 }
 
 function noAnswer(): ControlAnswer {

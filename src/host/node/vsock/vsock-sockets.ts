@@ -21,7 +21,8 @@ const mostClients = 256;
 
 export class VsockSockets implements VsockHost {
   readonly guestCid: number;
-  readonly #path: string;
+  /** The socket that leads to the guest. */
+  readonly path: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** The device of the guest that runs now. */
@@ -29,7 +30,7 @@ export class VsockSockets implements VsockHost {
 
   constructor({ path, guestCid }: VsockSpec) {
     this.guestCid = guestCid;
-    this.#path = path;
+    this.path = path;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#request(socket));
     this.#server.maxConnections = mostClients;
   }
@@ -37,9 +38,9 @@ export class VsockSockets implements VsockHost {
   /** Errors: kind `input`, a path that cannot be listened on, or that another process listens on. */
   async listen(): Promise<Result<void>> {
     const listening = await this.#tryListen();
-    if (listening.ok || !isSocket(this.#path) || (await answers(this.#path))) return listening;
+    if (listening.ok || !isSocket(this.path) || (await answers(this.path))) return listening;
     // Nobody is behind it any more: its process did not get to remove it.
-    rmSync(this.#path, { force: true });
+    rmSync(this.path, { force: true });
     return this.#tryListen();
   }
 
@@ -53,7 +54,7 @@ export class VsockSockets implements VsockHost {
   }
 
   called(port: number, call: VsockCall): void {
-    const socket = connect({ path: `${this.#path}_${port}`, allowHalfOpen: true });
+    const socket = connect({ path: `${this.path}_${port}`, allowHalfOpen: true });
     this.#keep(socket);
     socket.once('error', () => call.refuse());
     socket.once('connect', () => {
@@ -66,9 +67,9 @@ export class VsockSockets implements VsockHost {
   #tryListen(): Promise<Result<void>> {
     return new Promise((resolve) => {
       const failed = (error: Error): void =>
-        resolve(fail('input', `the vsock socket ${this.#path} cannot be made (${error.message}).`));
+        resolve(fail('input', `the vsock socket ${this.path} cannot be made (${error.message}).`));
       this.#server.once('error', failed);
-      this.#server.listen(this.#path, () => {
+      this.#server.listen(this.path, () => {
         this.#server.off('error', failed);
         resolve(ok(undefined));
       });
