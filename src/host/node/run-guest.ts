@@ -152,6 +152,8 @@ class GuestRun {
       return this.#endOf(value);
     });
     const end = await Promise.race([reported, this.#decided]);
+    // A guest that is reset may have asked for more.
+    this.#request.input.handOver();
     clearTimeout(timer);
     clearInterval(memoryTimer);
     this.#terminal?.restore();
