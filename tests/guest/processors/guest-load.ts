@@ -16,8 +16,10 @@ worker() {
 }
 start_load() { for n in $(seq $1); do worker & done; }
 end_load() { : >/tmp/enough; wait; echo rounds $(wc -l </tmp/rounds); }
-show_log() { echo; echo '== kernel =='; dmesg; }
 `;
+
+/** Shows the kernel's log, at the end of what a command shows. */
+export const showLog = "echo; echo '== kernel =='; dmesg";
 
 /** What a kernel says when something is wrong with it. */
 const complaint =
@@ -28,7 +30,7 @@ const harmless = /and report a bug$/;
 export interface GuestAccount {
   /** What the command itself showed. */
   readonly output: string;
-  /** The kernel's log, after `show_log`. */
+  /** The kernel's log, after `showLog`. */
   readonly log: string;
   /** Lines of that log that tell of a defect. */
   readonly complaints: readonly string[];

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { startLinux } from '../linux-process.ts';
-import { loadFunctions, readAccount } from './guest-load.ts';
+import { loadFunctions, readAccount, showLog } from './guest-load.ts';
 
 /** CORBEL_GUEST_SEED repeats a run. */
 const seed = Number(process.env.CORBEL_GUEST_SEED ?? randomInt(2 ** 31));
@@ -23,7 +23,7 @@ done
 for n in 1 2 3; do echo 1 >/sys/devices/system/cpu/cpu$n/online; done
 echo changes $changes on line $(cat /sys/devices/system/cpu/online)
 end_load
-show_log`;
+${showLog}`;
   const ended = await startLinux(['--timeout', '800', '--cpus', '4', '--exec', command]).ended;
   const { output, log, complaints } = readAccount(ended.stdout.toString());
   assert.deepEqual([ended.status, complaints], [0, []]);

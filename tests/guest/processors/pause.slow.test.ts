@@ -1,15 +1,13 @@
 /** A Linux with several processors under load, while somebody outside pauses it again and again. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { useVmHome } from '../../../src/host/node/vms/testing/vm-home.ts';
 import { Random } from '../../oracle/random.ts';
-import { loadFunctions, readAccount } from './guest-load.ts';
+import { loadFunctions, readAccount, showLog } from './guest-load.ts';
+import { buildProgram } from './guest-program.ts';
 import { type NamedLinux, startNamedLinux } from './named-linux.ts';
 import { unpackDisk, writePackageDisk } from './package-disk.ts';
 
@@ -18,17 +16,6 @@ const home = useVmHome();
 const seed = Number(process.env.CORBEL_GUEST_SEED ?? randomInt(2 ** 31));
 const pauses = 100;
 const options = { timeout: 900_000 };
-
-async function buildWatch(): Promise<string> {
-  const program = join(home, 'clock-watch');
-  const source = fileURLToPath(new URL('./clock-watch.c', import.meta.url));
-  const { status, stderr } = spawnSync('gcc', ['-static', '-O2', '-pthread', '-o', program, source]);
-  assert.equal(status, 0, String(stderr));
-  const disk = join(home, 'watch.img');
-  const data = readFileSync(program);
-  await writePackageDisk(disk, [], [{ kind: 'file', path: 'bin/clock-watch', mode: 0o755, data }]);
-  return disk;
-}
 
 /** Pauses at random moments for random times. @returns how long pausing took each time, and all pauses, in ms */
 async function pauseOften(guest: NamedLinux, random: Random): Promise<{ latencies: number[]; pausedMs: number }> {
@@ -57,8 +44,9 @@ test(
 ${loadFunctions}
 start_load 3
 clock-watch >/tmp/watched &
-echo begin; read -r line; end_load; cat /tmp/watched; show_log`;
-    const disk = await buildWatch();
+echo begin; read -r line; end_load; cat /tmp/watched; ${showLog}`;
+    const disk = join(home, 'watch.img');
+    await writePackageDisk(disk, [], [buildProgram('clock-watch', join(home, 'clock-watch'))]);
     const guest = startNamedLinux('paused', ['--cpus', '4', '--disk', disk, '--exec', command]);
     await guest.shows('begin');
     const start = performance.now();
