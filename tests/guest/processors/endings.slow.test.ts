@@ -29,7 +29,7 @@ test('resets at random moments: the guest starts again each time, and a power-of
   t.diagnostic(`CORBEL_GUEST_SEED=${seed}`);
   const random = new Random(seed, 0, 'reset');
   const guest = start('reset');
-  for (let n = 0; n < 5; n++) {
+  for (let n = 0; n < 3; n++) {
     guest.say(busy);
     await guest.shows('\nbusy-42');
     await delay(random.below(300));
@@ -58,7 +58,7 @@ test('a triple fault and a panic end it, whichever processor comes to them', opt
 test('ended from outside at any moment of its start, and while it is paused', options, async (t) => {
   t.diagnostic(`CORBEL_GUEST_SEED=${seed}`);
   const random = new Random(seed, 2, 'end');
-  for (let n = 0; n < 6; n++) {
+  for (let n = 0; n < 4; n++) {
     const guest = start(`ended-${n}`);
     await guest.shows('Linux version');
     await delay(random.below(8000));
