@@ -42,5 +42,5 @@ export function readAccount(stdout: string): GuestAccount {
   return { output, log, complaints: kernelComplaints(log) };
 }
 
-export const kernelComplaints = (log: string): readonly string[] =>
+const kernelComplaints = (log: string): readonly string[] =>
   log.split('\n').filter((line) => complaint.test(line) && !harmless.test(line));
