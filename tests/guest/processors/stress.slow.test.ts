@@ -21,7 +21,7 @@ const rounds: readonly string[] = [
   '--signal 2 --sigq 2 --sigfpe 1 --sigsegv 1 --sigtrap 1 --timer 1 --itimer 1 --nanosleep 1',
   '--tlb-shootdown 2 --membarrier 1 --rseq 1 --affinity 2 --madvise 1 --mprotect 1',
   '--malloc 2 --qsort 1 --hash 1 --bsearch 1 --stack 1 --memcpy 1 --memrate 1 --memrate-bytes 4M',
-  '--seccomp 2 --jit 1 --icache 1 --poll 2 --epoll 1 --yield 2 --hrtimers 1 --clock 1',
+  '--seccomp 2 --icache 1 --poll 2 --epoll 1 --yield 2 --hrtimers 1 --clock 1',
 ];
 
 test('stress-ng finds nothing wrong with four processors', {
