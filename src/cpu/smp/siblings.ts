@@ -119,7 +119,8 @@ export class Siblings {
   #awaitGo(holder: number): void {
     const { board, serve } = this.#parts;
     serve?.();
-    board.awaitGo(holder, napMs);
+    // Others want nothing of a processor without board: a pause may keep it here for hours.
+    board.awaitGo(holder, serve === undefined ? Number.POSITIVE_INFINITY : napMs);
   }
 
   /** Makes processors look that this one has stopped: it wants something of one of them. */

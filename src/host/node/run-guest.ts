@@ -158,6 +158,8 @@ class GuestRun {
     });
     const end = await Promise.race([reported, this.#decided]);
     this.#over = true;
+    // A guest that is reset may have asked for more.
+    this.#request.input.handOver();
     clearTimeout(timer);
     clearInterval(memoryTimer);
     this.#fairUse.end();
