@@ -11,7 +11,8 @@ const outputs = new Map<string, string>();
 
 for (const accel of ['interpret', 'translate', 'verify']) {
   test(`the linux guest boots and works with --accel ${accel}`, { timeout: lockstepTimeoutMs }, async () => {
-    const ended = await startLinux(['--accel', accel, '--exec', work]).ended;
+    const timeout = String(lockstepTimeoutMs / 1000 - 60);
+    const ended = await startLinux(['--timeout', timeout, '--accel', accel, '--exec', work]).ended;
     assert.equal(ended.stderr, '');
     assert.equal(ended.status, 0);
     outputs.set(accel, ended.stdout.toString());
