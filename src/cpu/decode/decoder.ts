@@ -1,4 +1,5 @@
 /** Bytes → instruction: prefixes, opcode, ModRM, row selection, immediates. Pure. SDM Vol. 2A chapter 2. */
+import { fieldKind } from '../isa/row-facts.ts';
 import { type DecodeFailure, type DecodeMode, type DecodeResult, type Instruction, segment } from './instruction.ts';
 import { type Candidate, immediateForm, type Lookup, lookups, type OpcodeEntry, prefixKey, vexMap } from './lookup.ts';
 import { readModrm } from './modrm.ts';
@@ -180,7 +181,7 @@ export function decodeInto(s: DecodeState, mode: DecodeMode): DecodeStatus {
   const candidate = selectRow(s, entry, vex);
   if (candidate === undefined) return decodeStatus.undefined;
   if (((candidate.regMask >> s.reg) & 1) === 0) return decodeStatus.undefined;
-  if (vex && !candidate.usesVvvv && s.vvvv !== 0) return decodeStatus.undefined;
+  if (vex && candidate.facts.vvvv === fieldKind.none && s.vvvv !== 0) return decodeStatus.undefined;
   const { facts, immediate: form } = candidate;
   s.candidate = candidate;
   s.operandSize = operandSizeOf(s, mode, candidate.size64, facts.vex);

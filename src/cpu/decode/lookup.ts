@@ -36,7 +36,6 @@ export interface Candidate {
   readonly immediate: ImmediateForm;
   /** 0 operand size as usual, 1 default 64, 2 forced 64 (in 64-bit mode). */
   readonly size64: 0 | 1 | 2;
-  readonly usesVvvv: boolean;
   /** Bit n: ModRM.reg (with REX.R) may be n. Control and debug registers have gaps, and the gaps are #UD at any CPL. */
   readonly regMask: number;
 }
@@ -114,10 +113,9 @@ function candidateOf(row: TableRow): Candidate {
     value |= row.rm << 3;
   }
   const size64 = row.size64 === undefined ? 0 : row.size64 === 'default' ? 1 : 2;
-  const usesVvvv = row.operandSpecs.some(({ source }) => source === 'B');
   const immediate = immediateOf(row.operandSpecs);
   const facts = rowFacts[row.id] as RowFacts;
-  return { facts, mask, value, immediate, size64, usesVvvv, regMask: regMaskOf(row.operandSpecs) };
+  return { facts, mask, value, immediate, size64, regMask: regMaskOf(row.operandSpecs) };
 }
 
 /** By the row's number: what all slots and lookups share. */

@@ -2,6 +2,7 @@
 import type { Instruction } from '../decode/instruction.ts';
 import type { OperandSpec, OperandWidth } from '../isa/operand.ts';
 import type { TableRow } from '../isa/row.ts';
+import type { RowFacts } from '../isa/row-facts.ts';
 import { segmentAt, segmentField, state } from '../state/layout.ts';
 import type { Form, Operand, OperandField, OperandKind } from './form.ts';
 
@@ -126,8 +127,10 @@ export interface FormKey {
 }
 
 /** Whether the processor locks the bus for an instruction. SDM Vol. 3A 9.1.2. */
-export const locksBus = ({ row, registerForm, lock }: Instruction): boolean =>
-  row.lock === true && !registerForm && (lock || row.semantics === 'xchg');
+export const locksBus = (
+  { lockable, alwaysLocks }: RowFacts,
+  { registerForm, lock }: Pick<Instruction, 'registerForm' | 'lock'>,
+): boolean => lockable && !registerForm && (lock || alwaysLocks);
 
 export function formOf(row: TableRow, key: FormKey): Form {
   return {

@@ -6,6 +6,7 @@ import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
 import { type DecodeStatus, decodeInto, decodeStatus } from '../decode/decoder.ts';
 import { type DecodeMode, segment } from '../decode/instruction.ts';
 import { DecodeState, maxInstructionLength } from '../decode/state.ts';
+import { locksBus } from '../emit/forms.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
@@ -252,7 +253,7 @@ export class CodeCache {
       return true;
     }
     const long = mode.codeSize === 64;
-    const locked = this.#handlers.atomic && facts.lockable && !s.registerForm && (s.lock || facts.alwaysLocks);
+    const locked = this.#handlers.atomic && locksBus(facts, s);
     const handler = isUndefinedSegment(s, facts)
       ? pseudoHandler.undefined
       : this.#handlers.numberOf(facts.row, s, long, locked);

@@ -14,6 +14,7 @@ import { regionType } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { emitLookup, liesAt } from '../interpret/lookup.ts';
 import { status } from '../interpret/status.ts';
+import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
@@ -192,7 +193,7 @@ class RegionEmitter {
   #instruction({ instruction, offset }: Placed): void {
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
     this.#ops.instruction(instruction, offset, () => {
-      const locked = this.#input.atomic && locksBus(instruction);
+      const locked = this.#input.atomic && locksBus(rowFacts[row.id] as RowFacts, instruction);
       const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true, locked });
       emitHandler(this.#ops, form, this.#semantics);
     });

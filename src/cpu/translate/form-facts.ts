@@ -12,6 +12,7 @@ import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { handlerType } from '../interpret/handlers.ts';
 import { InterpreterOps, type SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { type FlagEffect, flagWord } from './flag-liveness.ts';
 
 /** Slow paths that translated code may call: they touch neither general registers nor flags nor control flow. */
@@ -138,7 +139,7 @@ export class FormFactsTable {
     const { row, operandSize, addressSize, registerForm, repeat, immediate } = instruction;
     const form = (operandSize >> 5) * 6 + (addressSize >> 5) * 2 + (registerForm ? 1 : 0);
     const count = (repeat === 0 ? 0 : repeat === 0xf3 ? 1 : 2) * 64 + Number(immediate & 63n);
-    const locked = this.#atomic && locksBus(instruction);
+    const locked = this.#atomic && locksBus(rowFacts[row.id] as RowFacts, instruction);
     const key = ((row.id * 18 + form) * 192 + count) * 2 + (locked ? 1 : 0);
     let facts = this.#known.get(key);
     if (facts === undefined) {
