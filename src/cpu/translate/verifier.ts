@@ -81,8 +81,7 @@ export class Verifier {
     const after = this.#snapshot();
     const written = log.stop();
     view.setInt32(state.budget, budget - cost, true);
-    // A store that was refused may leave a repeated instruction half done: the interpreter goes on with it from there.
-    if (log.device || log.code || outcome === status.redo) {
+    if (log.device || log.code || (outcome === status.redo && this.#standsAtRepeat())) {
       this.believed++;
       return outcome;
     }
@@ -105,7 +104,13 @@ export class Verifier {
       );
     }
     this.verified++;
-    return interpreted;
+    return outcome === status.redo ? outcome : interpreted;
+  }
+
+  /** A refused store leaves a repeated instruction half done, which the interpreter goes on with from there. */
+  #standsAtRepeat(): boolean {
+    const [running = ''] = this.#cpu.describe(this.#cpu.view.getBigUint64(state.rip, true)).split('\n');
+    return /\srep/.test(running);
   }
 
   #interpret(count: number, untilFault: boolean): number {
