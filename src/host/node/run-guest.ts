@@ -16,7 +16,7 @@ import type { GuestAttendant, GuestControls } from './guest-attendant.ts';
 import { GuestBalloon } from './guest-balloon.ts';
 import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
 import type { GuestEnd } from './guest-end.ts';
-import { memoryRelease } from './memory-release.ts';
+import { openMemoryAdvice } from './memory-advice.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
@@ -353,11 +353,13 @@ class GuestRun {
 
 export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   let run: GuestRun | undefined;
-  let release: ReturnType<typeof memoryRelease>;
+  const advice = openMemoryAdvice();
   const devices = createGuestDevices(request.devices, {
     noSpace: (disk, failure, retry) => run?.waitForRoom(disk, failure, retry) ?? Promise.resolve(),
     consoleOutput: (bytes) => run?.writeHvc(bytes) ?? Promise.resolve(),
-    releaseMemory: (offset, length) => release?.(offset, length),
+    releaseMemory: (offset, length) => {
+      if (shared.ok) advice?.release(shared.value.ram.buffer, offset, length);
+    },
   });
   const shared = allocateMachine(
     request.config.memoryBytes,
@@ -365,11 +367,9 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
     apicIdsOf(request.config.topology ?? uniprocessor),
   );
   if (!shared.ok) return { end: { kind: 'refused', failure: shared.error }, statistics: {}, profile: [], console: [] };
-  if (devices.balloon !== undefined) {
-    release = memoryRelease(shared.value.ram.buffer);
-    if (release === undefined)
-      request.notice('this host takes no memory back from a guest; --balloon is without effect.');
-  }
+  for (const { buffer } of [shared.value.ram, ...shared.value.processors]) advice?.preferLargePages(buffer);
+  if (devices.balloon !== undefined && advice === undefined)
+    request.notice('this host takes no memory back from a guest; --balloon is without effect.');
   run = new GuestRun(request, devices, shared.value);
   return run.run();
 }

@@ -1,0 +1,39 @@
+/** Tells the operating system how memory of the guest is used. */
+import { loadForeignFunctions } from './foreign-functions.ts';
+
+/** madvise(2); asm-generic/mman-common.h. */
+const advice = {
+  /** MADV_DONTNEED: the pages are given back, and read as zeroes afterwards. */
+  dontNeed: 4,
+  /** MADV_HUGEPAGE: large pages, also where the system gives them only to those who ask. */
+  hugePage: 14,
+} as const;
+
+export interface MemoryAdvice {
+  /** Gives whole pages back; offset and length in bytes. */
+  release(buffer: SharedArrayBuffer, offset: number, length: number): void;
+  /** A system that has no large pages goes on with small ones. */
+  preferLargePages(buffer: SharedArrayBuffer): void;
+}
+
+/** @returns undefined where this is no Linux or this Node cannot call foreign functions */
+export function openMemoryAdvice(): MemoryAdvice | undefined {
+  const ffi = loadForeignFunctions();
+  if (ffi === undefined) return undefined;
+  try {
+    const { functions } = ffi.dlopen(null, {
+      madvise: { arguments: ['pointer', 'u64', 'i32'], return: 'i32' },
+    });
+    const advise = (buffer: SharedArrayBuffer, offset: number, length: number, kind: number): void => {
+      const base = ffi.getRawPointer(new Uint8Array(buffer));
+      functions.madvise(base + BigInt(offset), BigInt(length), kind);
+    };
+    return {
+      release: (buffer, offset, length) => advise(buffer, offset, length, advice.dontNeed),
+      preferLargePages: (buffer) => advise(buffer, 0, buffer.byteLength, advice.hugePage),
+    };
+  } catch {
+    // A C library without one of them.
+    return undefined;
+  }
+}
