@@ -12,7 +12,7 @@ import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
 import { type CodeKey, CodePage, keyOf } from './code-page.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
-import { record } from './record.ts';
+import { record, recordHeat } from './record.ts';
 
 const maxBlock = 64;
 /** Decoded bytes are dropped in chunks, so that data beside code does not throw the code away. */
@@ -304,6 +304,8 @@ export class CodeCache {
   /** Makes a copy of a record runnable once; what follows it is looked up. @returns its address */
   again(bytes: Uint8Array): number {
     new Uint8Array(this.#view.buffer).set(bytes, transientRecord);
+    // The place is counted elsewhere: what reported itself here would come again.
+    this.#view.setUint8(transientRecord + record.heat, recordHeat.settled);
     const offset = this.#view.getUint16(transientRecord + record.pageOffset, true);
     const length = this.#view.getUint8(transientRecord + record.length);
     this.#assembler.writePseudo(transientRecord + record.size, offset + length, pseudoHandler.continue, 0);

@@ -212,6 +212,15 @@ function defineRun(
   const loop: Loop = { code, e, rec, start: code.local('i32') };
   const locals = { status: code.local('i32'), target: code.local('i64'), link: code.local('i32') };
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
+  // Regions come here with what is not translated, and often with nothing else before it.
+  countEntry(loop, () => {
+    e.storeState32(state.record, code.get(rec));
+    e.storeState64(
+      state.rip,
+      e.add(e.loadState64(state.codeBase), e.extendU(e.loadState16(code.get(rec), record.pageOffset))),
+    );
+    code.return(i32Constant(status.hot));
+  });
   e.storeState32(engine.entryBudget, e.loadState32(state.budget));
   code.set(loop.start, code.get(rec));
   code.block((leave) => {

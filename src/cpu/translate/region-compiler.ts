@@ -174,7 +174,7 @@ function describe({ source, code, pages, graph }: Work, position: number): Trans
   }
   return {
     position,
-    entries: graph.entries.slice(0, graph.externalEntries).map((offset) => ({
+    entries: graph.entries.map((offset) => ({
       ramOffset: source.ramOffset(offset),
       page: Math.floor(offset / pageSize),
     })),

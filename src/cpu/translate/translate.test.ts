@@ -61,6 +61,26 @@ test('a loop becomes a region once it is hot, and leaves it when its budget ends
   assert.equal(hot.vcpu.state.gpr(0), (5_000_000n * 5_000_001n) / 2n);
 });
 
+test('code that nothing but a region leads to becomes a region, too', () => {
+  const hot = bareMachine(4, 'hot');
+  const code = new Uint8Array(0x300);
+  // mov ecx, 60000; L: mov rdx, r8; cmp ecx, 30000; cmovb rdx, r9; call rdx; dec ecx; jnz L; hlt
+  code.set([0xb9, 0x60, 0xea, 0, 0, 0x4c, 0x89, 0xc2, 0x81, 0xf9, 0x30, 0x75, 0, 0, 0x49, 0x0f, 0x42, 0xd1]);
+  code.set([0xff, 0xd2, 0xff, 0xc9, 0x75, 0xed, 0xf4], 18);
+  code.set([0x48, 0xff, 0xc0, 0xc3], 0x100); // inc rax; ret
+  code.set([0x48, 0x83, 0xc0, 0x02, 0xc3], 0x200); // add rax, 2; ret
+  load(hot, code);
+  hot.vcpu.state.setGpr(0, 0n);
+  hot.vcpu.state.setGpr(8, BigInt(program.code + 0x100));
+  hot.vcpu.state.setGpr(9, BigInt(program.code + 0x200));
+  while (hot.vcpu.state.gpr(1) === 0n || hot.vcpu.state.gpr(1) > 30_000n) hot.vcpu.run(10_000);
+  const before = hot.vcpu.translatorStatistics.regions;
+  assert.ok(before > 0);
+  while (hot.vcpu.run(10_000) === 'budget');
+  assert.equal(hot.vcpu.state.gpr(0), 30_001n + 2n * 29_999n);
+  assert.ok(hot.vcpu.translatorStatistics.regions > before);
+});
+
 test('a region that rewrites an instruction ahead of itself runs the new one', () => {
   // mov byte [rip+1], 0x22; mov al, 0x11; dec ecx; hlt — the store hits the immediate of the next instruction
   const code = new Uint8Array([0xc6, 0x05, 0x01, 0x00, 0x00, 0x00, 0x22, 0xb0, 0x11, 0xff, 0xc9, 0xf4]);
