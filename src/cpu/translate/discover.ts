@@ -43,9 +43,14 @@ export interface CodeSource {
   isReached(offset: number): boolean;
   /** Whether they are frequent. */
   isWarm(offset: number): boolean;
+  /** Whether a region can be entered at `offset` already. */
+  isEntry(offset: number): boolean;
   /** Whether the translator takes an instruction; the others end a block and run in the interpreter. */
   translatable(instruction: Instruction): boolean;
 }
+
+/** Instructions that a region takes over from another behind one of its entries, at most. */
+const shortCode = 24;
 
 const jumpKinds: ReadonlySet<string> = new Set(['jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);
 
@@ -65,6 +70,9 @@ class Explorer {
   readonly reentries = new Set<number>();
   readonly #source: CodeSource;
   readonly #limit: number;
+  /** What `isShort` said. */
+  readonly #short = new Map<number, boolean>();
+  #entry = 0;
   #pending: number[] = [];
   /** Call targets wait until the caller is complete. */
   #calls: number[] = [];
@@ -75,6 +83,7 @@ class Explorer {
   }
 
   explore(entry: number): void {
+    this.#entry = entry;
     this.leaders.add(entry);
     this.#pending.push(entry);
     for (;;) {
@@ -84,9 +93,40 @@ class Explorer {
     }
   }
 
+  /** Whether the region had better end before `offset`, for another begins there. */
+  #isOthers(offset: number): boolean {
+    if (offset === this.#entry || this.placed.has(offset)) return false;
+    return this.#source.isEntry(offset) && !this.#isShort(offset);
+  }
+
+  /** Whether so little code follows that it is better had twice than gone over to. */
+  #isShort(start: number): boolean {
+    const known = this.#short.get(start);
+    if (known !== undefined) return known;
+    const seen = new Set<number>();
+    const pending = [start];
+    for (let at = pending.pop(); at !== undefined && seen.size <= shortCode; at = pending.pop()) {
+      let offset = at;
+      while (!seen.has(offset) && !this.placed.has(offset) && seen.size <= shortCode) {
+        const result = this.#source.decode(offset);
+        if (result?.kind !== 'ok' || !this.#source.translatable(result.instruction)) break;
+        const { instruction } = result;
+        seen.add(offset);
+        const target = targetOf({ instruction, offset });
+        if (target !== undefined && !isCall(instruction) && this.#source.isReached(target)) pending.push(target);
+        if (instruction.row.endsBlock === true && !isCall(instruction)) break;
+        offset += instruction.length;
+      }
+    }
+    const short = seen.size <= shortCode;
+    this.#short.set(start, short);
+    return short;
+  }
+
   /** Code that nothing leads to is left out until something does; functions are worth their room when they are hot. */
   #lead(offset: number, called: boolean): void {
     if (!(called ? this.#source.isWarm(offset) : this.#source.isReached(offset))) return;
+    if (this.#isOthers(offset)) return;
     this.leaders.add(offset);
     (called ? this.#calls : this.#pending).push(offset);
   }
@@ -94,6 +134,7 @@ class Explorer {
   #run(start: number): void {
     let offset = start;
     while (!this.placed.has(offset) && this.placed.size < this.#limit) {
+      if (offset !== start && this.#isOthers(offset)) return;
       const result = this.#source.decode(offset);
       if (result?.kind !== 'ok') return;
       const { instruction } = result;
@@ -124,7 +165,7 @@ class Explorer {
 
   /** Code that goes on after something else ran belongs to the region, too. */
   #reenter(offset: number): void {
-    if (!this.#source.isKnown(offset)) return;
+    if (!this.#source.isKnown(offset) || this.#isOthers(offset)) return;
     this.reentries.add(offset);
     this.leaders.add(offset);
     this.#pending.push(offset);

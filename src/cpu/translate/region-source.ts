@@ -58,6 +58,10 @@ export class RegionSource implements CodeSource {
     return this.#has('warm', offset);
   }
 
+  isEntry(offset: number): boolean {
+    return this.isKnown(offset) && !this.isFree(offset);
+  }
+
   /** Whether a region may begin at `offset`. */
   isFree(offset: number): boolean {
     return this.#has('free', offset);

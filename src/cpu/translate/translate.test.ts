@@ -81,6 +81,27 @@ test('code that nothing but a region leads to becomes a region, too', () => {
   assert.ok(hot.vcpu.translatorStatistics.regions > before);
 });
 
+test('a region ends where a long one begins, instead of having its code once more', () => {
+  const hot = bareMachine(4, 'hot');
+  const code = new Uint8Array(0x200);
+  // mov ecx, 20000; F: 40 times add rax, 1; dec ecx; jnz F; jmp r10
+  code.set([0xb9, 0x20, 0x4e, 0, 0]);
+  for (let n = 0; n < 40; n++) code.set([0x48, 0x83, 0xc0, 0x01], 5 + n * 4);
+  code.set([0xff, 0xc9, 0x0f, 0x85, 0x58, 0xff, 0xff, 0xff, 0x41, 0xff, 0xe2], 165);
+  // B: mov ecx, 1; mov r10, r11; jmp F, which comes back by r10: dec r8d; jnz B; hlt
+  code.set([0xb9, 1, 0, 0, 0, 0x4d, 0x89, 0xda, 0xe9, 0xf8, 0xfe, 0xff, 0xff], 0x100);
+  code.set([0x41, 0xff, 0xc8, 0x0f, 0x85, 0xb7, 0xff, 0xff, 0xff, 0xf4], 0x140);
+  load(hot, code);
+  const start = { 0: 0n, 8: 20_000n, 10: BigInt(program.code + 0x100), 11: BigInt(program.code + 0x140) };
+  for (const [number, value] of Object.entries(start)) hot.vcpu.state.setGpr(Number(number), value);
+  while (hot.vcpu.state.gpr(8) === 20_000n) hot.vcpu.run(10_000);
+  const { regions, instructions } = hot.vcpu.translatorStatistics;
+  while (hot.vcpu.run(10_000) === 'budget');
+  assert.equal(hot.vcpu.state.gpr(0), 40n * 40_000n);
+  assert.ok(hot.vcpu.translatorStatistics.regions > regions);
+  assert.ok(hot.vcpu.translatorStatistics.instructions < instructions + 20);
+});
+
 test('a region that rewrites an instruction ahead of itself runs the new one', () => {
   // mov byte [rip+1], 0x22; mov al, 0x11; dec ecx; hlt — the store hits the immediate of the next instruction
   const code = new Uint8Array([0xc6, 0x05, 0x01, 0x00, 0x00, 0x00, 0x22, 0xb0, 0x11, 0xff, 0xc9, 0xf4]);

@@ -220,13 +220,12 @@ export class Translator {
     const module = new RegionModule(made.bytes * bytesPerByte + moduleOverhead);
     for (const [position, region] of made.regions.entries()) {
       const entries = this.#entriesOf(region);
-      const [first] = entries;
-      if (first === undefined || first.number !== 0) continue;
       if (region.chunks.some((chunk) => overwritten.has(chunk))) {
         // What it was made of is gone; what is there now may get hot again.
-        this.#view.setUint8(first.record + record.heat, 0);
+        for (const entry of entries) this.#view.setUint8(entry.record + record.heat, 0);
         continue;
       }
+      if (entries.length === 0) continue;
       if (this.#store.isFull) return;
       const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
