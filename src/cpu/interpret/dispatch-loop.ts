@@ -11,7 +11,7 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { engine, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
+import { engine, heatOverflows, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
@@ -37,15 +37,24 @@ function spend(loop: Loop, including: number): Value {
   return left;
 }
 
-/** Counts the entry of `loop.rec`, unless it is settled; at the threshold `report` leaves. */
+/** Counts the entry of `loop.rec`, unless it is settled; `report` leaves when it is hot. */
 function countEntry(loop: Omit<Loop, 'start'>, report: () => void): void {
   const { e, code } = loop;
   const heat = e.let(e.loadState8(code.get(loop.rec), record.heat));
+  const setHeat = (value: Value): void => e.storeState(store.i32_8, code.get(loop.rec), record.heat, value);
   e.ifUnlikely(e.ne(heat, recordHeat.settled), () => {
     e.ifLikely(
       e.ltU(heat, recordHeat.hot),
-      () => e.storeState(store.i32_8, code.get(loop.rec), record.heat, e.add(heat, 1)),
-      report,
+      () => setHeat(e.add(heat, 1)),
+      () => {
+        setHeat(e.i32(recordHeat.warm));
+        const number = e.shrU(code.get(loop.rec), Math.log2(record.size));
+        const counter = e.let(e.add(e.and(number, heatOverflows.entries - 1), heatOverflows.base));
+        const rounds = e.let(e.add(e.loadState8(counter, 0), 1));
+        const isHot = e.let(e.geU(rounds, recordHeat.overflows));
+        e.storeState(store.i32_8, counter, 0, e.select(isHot, e.i32(0), rounds));
+        e.if(isHot, report);
+      },
     );
   });
 }

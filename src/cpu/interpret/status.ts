@@ -16,7 +16,7 @@ export const status = {
   redo: 9,
   /** Regions: a page that they have code in may lie elsewhere by now; the region of state.record has not begun. */
   misplaced: 10,
-  /** A record's counter reached `recordHeat.hot`; state.rip is the record's. */
+  /** A record was entered often (see `recordHeat`); state.rip is the record's. */
   hot: 8,
   /** HLT: sleep until an interrupt. */
   halt: 6,

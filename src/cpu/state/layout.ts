@@ -222,6 +222,9 @@ export const regionPlaces = { base: 0xa_0000, regions: 1 << 15 } as const;
 /** By region: u8, set whenever the region is entered; whoever looks for unused ones clears it. */
 export const regionUse = { base: 0xc_0000 } as const;
 
+/** How often records' counters ran over: u8, by the lowest bits of a record's number. Some share one, and get hot early. */
+export const heatOverflows = { base: 0xd_0000, entries: 1 << 16 } as const;
+
 /** How a region is referred to: index in the table of regions, and number of the entry. */
 export const regionReference = { entryBits: 6 } as const;
 

@@ -13,11 +13,6 @@ import type { RegionPages, TranslatedModule, TranslatedRegion, TranslationResult
 import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
-/**
- * Times that a record's counter must overflow before its code is translated: some 12,000 entries. Translating a region and
- * having it compiled twice takes milliseconds, which the interpreter's nanoseconds an entry make up for late.
- */
-const hotOverflows = 64;
 /** Regions that are asked for together, and jobs under way at a time. */
 const batchSize = 16;
 const maxJobs = 2;
@@ -91,7 +86,6 @@ export class Translator {
   readonly #options: TranslatorOptions;
   readonly #view: DataView;
   readonly #store: RegionStore;
-  readonly #heat = new Map<number, number>();
   #queue: Waiting[] = [];
   /** RAM offsets of entries whose regions may not reach into other pages: these move. */
   readonly #alone = new Set<number>();
@@ -115,22 +109,10 @@ export class Translator {
     return this.#store.referenceOf(address);
   }
 
-  /** A record's counter overflowed. */
+  /** A record was reported as hot. */
   noteHot(candidate: Candidate): void {
-    const { record: address } = candidate;
-    if (this.#isOutdated(address)) {
-      this.settle(address);
-      return;
-    }
-    const count = (this.#heat.get(address) ?? 0) + 1;
-    if (count < hotOverflows) {
-      this.#heat.set(address, count);
-      this.#view.setUint8(address + record.heat, recordHeat.warm);
-      return;
-    }
-    this.#heat.delete(address);
-    this.settle(address);
-    this.#enqueue(candidate);
+    this.settle(candidate.record);
+    if (!this.#isOutdated(candidate.record)) this.#enqueue(candidate);
   }
 
   #enqueue({ record: address, ramOffset, pageAt }: Candidate): void {
@@ -301,7 +283,6 @@ export class Translator {
     this.#store.clear();
     this.#queue = [];
     this.#jobs.clear();
-    this.#heat.clear();
     this.#alone.clear();
     this.#detached.clear();
   }
