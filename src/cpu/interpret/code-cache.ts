@@ -10,20 +10,16 @@ import { locksBus } from '../emit/forms.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
-import { type CodeKey, CodePage, keyOf } from './code-page.ts';
+import { CodePage, chunkBytes, chunkShift, chunksOfPage, keyOf } from './code-page.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
 
 const maxBlock = 64;
-/** Decoded bytes are dropped in chunks, so that data beside code does not throw the code away. */
-const chunkBytes = 64;
 const nothing = new Uint8Array(0);
 
-const lastChunkOfPage = pageSize / chunkBytes - 1;
-
 const chunksOf = (offset: number, bytes: number): readonly [first: number, last: number] => [
-  (offset / chunkBytes) | 0,
-  ((offset + bytes - 1) / chunkBytes) | 0,
+  offset >> chunkShift,
+  (offset + bytes - 1) >> chunkShift,
 ];
 
 /** An instruction that two pages share. */
@@ -100,10 +96,10 @@ export class CodeCache {
     const page = this.#pages.get(ramPage);
     if (page === undefined) return false;
     const [first, last] = chunksOf(ramOffset & (pageSize - 1), bytes);
-    const atEdge = first === 0 || last === lastChunkOfPage;
+    const atEdge = first === 0 || last === chunksOfPage - 1;
     if (atEdge && this.#straddlersOf.has(ramPage)) return true;
     for (let chunk = first; chunk <= last; chunk++) {
-      if (this.#touches(page, chunk, () => {})) return true;
+      if (page.touches(chunk)) return true;
     }
     return false;
   }
@@ -222,7 +218,8 @@ export class CodeCache {
         break;
       }
       const address = this.#next;
-      page.set(key, address);
+      // What is no instruction was found to be none by as many bytes as one may have.
+      page.set(key, address, status === decodeStatus.ok ? s.length : maxInstructionLength);
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
@@ -326,38 +323,29 @@ export class CodeCache {
       const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
       const [firstChunk, lastChunk] = chunksOf(from, to - from + 1);
       for (let chunk = firstChunk; chunk <= lastChunk; chunk++) this.#invalidate(page, chunk);
-      if (firstChunk === 0 || lastChunk === lastChunkOfPage) this.#dropStraddlers(ramPage);
+      if (firstChunk === 0 || lastChunk === chunksOfPage - 1) this.#dropStraddlers(ramPage);
       if (page.isEmpty && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
         this.#unmark(page);
         // Translated code may reach further than what the interpreter has met, and nobody would see it change.
-        for (let chunk = 0; chunk < pageSize / chunkBytes; chunk++) this.#onOverwritten(ramPage, chunk);
+        for (let chunk = 0; chunk < chunksOfPage; chunk++) this.#onOverwritten(ramPage, chunk);
       }
     }
   }
 
+  /** Every instruction with bytes in a chunk is decoded anew the next time. */
   #invalidate(page: CodePage, chunk: number): void {
     this.#onOverwritten(page.ramPage, chunk);
-    this.#touches(page, chunk, (key) => {
-      for (const old of page.retire(key)) this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
-    });
-  }
-
-  /** Calls `visit` with the keys of all instructions that have bytes in a chunk. @returns whether there are any */
-  #touches(page: CodePage, chunk: number, visit: (key: CodeKey) => void): boolean {
+    if (!page.touches(chunk)) return;
     const start = chunk * chunkBytes;
     const first = Math.max(start - maxInstructionLength + 1, 0);
-    let any = false;
     for (let modeIndex = 0; modeIndex < page.modes; modeIndex++) {
-      page.visit(modeIndex, first, start + chunkBytes - 1, (offset, address) => {
-        // What is no instruction was found to be none by as many bytes as one may have.
-        const length = this.#view.getUint8(address + record.length) || maxInstructionLength;
+      page.visit(modeIndex, first, start + chunkBytes - 1, (offset, _address, length) => {
         if (offset + length <= start) return;
-        any = true;
-        visit(keyOf(modeIndex, offset));
+        for (const old of page.retire(keyOf(modeIndex, offset)))
+          this.#view.setUint16(old + record.handler, pseudoHandler.stale, true);
       });
     }
-    return any;
   }
 
   #unmark(page: CodePage): void {

@@ -6,6 +6,10 @@ const maxOutgoing = 1024;
 /** Stale records of one place that are remembered; what rewrites itself forever is looked up anew in the end. */
 const maxNamesakes = 8;
 const firstRecords = 64;
+/** Decoded and translated code is dropped in chunks, so that data beside code does not throw the code away. */
+export const chunkShift = 6;
+export const chunkBytes = 1 << chunkShift;
+export const chunksOfPage = pageSize / chunkBytes;
 
 /** Keys are (mode index << 12 | page offset). */
 export type CodeKey = number;
@@ -18,6 +22,10 @@ export class CodePage {
   readonly #numbers: (Uint16Array | undefined)[] = [];
   /** Addresses of records, by number from 1 on. */
   #records = new Int32Array(firstRecords);
+  /** Bytes that a record's instruction takes, by number. */
+  #lengths = new Uint8Array(firstRecords);
+  /** Instructions with bytes in each chunk. */
+  readonly #inChunk = new Uint16Array(chunksOfPage);
   #next = 1;
   readonly #free: number[] = [];
   #live = 0;
@@ -43,8 +51,20 @@ export class CodePage {
     return numbers === undefined ? 0 : (this.#records[numbers[key & offsetMask] as number] as number);
   }
 
-  /** Enters a record where there is none. */
-  set(key: CodeKey, address: number): void {
+  /** Whether any instruction has bytes in a chunk. */
+  touches(chunk: number): boolean {
+    return this.#inChunk[chunk] !== 0;
+  }
+
+  #count(key: CodeKey, length: number, step: 1 | -1): void {
+    const first = key & offsetMask;
+    const last = Math.min(first + length, pageSize) - 1;
+    for (let chunk = first >> chunkShift; chunk <= last >> chunkShift; chunk++)
+      this.#inChunk[chunk] = (this.#inChunk[chunk] as number) + step;
+  }
+
+  /** Enters a record where there is none. @param length bytes that it was decoded from */
+  set(key: CodeKey, address: number, length: number): void {
     const mode = key >> 12;
     let numbers = this.#numbers[mode];
     if (numbers === undefined) {
@@ -56,9 +76,14 @@ export class CodePage {
       const more = new Int32Array(this.#records.length * 2);
       more.set(this.#records);
       this.#records = more;
+      const longer = new Uint8Array(more.length);
+      longer.set(this.#lengths);
+      this.#lengths = longer;
     }
     numbers[key & offsetMask] = number;
     this.#records[number] = address;
+    this.#lengths[number] = length;
+    this.#count(key, length, 1);
     this.#live++;
   }
 
@@ -68,6 +93,7 @@ export class CodePage {
     const number = numbers[key & offsetMask] as number;
     numbers[key & offsetMask] = 0;
     this.#free.push(number);
+    this.#count(key, this.#lengths[number] as number, -1);
     this.#live--;
     this.#stale ??= new Map();
     const before = this.#stale.get(key) ?? [];
@@ -82,12 +108,17 @@ export class CodePage {
   }
 
   /** Calls `visit` for each record of a mode among page offsets `first`…`last`. */
-  visit(modeIndex: number, first: number, last: number, visit: (offset: number, address: number) => void): void {
+  visit(
+    modeIndex: number,
+    first: number,
+    last: number,
+    visit: (offset: number, address: number, length: number) => void,
+  ): void {
     const numbers = this.#numbers[modeIndex];
     if (numbers === undefined) return;
     for (let offset = first; offset <= last; offset++) {
       const number = numbers[offset] as number;
-      if (number !== 0) visit(offset, this.#records[number] as number);
+      if (number !== 0) visit(offset, this.#records[number] as number, this.#lengths[number] as number);
     }
   }
 

@@ -71,7 +71,7 @@ export interface TranslatedRegion {
   /** The first is the one that was asked for. */
   readonly entries: readonly RegionEntry[];
   readonly pages: RegionPages;
-  /** RAM offsets / 64 of what its instructions touch. */
+  /** RAM offsets / `chunkBytes` of what its instructions touch. */
   readonly chunks: readonly number[];
   readonly instructions: number;
 }

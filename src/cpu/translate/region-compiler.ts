@@ -4,6 +4,7 @@ import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
+import { chunkBytes } from '../interpret/code-page.ts';
 import { regionType, sharedTypes } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
@@ -169,7 +170,8 @@ function describe({ source, code, pages, graph }: Work, position: number): Trans
   const chunks = new Set<number>();
   for (const { instructions } of code.blocks.values()) {
     for (const { instruction, offset } of instructions) {
-      for (const at of [offset, offset + instruction.length - 1]) chunks.add(Math.floor(source.ramOffset(at) / 64));
+      for (const at of [offset, offset + instruction.length - 1])
+        chunks.add(Math.floor(source.ramOffset(at) / chunkBytes));
     }
   }
   return {

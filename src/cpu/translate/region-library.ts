@@ -4,9 +4,9 @@
  */
 import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
+import { chunkBytes } from '../interpret/code-page.ts';
 import type { CodePage, RegionRequest, TranslatedRegion } from './job.ts';
 
-const chunkBytes = 64;
 /** Regions that begin at one place: made with other pages around it, or from other code. */
 const maxNamesakes = 4;
 

@@ -1,6 +1,6 @@
 /** The regions there are: in the table that emitted code calls through, and in the records of their entries. */
-import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmTable } from '../../wasm/webassembly.ts';
+import { chunksOfPage } from '../interpret/code-page.ts';
 import { pseudoHandler } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
@@ -8,7 +8,6 @@ import { regionPlaces, regionReference, regionUse, state } from '../state/layout
 import type { RegionEntry, RegionPages } from './job.ts';
 
 export const maxRegions = regionPlaces.regions;
-const chunkShift = 6;
 /** Times that a region may be found misplaced before it is given up. */
 const maxMisplaced = 16;
 
@@ -39,7 +38,7 @@ interface Region {
   readonly entries: readonly Entry[];
   readonly pages: RegionPages;
   readonly module: RegionModule;
-  /** RAM offsets / 64 that its instructions touch. */
+  /** RAM offsets / `chunkBytes` that its instructions touch. */
   readonly chunks: ReadonlySet<number>;
   readonly instructions: number;
   /** Times that it was entered while its pages lay elsewhere. */
@@ -146,14 +145,14 @@ export class RegionStore {
   }
 
   #pagesOf({ chunks }: Region): Set<number> {
-    return new Set([...chunks].map((chunk) => Math.floor(chunk / (pageSize >> chunkShift))));
+    return new Set([...chunks].map((chunk) => Math.floor(chunk / chunksOfPage)));
   }
 
   /** Bytes of a chunk (of 64, within a page of RAM) were overwritten: regions with instructions there are gone. */
   drop(ramPage: number, chunk: number): void {
     const list = this.#byPage.get(ramPage);
     if (list === undefined) return;
-    const wanted = ramPage * (pageSize >> chunkShift) + chunk;
+    const wanted = ramPage * chunksOfPage + chunk;
     for (const region of [...list]) if (region.chunks.has(wanted)) this.#remove(region);
   }
 
@@ -161,7 +160,7 @@ export class RegionStore {
   holds(ramPage: number, chunk: number): boolean {
     const list = this.#byPage.get(ramPage);
     if (list === undefined) return false;
-    const wanted = ramPage * (pageSize >> chunkShift) + chunk;
+    const wanted = ramPage * chunksOfPage + chunk;
     for (const region of list) if (region.chunks.has(wanted)) return true;
     return false;
   }

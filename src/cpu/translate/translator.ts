@@ -5,6 +5,7 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import type { CodeCache } from '../interpret/code-cache.ts';
+import { chunkShift, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
@@ -90,7 +91,7 @@ export class Translator {
   /** RAM offsets of entries whose regions may not reach into other pages: these move. */
   readonly #alone = new Set<number>();
   #nextJob = 1;
-  /** Jobs under way: what of RAM (offset / 64) was overwritten since they were posted. */
+  /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
   /** Entries that lockstep runs call themselves, by RAM offset. */
   readonly #detached = new Map<number, DetachedRegion | undefined>();
@@ -237,15 +238,15 @@ export class Translator {
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
   drop(ramPage: number, chunk: number): void {
     this.#store.drop(ramPage, chunk);
-    for (const overwritten of this.#jobs.values()) overwritten.add(ramPage * (pageSize / 64) + chunk);
+    for (const overwritten of this.#jobs.values()) overwritten.add(ramPage * chunksOfPage + chunk);
     if (this.#detached.size > 0) this.#detached.clear();
   }
 
   /** Whether a write to bytes of one page of RAM would change what is translated. */
   holds(ramOffset: number, bytes: number): boolean {
     const ramPage = Math.floor(ramOffset / pageSize);
-    const first = (ramOffset & (pageSize - 1)) >> 6;
-    const last = ((ramOffset & (pageSize - 1)) + bytes - 1) >> 6;
+    const first = (ramOffset & (pageSize - 1)) >> chunkShift;
+    const last = ((ramOffset & (pageSize - 1)) + bytes - 1) >> chunkShift;
     for (let chunk = first; chunk <= last; chunk++) if (this.#store.holds(ramPage, chunk)) return true;
     return this.#detached.size > 0;
   }
