@@ -1,8 +1,8 @@
 // Makes the program: one file a thread instead of some 700 modules, which cost a quarter of a second at every start of
 // the main thread, and again in the machine's. Types are checked elsewhere (`npm run check`).
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -11,6 +11,7 @@ const outdir = join(root, 'build', 'bundle');
 /** The program, what each of its threads starts with, and the machine, which they load by its address. */
 const entries = [
   'src/cli/corbel.ts',
+  'src/cpu/interpret/prepare.ts',
   'src/machine/machine.ts',
   'src/host/node/vm-worker.ts',
   'src/host/node/processor-worker.ts',
@@ -34,6 +35,10 @@ try {
     target: 'node26',
     logLevel: 'warning',
   });
-} catch {
+  // Made by what was just built, so that the two fit.
+  const { prepareInterpreter } = await import(pathToFileURL(join(outdir, 'prepare.js')).href);
+  writeFileSync(join(outdir, 'interpreter.wasm'), prepareInterpreter());
+} catch (error) {
+  if (!(error instanceof Error && 'errors' in error)) throw error;
   process.exitCode = 1; // esbuild has said why.
 }

@@ -24,6 +24,8 @@ export interface VcpuOptions {
    * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
    */
   readonly translates: 'never' | 'hot' | 'always' | 'verify';
+  /** What `prepareInterpreter` made before; absent: the vCPU makes it. */
+  readonly interpreter?: Uint8Array<ArrayBuffer> | undefined;
   /** Who translates hot code; absent: the vCPU's own thread does. */
   readonly translation?: TranslationService | undefined;
   /** What translated code may take, about; absent: 256 MiB. */

@@ -105,6 +105,7 @@ export class Vcpu implements Processor {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
         host: (at, call) => this.#hostCall(at, call),
       },
+      mainModule: options.interpreter,
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,

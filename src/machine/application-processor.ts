@@ -98,6 +98,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       apicId,
       topology: config.topology ?? uniprocessor,
       translates: translation[config.accel],
+      interpreter: host.interpreter,
       translation: host.translation,
       codeCacheBytes: config.codeCacheBytes,
       nowNs: () => this.#clock.nowNs(),

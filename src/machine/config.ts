@@ -70,6 +70,8 @@ export interface ProcessorHost {
   stopRequested(): boolean;
   /** Threads that this host runs at once. */
   readonly cores: number;
+  /** What `prepareInterpreter` made when the program was built; absent: each processor makes it for itself. */
+  readonly interpreter?: Uint8Array<ArrayBuffer> | undefined;
   /** Translates guest code on another thread; absent: the processor's own does. */
   readonly translation?: TranslationService | undefined;
 }

@@ -105,6 +105,7 @@ function assemble(
     apicId: boardFacts.bootApicId,
     topology,
     translates: translation[config.accel],
+    interpreter: host.interpreter,
     translation: host.translation,
     codeCacheBytes: config.codeCacheBytes,
     nowNs,

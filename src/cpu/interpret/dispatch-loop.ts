@@ -208,6 +208,9 @@ function emitSwitch(
   code.branch(exits.leave);
 }
 
+/** The same module serves every size of RAM. */
+const maxGuestPages = 1 << 16;
+
 function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
@@ -273,10 +276,6 @@ function defineEnter(module: ModuleBuilder): number {
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
   const rec = code.local('i32');
   code.set(rec, e.loadState32(entry, jumpCache.record));
-  countEntry({ code, e, rec }, () => {
-    e.storeState32(state.record, code.get(rec));
-    code.return(i32Constant(status.hot));
-  });
   const reference = e.let(e.loadState32(entry, jumpCache.region));
   code.returnCallIndirect(1, 1, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
   module.define(index, code);
@@ -287,13 +286,12 @@ function defineEnter(module: ModuleBuilder): number {
 export function buildMainModule(
   hot: HotForms,
   semantics: Readonly<Record<string, Semantics>>,
-  guestPages: number,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
   module.typeIndex(regionType);
   module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-  module.importMemory('ram', { initial: guestPages, maximum: guestPages });
+  module.importMemory('ram', { initial: 1, maximum: maxGuestPages });
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);

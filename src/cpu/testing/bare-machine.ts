@@ -22,7 +22,7 @@ const pageTables = 0x1000;
 export function bareMachine(
   megabytes = 4,
   translates: VcpuOptions['translates'] = 'never',
-  processor: Pick<VcpuOptions, 'apicId' | 'topology'> = { apicId: 0 },
+  processor: Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter'> = { apicId: 0 },
 ): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);

@@ -1,6 +1,7 @@
 /** The thread of a processor beyond the first. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CreateProcessor } from '../../machine/config.ts';
+import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { ProcessorWorkerData } from './vm.ts';
 import { createProcessorHost } from './vm-link.ts';
@@ -9,7 +10,8 @@ const { link, shared, config, machineModule, translation, processor } = workerDa
 const { createProcessor } = (await import(machineModule)) as { createProcessor: CreateProcessor };
 
 const service = translation === undefined ? undefined : openTranslationService(translation);
-const host = { ...createProcessorHost(link, processor), translation: service };
+const interpreter = readPreparedInterpreter();
+const host = { ...createProcessorHost(link, processor), translation: service, interpreter };
 const running = createProcessor(config, shared, host, processor);
 running.run();
 parentPort?.postMessage(running.statistics());

@@ -1,6 +1,7 @@
 /** The machine's thread: builds the machine, runs it to its end, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CreateMachine } from '../../machine/config.ts';
+import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { VmMessage, VmReport, VmWorkerData } from './vm.ts';
 import { createMachineHost } from './vm-link.ts';
@@ -14,7 +15,8 @@ function post(message: VmMessage): void {
 
 function run(): VmReport {
   const service = translation === undefined ? undefined : openTranslationService(translation);
-  const host = { ...createMachineHost(link, post), translation: service };
+  const interpreter = readPreparedInterpreter();
+  const host = { ...createMachineHost(link, post), translation: service, interpreter };
   const machine = createMachine(config, shared, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
   post({ kind: 'started' });
