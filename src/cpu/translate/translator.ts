@@ -5,10 +5,11 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import type { CodeCache } from '../interpret/code-cache.ts';
-import { chunkShift, chunksOfPage } from '../interpret/code-page.ts';
+import { chunkBytes, chunkShift, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
+import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';
 import type { RegionPages, TranslatedModule, TranslatedRegion, TranslationResult, TranslationService } from './job.ts';
 import { isOutdated, JobWriter } from './job-writer.ts';
@@ -24,15 +25,6 @@ const bytesPerByte = 6;
 const keptPart = 0.75;
 /** Index of the decoding mode of 64-bit code. */
 const mode64 = 2;
-
-/** A region as a function for lockstep runs: (record, reference) → status. */
-export type RegionFunction = (record: number, reference: number) => number;
-
-/** A region for lockstep runs, with its pages. */
-export interface DetachedRegion {
-  readonly run: RegionFunction;
-  readonly pages: RegionPages;
-}
 
 /** Where hot code was found. */
 export interface Candidate {
@@ -93,8 +85,7 @@ export class Translator {
   #nextJob = 1;
   /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
-  /** Entries that lockstep runs call themselves, by RAM offset. */
-  readonly #detached = new Map<number, DetachedRegion | undefined>();
+  readonly #detached = new DetachedRegions();
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
@@ -239,7 +230,7 @@ export class Translator {
   drop(ramPage: number, chunk: number): void {
     this.#store.drop(ramPage, chunk);
     for (const overwritten of this.#jobs.values()) overwritten.add(ramPage * chunksOfPage + chunk);
-    if (this.#detached.size > 0) this.#detached.clear();
+    this.#detached.drop(ramPage * chunksOfPage + chunk);
   }
 
   /** Whether a write to bytes of one page of RAM would change what is translated. */
@@ -247,8 +238,10 @@ export class Translator {
     const ramPage = Math.floor(ramOffset / pageSize);
     const first = (ramOffset & (pageSize - 1)) >> chunkShift;
     const last = ((ramOffset & (pageSize - 1)) + bytes - 1) >> chunkShift;
-    for (let chunk = first; chunk <= last; chunk++) if (this.#store.holds(ramPage, chunk)) return true;
-    return this.#detached.size > 0;
+    for (let chunk = first; chunk <= last; chunk++) {
+      if (this.#store.holds(ramPage, chunk) || this.#detached.touches(ramPage * chunksOfPage + chunk)) return true;
+    }
+    return false;
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
@@ -260,7 +253,7 @@ export class Translator {
       job.add(ramOffset, pages);
       this.#options.service.post(job.finish(this.#nextJob++));
       const result = this.#options.service.poll();
-      this.#detached.set(ramOffset, undefined);
+      this.#detached.set(ramOffset, undefined, [Math.floor(ramOffset / chunkBytes)]);
       if (result !== undefined) this.#detach(result);
     }
     return this.#detached.get(ramOffset);
@@ -275,7 +268,7 @@ export class Translator {
     for (const [number, entry] of region.entries.entries()) {
       if (this.#detached.get(entry.ramOffset) !== undefined) continue;
       const pages: RegionPages = region.pages.map(([distance, page]) => [distance - entry.page, page]);
-      this.#detached.set(entry.ramOffset, { run: (address) => run(address, number), pages });
+      this.#detached.set(entry.ramOffset, { run: (address) => run(address, number), pages }, region.chunks);
     }
   }
 

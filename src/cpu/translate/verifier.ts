@@ -7,7 +7,7 @@ import { status } from '../interpret/status.ts';
 import type { WriteLog } from '../mmu/write-log.ts';
 import { readEflags } from '../state/flags.ts';
 import { segmentAt, state } from '../state/layout.ts';
-import type { RegionFunction } from './translator.ts';
+import type { RegionFunction } from './detached-regions.ts';
 
 /** What the verifier needs of its vCPU. */
 export interface VerifiedCpu {
