@@ -160,7 +160,8 @@ class Explorer {
   #canFollow(offset: number): boolean {
     const result = this.#source.decode(offset);
     if (result?.kind !== 'ok' || isSti(result.instruction)) return false;
-    return this.placed.size + 1 < this.#limit && this.#source.translatable(result.instruction);
+    if (this.placed.size + 1 >= this.#limit || this.#isOthers(offset)) return false;
+    return this.#source.translatable(result.instruction);
   }
 
   /** Code that goes on after something else ran belongs to the region, too. */
