@@ -3,7 +3,7 @@
  * translator, and lockstep runs check regions on the way.
  */
 import { pageSize } from '../memory/guest-memory.ts';
-import { describeCode } from './describe-code.ts';
+import { describeCode, instructionAt } from './describe-code.ts';
 import type { RecordedFault } from './events/recorded-fault.ts';
 import type { ExitCounts } from './exit-counts.ts';
 import type { Fetcher } from './fetch.ts';
@@ -51,6 +51,7 @@ export class CodeRunner {
       settle: () => this.settleFlags(),
       step: () => this.#stepOnce(),
       describe: (rip) => describeCode(cpu, rip),
+      repeats: (rip) => (instructionAt(cpu, rip)?.repeat ?? 0) !== 0,
     });
   }
 

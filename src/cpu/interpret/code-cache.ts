@@ -10,17 +10,12 @@ import { locksBus } from '../emit/forms.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
-import { CodePage, chunkBytes, chunkShift, chunksOfPage, keyOf } from './code-page.ts';
+import { CodePage, chunkBytes, chunksOf, chunksOfPage, keyOf } from './code-page.ts';
 import { type Handlers, pseudoHandler } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
 
 const maxBlock = 64;
 const nothing = new Uint8Array(0);
-
-const chunksOf = (offset: number, bytes: number): readonly [first: number, last: number] => [
-  offset >> chunkShift,
-  (offset + bytes - 1) >> chunkShift,
-];
 
 /** An instruction that two pages share. */
 interface Straddler {

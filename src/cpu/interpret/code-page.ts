@@ -7,9 +7,14 @@ const maxOutgoing = 1024;
 const maxNamesakes = 8;
 const firstRecords = 64;
 /** Decoded and translated code is dropped in chunks, so that data beside code does not throw the code away. */
-export const chunkShift = 6;
-export const chunkBytes = 1 << chunkShift;
+export const chunkBytes = 64;
 export const chunksOfPage = pageSize / chunkBytes;
+
+/** The chunks of a page that `bytes` from a page offset on lie in. */
+export const chunksOf = (offset: number, bytes: number): readonly [first: number, last: number] => [
+  (offset / chunkBytes) | 0,
+  ((offset + bytes - 1) / chunkBytes) | 0,
+];
 
 /** Keys are (mode index << 12 | page offset). */
 export type CodeKey = number;
@@ -57,10 +62,9 @@ export class CodePage {
   }
 
   #count(key: CodeKey, length: number, step: 1 | -1): void {
-    const first = key & offsetMask;
-    const last = Math.min(first + length, pageSize) - 1;
-    for (let chunk = first >> chunkShift; chunk <= last >> chunkShift; chunk++)
-      this.#inChunk[chunk] = (this.#inChunk[chunk] as number) + step;
+    const offset = key & offsetMask;
+    const [first, last] = chunksOf(offset, Math.min(length, pageSize - offset));
+    for (let chunk = first; chunk <= last; chunk++) this.#inChunk[chunk] = (this.#inChunk[chunk] as number) + step;
   }
 
   /** Enters a record where there is none. @param length bytes that it was decoded from */

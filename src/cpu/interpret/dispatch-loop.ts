@@ -11,12 +11,13 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { engine, heatOverflows, jumpCache, regionReference, state, vcpuMemoryPages } from '../state/layout.ts';
+import { engine, heatOverflows, jumpCache, regionReference, state } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
 import { emitLookup, liesAt } from './lookup.ts';
+import { importMemories } from './memories.ts';
 import { record, recordHeat } from './record.ts';
 import { defineMoves, defineSharedFunctions } from './shared-functions.ts';
 import { status } from './status.ts';
@@ -208,9 +209,6 @@ function emitSwitch(
   code.branch(exits.leave);
 }
 
-/** The same module serves every size of RAM. */
-const maxGuestPages = 1 << 16;
-
 function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
@@ -290,8 +288,7 @@ export function buildMainModule(
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
   module.typeIndex(regionType);
-  module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-  module.importMemory('ram', { initial: 1, maximum: maxGuestPages });
+  importMemories(module);
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);

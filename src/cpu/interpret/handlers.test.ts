@@ -6,7 +6,7 @@ import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
 import { formKeys, Handlers, maxHandlers, type SharedExports, sharedTypes } from './handlers.ts';
-import { createVcpuMemory, guestPagesOf } from './interpreter.ts';
+import { createVcpuMemory } from './interpreter.ts';
 
 /** Handlers whose shared functions are never called. */
 function openHandlers(): Handlers {
@@ -18,7 +18,6 @@ function openHandlers(): Handlers {
   const host = {
     vcpuMemory: createVcpuMemory(),
     guestMemory: ram.memory,
-    guestPages: guestPagesOf(ram),
     table: nothing,
     shared,
   };

@@ -10,9 +10,9 @@ import { type FormKey, formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import type { TableRow } from '../isa/row.ts';
 import { instructionTable } from '../isa/table.ts';
-import { vcpuMemoryPages } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { importMemories } from './memories.ts';
 import { status } from './status.ts';
 
 /** Records that no instruction stands behind. They are cases 0… of the dispatch loop. */
@@ -103,7 +103,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 export interface HandlerHost {
   readonly vcpuMemory: WasmMemory;
   readonly guestMemory: WasmMemory;
-  readonly guestPages: number;
   readonly table: WasmTable;
   readonly shared: SharedExports;
 }
@@ -161,8 +160,7 @@ export class Handlers {
    */
   #emitRow(row: TableRow, { addressSize, repeat, long, locked }: FormKey): void {
     const module = new ModuleBuilder();
-    module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-    module.importMemory('ram', { initial: this.#host.guestPages, maximum: this.#host.guestPages });
+    importMemories(module);
     module.importTable('handlers', maxHandlers);
     const functions = Object.fromEntries(
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),

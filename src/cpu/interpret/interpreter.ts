@@ -38,8 +38,6 @@ export interface Interpreter {
 export const createVcpuMemory = (): WasmMemory =>
   new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
 
-export const guestPagesOf = (memory: GuestMemory): number => memory.memory.buffer.byteLength / 65_536;
-
 export interface InterpreterOptions {
   readonly vcpuMemory: WasmMemory;
   readonly memory: GuestMemory;
@@ -63,7 +61,6 @@ export interface InterpreterOptions {
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { vcpuMemory, memory, semantics } = options;
-  const guestPages = guestPagesOf(memory);
   const hot = hotForms();
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
   const module: WasmModule = new webAssembly.Module(options.mainModule ?? buildMainModule(hot, semantics));
@@ -73,7 +70,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   });
   const exported = instance.exports;
   const shared = exported as unknown as SharedExports;
-  const host = { vcpuMemory, guestMemory: memory.memory, guestPages, table, shared };
+  const host = { vcpuMemory, guestMemory: memory.memory, table, shared };
   const jumps = new JumpCache(vcpuMemory.buffer);
   regions.set(0, exported.run);
   const handlers = new Handlers(

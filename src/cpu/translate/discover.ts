@@ -72,20 +72,20 @@ class Explorer {
   readonly #limit: number;
   /** What `isShort` said. */
   readonly #short = new Map<number, boolean>();
-  #entry = 0;
+  readonly #entry: number;
   #pending: number[] = [];
   /** Call targets wait until the caller is complete. */
   #calls: number[] = [];
 
-  constructor(source: CodeSource, limit: number) {
+  constructor(entry: number, source: CodeSource, limit: number) {
+    this.#entry = entry;
     this.#source = source;
     this.#limit = limit;
   }
 
-  explore(entry: number): void {
-    this.#entry = entry;
-    this.leaders.add(entry);
-    this.#pending.push(entry);
+  explore(): void {
+    this.leaders.add(this.#entry);
+    this.#pending.push(this.#entry);
     for (;;) {
       const next = this.#pending.pop() ?? this.#calls.shift();
       if (next === undefined) return;
@@ -205,8 +205,8 @@ function withoutLast(block: Omit<Block, 'fallsThrough' | 'interpreted'>): Block 
 
 /** @param limit on the number of instructions @returns no blocks if nothing at the entry can be translated */
 export function discover(entry: number, source: CodeSource, limit: number): Code {
-  const explorer = new Explorer(source, limit);
-  explorer.explore(entry);
+  const explorer = new Explorer(entry, source, limit);
+  explorer.explore();
   const { placed, leaders, reentries } = explorer;
   const blocks = new Map<number, Block>();
   for (const leader of leaders) {

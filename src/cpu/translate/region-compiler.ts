@@ -7,7 +7,7 @@ import type { Semantics } from '../emit/ops.ts';
 import { chunkBytes } from '../interpret/code-page.ts';
 import { regionType, sharedTypes } from '../interpret/handlers.ts';
 import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
-import { vcpuMemoryPages } from '../state/layout.ts';
+import { importMemories } from '../interpret/memories.ts';
 import { type Code, discover } from './discover.ts';
 import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';
@@ -26,7 +26,6 @@ import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
 
-const wasmPageBytes = 65_536;
 /** Beyond this, branches leave the region. Entering one costs as much as twenty instructions, compiling it more than linearly. */
 const maxInstructions = 500;
 
@@ -111,12 +110,10 @@ export class RegionCompiler {
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
-    const { ram, semantics, atomic } = this.#options;
-    const guestPages = ram.buffer.byteLength / wasmPageBytes;
+    const { semantics, atomic } = this.#options;
     const module = new ModuleBuilder();
     module.typeIndex(regionType);
-    module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
-    module.importMemory('ram', { initial: guestPages, maximum: guestPages });
+    importMemories(module);
     module.importTable('regions', maxRegions);
     const functions = Object.fromEntries(
       Object.entries(sharedTypes).map(([name, type]) => [name, module.importFunction(name, type)]),

@@ -5,7 +5,7 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import type { CodeCache } from '../interpret/code-cache.ts';
-import { chunkBytes, chunkShift, chunksOfPage } from '../interpret/code-page.ts';
+import { chunkBytes, chunksOf, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
@@ -194,13 +194,12 @@ export class Translator {
     const module = new RegionModule(made.bytes * bytesPerByte + moduleOverhead);
     for (const [position, region] of made.regions.entries()) {
       const entries = this.#entriesOf(region);
-      if (region.chunks.some((chunk) => overwritten.has(chunk))) {
-        // What it was made of is gone; what is there now may get hot again.
+      if (entries.length === 0) continue;
+      if (this.#store.isFull || region.chunks.some((chunk) => overwritten.has(chunk))) {
+        // There is no room, or what it was made of is gone: what is there may get hot again.
         for (const entry of entries) this.#view.setUint8(entry.record + record.heat, 0);
         continue;
       }
-      if (entries.length === 0) continue;
-      if (this.#store.isFull) return;
       const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
       this.#store.add({ function: functions[position], module, entries, pages, chunks, instructions }, mode64);
@@ -229,15 +228,15 @@ export class Translator {
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
   drop(ramPage: number, chunk: number): void {
     this.#store.drop(ramPage, chunk);
-    for (const overwritten of this.#jobs.values()) overwritten.add(ramPage * chunksOfPage + chunk);
-    this.#detached.drop(ramPage * chunksOfPage + chunk);
+    const inRam = ramPage * chunksOfPage + chunk;
+    for (const overwritten of this.#jobs.values()) overwritten.add(inRam);
+    this.#detached.drop(inRam);
   }
 
   /** Whether a write to bytes of one page of RAM would change what is translated. */
   holds(ramOffset: number, bytes: number): boolean {
     const ramPage = Math.floor(ramOffset / pageSize);
-    const first = (ramOffset & (pageSize - 1)) >> chunkShift;
-    const last = ((ramOffset & (pageSize - 1)) + bytes - 1) >> chunkShift;
+    const [first, last] = chunksOf(ramOffset & (pageSize - 1), bytes);
     for (let chunk = first; chunk <= last; chunk++) {
       if (this.#store.holds(ramPage, chunk) || this.#detached.touches(ramPage * chunksOfPage + chunk)) return true;
     }

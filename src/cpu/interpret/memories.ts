@@ -1,0 +1,11 @@
+/** The two memories that all emitted code works on: 0 is the vCPU's own, 1 the guest's RAM. */
+import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { vcpuMemoryPages } from '../state/layout.ts';
+
+/** RAM of every size that a memory can have, so that a module does not depend on the guest. */
+const ramPages = { initial: 1, maximum: 1 << 16 } as const;
+
+export function importMemories(module: ModuleBuilder): void {
+  module.importMemory('vcpu', { initial: vcpuMemoryPages, maximum: vcpuMemoryPages });
+  module.importMemory('ram', ramPages);
+}
