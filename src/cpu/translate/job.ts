@@ -89,6 +89,8 @@ export interface TranslationResult {
   readonly modules: readonly TranslatedModule[];
   /** Requests that nothing came of. */
   readonly refused: number;
+  /** RAM offsets of requests that lie within regions made just now: they are worth a region only if they get hot again. */
+  readonly postponed: readonly number[];
   readonly milliseconds: number;
 }
 

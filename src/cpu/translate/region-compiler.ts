@@ -21,6 +21,7 @@ import {
   type TranslationJob,
   type TranslationResult,
 } from './job.ts';
+import { LatestRegions } from './latest-regions.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
@@ -60,14 +61,21 @@ export class RegionCompiler {
     this.#facts = new FormFactsTable(options.semantics, options.features, options.atomic);
   }
 
-  compile(job: TranslationJob): TranslationResult {
+  /** @param memory of what came of its latest jobs, for whoever has several under way at a time */
+  compile(job: TranslationJob, memory = new LatestRegions()): TranslationResult {
     const start = this.#options.nowMs();
     const covered = new Set<number>();
     const work: Work[] = [];
     const shared: SharedRegion[] = [];
+    const postponed: number[] = [];
     const requests = requestsOf(job, this.#options.ram);
+    memory.begin();
     for (const request of requests) {
       if (covered.has(request.ramOffset)) continue;
+      if (memory.has(request.ramOffset)) {
+        postponed.push(request.ramOffset);
+        continue;
+      }
       const known = this.#options.library?.find(request);
       if (known !== undefined) {
         shared.push(known);
@@ -78,11 +86,12 @@ export class RegionCompiler {
       if (found === undefined) continue;
       work.push(found);
       for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
+      for (const offset of innerOffsets(found)) memory.add(found.source.ramOffset(offset));
     }
     const { id } = job;
-    const refused = requests.length - work.length - shared.length;
+    const refused = requests.length - work.length - shared.length - postponed.length;
     const modules = [...(work.length === 0 ? [] : [this.#make(work)]), ...byModule(shared)];
-    return { id, modules, refused, milliseconds: this.#options.nowMs() - start };
+    return { id, modules, refused, postponed, milliseconds: this.#options.nowMs() - start };
   }
 
   #make(work: readonly Work[]): TranslatedModule {
@@ -143,6 +152,13 @@ export class RegionCompiler {
     }
     return module.finish();
   }
+}
+
+/** Offsets of the instructions that the region cannot be entered at. */
+function innerOffsets({ code, graph }: Work): number[] {
+  const entries = new Set(graph.entries);
+  const all = [...code.blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset));
+  return all.filter((offset) => !entries.has(offset));
 }
 
 function pagesOf(code: Code): number[] {

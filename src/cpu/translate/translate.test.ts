@@ -86,6 +86,24 @@ test('code that nothing but a region leads to becomes a region, too', () => {
   assert.ok(hot.vcpu.translatorStatistics.regions > before);
 });
 
+test('a loop whose blocks get hot together becomes one region, not one from each of them', () => {
+  const hot = bareMachine(4, 'hot');
+  const code = new Uint8Array(0x100);
+  // mov ecx, 100000; A: inc rax; jmp B; (B, at 0x20) dec r8; jmp C; (C, at 0x40) inc rdx; dec ecx; jnz A; hlt
+  code.set([0xb9, 0xa0, 0x86, 0x01, 0, 0x48, 0xff, 0xc0, 0xeb, 0x16]);
+  code.set([0x49, 0xff, 0xc8, 0xeb, 0x1b], 0x20);
+  code.set([0x48, 0xff, 0xc2, 0xff, 0xc9, 0x75, 0xbe, 0xf4], 0x40);
+  load(hot, code);
+  for (const number of [0, 2, 8]) hot.vcpu.state.setGpr(number, 0n);
+  runWhile(hot, () => !hot.vcpu.halted);
+  assert.deepEqual(
+    [0, 2, 8].map((number) => BigInt.asIntN(64, hot.vcpu.state.gpr(number))),
+    [100_000n, 100_000n, -100_000n],
+  );
+  const { regions, instructions } = hot.vcpu.translatorStatistics;
+  assert.deepEqual({ regions, instructions }, { regions: 1, instructions: 7 });
+});
+
 test('a region ends where a long one begins, instead of having its code once more', () => {
   const hot = bareMachine(4, 'hot');
   const code = new Uint8Array(0x200);

@@ -171,6 +171,7 @@ export class Translator {
       this.#jobs.delete(result.id);
       this.#statistics.refused += result.refused;
       this.#statistics.milliseconds += result.milliseconds;
+      for (const ramOffset of result.postponed) this.#countAnew(ramOffset);
       for (const { bytes } of result.modules) this.#statistics.bytes += bytes;
       // A job that was posted before everything was forgotten is not among the jobs any more.
       if (overwritten === undefined) continue;
@@ -179,6 +180,11 @@ export class Translator {
       if (this.#store.bytes > cacheBytes) this.#store.shrink(cacheBytes * keptPart);
       if (this.#store.isFull) this.#store.shrink(this.#store.bytes * keptPart);
     }
+  }
+
+  #countAnew(ramOffset: number): void {
+    const address = this.#options.code.known(ramOffset, mode64);
+    if (address !== 0 && !this.#isOutdated(address)) this.#view.setUint8(address + record.heat, recordHeat.warm);
   }
 
   #functionsOf({ module, regions }: TranslatedModule): RegionFunction[] {

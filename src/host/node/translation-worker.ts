@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { semantics } from '../../cpu/semantics/index.ts';
 import { findCpuModel } from '../../cpu/system/cpu-model.ts';
 import type { TranslationJob } from '../../cpu/translate/job.ts';
+import { LatestRegions } from '../../cpu/translate/latest-regions.ts';
 import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import { RegionLibrary } from '../../cpu/translate/region-library.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
@@ -17,4 +18,7 @@ const library = ports.length > 1 ? new RegionLibrary(libraryBytes) : undefined;
 const nowMs = (): number => performance.now();
 const compiler = new RegionCompiler({ semantics, features, ram: new Uint8Array(ram.buffer), atomic, library, nowMs });
 
-for (const port of ports) port.on('message', (job: TranslationJob) => port.postMessage(compiler.compile(job)));
+for (const port of ports) {
+  const memory = new LatestRegions();
+  port.on('message', (job: TranslationJob) => port.postMessage(compiler.compile(job, memory)));
+}
