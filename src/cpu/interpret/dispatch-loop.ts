@@ -3,6 +3,7 @@
  * `run(record, 0)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
+
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
@@ -11,15 +12,16 @@ import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import { type Semantics, vector } from '../emit/ops.ts';
-import { engine, heatOverflows, jumpCache, regionReference, state } from '../state/layout.ts';
+import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
-import { type InlineExits, InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt } from './lookup.ts';
 import { importMemories } from './memories.ts';
 import { record, recordHeat } from './record.ts';
 import { defineMoves, defineSharedFunctions } from './shared-functions.ts';
+import type { SharedFunctions } from './shared-types.ts';
 import { status } from './status.ts';
 
 interface Loop {
@@ -85,17 +87,17 @@ function enterRegion(loop: Loop, reference: Value): void {
 }
 
 /** Everything after a control transfer to `exits.target`: budget, jump cache; falls out of its block to go on. */
-function emitTransfer(loop: Loop, exits: InlineExits): void {
+function emitTransfer(loop: Loop, exits: InlineExits, find: number): void {
   const { e, code } = loop;
   const left = spend(loop, 1);
   const target = code.get(exits.target);
   e.ifUnlikely(mustEnd(e, left), () => leaveAt(loop, exits, target, status.budget));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
-  const entry = emitLookup(e, linear, () => leaveAt(loop, exits, target, status.lookup));
-  code.set(loop.rec, e.loadState32(entry, jumpCache.record));
+  const entry = emitLookup(e, linear, find, () => leaveAt(loop, exits, target, status.lookup));
+  code.set(loop.rec, e.loadState32(entry, targetCache.record));
   code.set(loop.start, code.get(loop.rec));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
-  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  const reference = e.let(e.loadState32(entry, targetCache.region));
   e.if(reference, () => enterRegion(loop, reference));
   countEntry(loop, () => leaveAt(loop, exits, target, status.hot));
 }
@@ -249,7 +251,7 @@ function defineRun(
         emitLinked(loop, { next: leave, transfer, linked: leave, leave, ...locals });
         code.branch(again);
       });
-      emitTransfer(loop, { next: leave, transfer: leave, linked: leave, leave, ...locals });
+      emitTransfer(loop, { next: leave, transfer: leave, linked: leave, leave, ...locals }, functions.find);
       code.branch(again);
     });
   });
@@ -263,18 +265,18 @@ function defineRun(
 }
 
 /** `enter()`: on from state.rip, wherever the code there is known; as after a control transfer. */
-function defineEnter(module: ModuleBuilder): number {
+function defineEnter(module: ModuleBuilder, find: number): number {
   const type = { parameters: [], results: ['i32'] } as const;
   const index = module.declare(type);
   const code = new CodeBuilder(type.parameters);
   const e = new Emitter(code);
   const target = e.let(e.loadState64(state.rip));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
-  const entry = emitLookup(e, linear, () => code.return(i32Constant(status.lookup)));
+  const entry = emitLookup(e, linear, find, () => code.return(i32Constant(status.lookup)));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
   const rec = code.local('i32');
-  code.set(rec, e.loadState32(entry, jumpCache.record));
-  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  code.set(rec, e.loadState32(entry, targetCache.record));
+  const reference = e.let(e.loadState32(entry, targetCache.region));
   code.returnCallIndirect(1, 1, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
   module.define(index, code);
   return index;
@@ -295,7 +297,7 @@ export function buildMainModule(
   const run = defineRun(module, functions, hot, semantics);
   module.name(run, 'interpreter');
   module.export('run', run);
-  module.export('enter', defineEnter(module));
+  module.export('enter', defineEnter(module, functions.find));
   for (const [name, number] of Object.entries(functions)) module.export(name, number);
   defineMoves(module);
   return module.finish();

@@ -5,8 +5,9 @@ import { webAssembly } from '../../wasm/webassembly.ts';
 import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
-import { formKeys, Handlers, maxHandlers, type SharedExports, sharedTypes } from './handlers.ts';
+import { formKeys, Handlers, maxHandlers } from './handlers.ts';
 import { createVcpuMemory } from './interpreter.ts';
+import { type SharedExports, sharedTypes } from './shared-types.ts';
 
 /** Handlers whose shared functions are never called. */
 function openHandlers(): Handlers {

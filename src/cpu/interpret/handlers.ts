@@ -11,8 +11,9 @@ import type { Semantics } from '../emit/ops.ts';
 import type { TableRow } from '../isa/row.ts';
 import { instructionTable } from '../isa/table.ts';
 import { emitHandler } from './emit-handler.ts';
-import { InterpreterOps, type SharedFunctions } from './interpreter-ops.ts';
+import { InterpreterOps } from './interpreter-ops.ts';
 import { importMemories } from './memories.ts';
+import { type SharedExports, type SharedFunctions, sharedTypes } from './shared-types.ts';
 import { status } from './status.ts';
 
 /** Records that no instruction stands behind. They are cases 0… of the dispatch loop. */
@@ -39,17 +40,6 @@ export const handlerType = { parameters: ['i32'], results: ['i32'] } as const;
 
 /** Of regions, and of the interpreter's loop, which stands in their table as number 0: (record, region reference) → status. */
 export const regionType = { parameters: ['i32', 'i32'], results: ['i32'] } as const;
-
-export const sharedTypes = {
-  segmentLinear: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
-  readSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
-  readForWriteSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
-  writeSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
-  host: { parameters: ['i32', 'i32'], results: ['i32'] },
-  settle: { parameters: [], results: [] },
-} as const;
-
-export type SharedExports = Record<keyof typeof sharedTypes, unknown>;
 
 const sizes = [16, 32, 64] as const;
 

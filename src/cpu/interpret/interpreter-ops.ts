@@ -16,26 +16,8 @@ import { type Access, Ops, rsp } from '../emit/ops.ts';
 import { blockKeys } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
+import type { SharedFunctions } from './shared-types.ts';
 import { status } from './status.ts';
-
-/** Functions that handlers call; all live in the interpreter's main module or the host. */
-export interface SharedFunctions {
-  /** (segment address, offset, last byte, wanted access bits) → linear i64; check state.fault. */
-  readonly segmentLinear: number;
-  /**
-   * (linear i64, bytes, perhaps with `stackAccess`, tag i64) → status; the value comes in state.scratch. The tag that did
-   * not match is there for the engine's sake: a load that nothing but a comparison uses is done twice by V8.
-   */
-  readonly readSlow: number;
-  /** As readSlow, but demands write access. */
-  readonly readForWriteSlow: number;
-  /** (linear i64, bytes) → status; the value lies in state.scratch. */
-  readonly writeSlow: number;
-  /** (record, host call number) → status. */
-  readonly host: number;
-  /** () → (): computes the status flags that state.flagKind defers. */
-  readonly settle: number;
-}
 
 export interface InlineExits {
   readonly next: Label;

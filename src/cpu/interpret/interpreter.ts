@@ -1,4 +1,5 @@
 /** Puts the interpreter together: main module, handler table, record cache, jump cache. */
+
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
@@ -10,10 +11,11 @@ import { maxRegions } from '../translate/region-store.ts';
 import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildMainModule } from './dispatch-loop.ts';
-import { Handlers, handlerKey, maxHandlers, type SharedExports } from './handlers.ts';
+import { Handlers, handlerKey, maxHandlers } from './handlers.ts';
 import { hotForms } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
 import type { RamMoves } from './shared-functions.ts';
+import type { SharedExports } from './shared-types.ts';
 
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */

@@ -1,5 +1,6 @@
 /** Place of code in RAM → record and region; emitted code reads it (`lookup.ts`), this fills it. */
 import { jumpCache } from '../state/layout.ts';
+import { moveMappingOn } from '../state/mapping.ts';
 
 const setWords = jumpCache.setSize / 4;
 const entryWords = jumpCache.entrySize / 4;
@@ -38,7 +39,13 @@ export class JumpCache {
     }
   }
 
+  /** Regions came or went: what is known by linear address counts no longer. (Records that change say so themselves.) */
+  forgetTargets(): void {
+    moveMappingOn(this.#words);
+  }
+
   flushAll(): void {
+    this.forgetTargets();
     this.#words.fill(0, firstWord, firstWord + wordCount);
   }
 }

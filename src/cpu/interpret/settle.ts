@@ -1,10 +1,11 @@
 /** Computes the status flags that translated code left as the operands they follow from. */
+
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Value } from '../../wasm/types.ts';
 import { deferredKinds, FlagEmitter } from '../emit/flags.ts';
 import { state } from '../state/layout.ts';
-import { sharedTypes } from './handlers.ts';
+import { sharedTypes } from './shared-types.ts';
 
 /** Defines `settle` of `sharedTypes`. */
 export function defineSettle(module: ModuleBuilder): number {

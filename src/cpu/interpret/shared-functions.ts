@@ -1,4 +1,5 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
+
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
@@ -7,15 +8,23 @@ import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-op
 import { Emitter } from '../emit/emitter.ts';
 import { vector } from '../emit/ops.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
-import { sharedTypes } from './handlers.ts';
-import type { SharedFunctions } from './interpreter-ops.ts';
+import { emitFind } from './lookup.ts';
 import { defineSettle } from './settle.ts';
+import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 
 /** What the main module imports; JavaScript functions of the vCPU. */
 const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
   host: sharedTypes.host,
 } as const;
+
+function defineFind(module: ModuleBuilder): number {
+  const index = module.declare(sharedTypes.find);
+  const code = new CodeBuilder(sharedTypes.find.parameters);
+  emitFind(new Emitter(code));
+  module.define(index, code);
+  return index;
+}
 
 /** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
 const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
@@ -111,5 +120,6 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
     writeSlow: defineSlow(module, accessSlow, slowAccess.write),
     host,
     settle: defineSettle(module),
+    find: defineFind(module),
   };
 }

@@ -1,5 +1,6 @@
 /** The code TLB in the vCPU's memory: emitted code probes it at control transfers, this class fills and flushes it. */
-import { codeTlb, engine, mappingStep, regionPlaces } from '../state/layout.ts';
+import { codeTlb } from '../state/layout.ts';
+import { moveMappingOn } from '../state/mapping.ts';
 
 const words = codeTlb.entrySize / 4;
 const firstWord = codeTlb.base / 4;
@@ -42,24 +43,15 @@ export class CodeTlb {
     if (!global && this.#localCount++ < maxLogged) this.#local[this.#localCount - 1] = slot;
   }
 
-  /** Whatever relied on what the code TLB held has to look again. */
-  #moveOn(): void {
-    const word = engine.mapping / 4;
-    this.#words[word] = ((this.#words[word] as number) + mappingStep) | 0;
-    // After a whole round of the counter an old value might look new.
-    if (this.#words[word] === 0)
-      this.#words.fill(0, regionPlaces.base / 4, regionPlaces.base / 4 + regionPlaces.regions);
-  }
-
   /** A tag of 0 matches nothing: block keys are never 0. */
   flushAll(): void {
-    this.#moveOn();
+    moveMappingOn(this.#words);
     this.#words.fill(0, firstWord, firstWord + wordCount);
     this.#localCount = 0;
   }
 
   flushNonGlobal(): void {
-    this.#moveOn();
+    moveMappingOn(this.#words);
     if (this.#localCount > maxLogged) {
       for (let slot = 0; slot < codeTlb.entries; slot++) this.#dropLocal(slot);
     } else {
@@ -73,7 +65,7 @@ export class CodeTlb {
   }
 
   flushPage(linear: number): void {
-    this.#moveOn();
+    moveMappingOn(this.#words);
     this.#words[firstWord + CodeTlb.#slot(linear) * words] = 0;
   }
 }

@@ -210,6 +210,26 @@ export const jumpCache = {
   region: 12,
 } as const;
 
+/**
+ * Target cache: linear address → record and region, as the jump cache has them, for as long as mappings and block key (in
+ * one word, `key`) are what they were. Where most jumps find their code; direct-mapped.
+ */
+export const targetCache = {
+  base: 0xe_0000,
+  entries: 1 << 11,
+  entrySize: 32,
+  linear: 0,
+  key: 8,
+  record: 12,
+  region: 16,
+} as const;
+
+/**
+ * Site cache: by the jump that leaves a region, the entry of the target cache that it used last. The processor knows such an
+ * entry's address, and what of the next region hangs on it, long before it knows where the guest goes: 40 cycles.
+ */
+export const siteCache = { base: 0x10_0000, entryBits: 14 } as const;
+
 /** What `engine.mapping` counts in: block keys fit below. */
 export const mappingStep = 64;
 

@@ -2,6 +2,7 @@
  * A flow graph as one WebAssembly function of `regionType`. Control flow is structured by the dominator tree (N. Ramsey,
  * "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests. The root chooses the entry.
  */
+
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import { store } from '../../wasm/opcodes.ts';
@@ -11,11 +12,11 @@ import { formOf, locksBus } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
-import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
-import { emitLookup, liesAt } from '../interpret/lookup.ts';
+import { emitSiteLookup, liesAt } from '../interpret/lookup.ts';
+import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { status } from '../interpret/status.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
-import { engine, jumpCache, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
+import { engine, regionPlaces, regionReference, regionUse, state, targetCache } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { KnownAtJoins, nothingKnown } from './known-facts.ts';
@@ -29,7 +30,7 @@ export interface RegionInput {
   /** By node: status flags that are looked at before they are overwritten; see `liveFlags`. */
   readonly liveFlags: readonly number[];
   /** The pages it has instructions in, the first entry's among them. */
-  readonly pages: readonly { readonly distance: number; readonly ramOffset: number }[];
+  readonly pages: RegionFrame['pages'];
   /** Whether locked instructions are atomic. */
   readonly atomic: boolean;
 }
@@ -243,7 +244,7 @@ class RegionEmitter {
 }
 
 /** On from a region to whatever code `target` is: the interpreter stands in the table of regions, too. */
-function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'budget'>): void {
+function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'from' | 'budget'>, find: number): void {
   const e = new Emitter(code);
   const target = code.get(frame.target);
   const leaveWith = (outcome: number): void => {
@@ -253,21 +254,21 @@ function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'budge
   };
   const mustEnd = e.ltS(e.or(code.get(frame.budget), e.loadState32(state.request)), 0);
   e.ifUnlikely(mustEnd, () => leaveWith(status.budget));
-  const entry = emitLookup(e, target, () => leaveWith(status.lookup));
+  const entry = emitSiteLookup(e, target, code.get(frame.from), find, () => leaveWith(status.lookup));
   e.storeState64(state.codeBase, e.and(target, -4096n));
-  const reference = e.let(e.loadState32(entry, jumpCache.region));
+  const reference = e.let(e.loadState32(entry, targetCache.region));
   const index = e.shrU(reference, regionReference.entryBits);
-  code.returnCallIndirect(0, 0, [e.loadState32(entry, jumpCache.record), reference], index);
+  code.returnCallIndirect(0, 0, [e.loadState32(entry, targetCache.record), reference], index);
 }
 
 const pageBytes = (distance: number): bigint => BigInt(distance) * 4096n;
 
-/** i64: the constant that belongs to `index` (i32, bound). */
-const pick = (e: Emitter, index: Value, constants: readonly bigint[]): Value =>
-  constants.reduce<Value>(
+/** i64: the constant that belongs to `index` (i32, bound). Most are the first one. */
+const pick = (e: Emitter, index: Value, [first, ...others]: readonly bigint[]): Value =>
+  others.reduce<Value>(
     (otherwise, constant, position) =>
-      position === 0 ? e.i64(constant) : e.select(e.eq(index, position), e.i64(constant), otherwise),
-    e.i64(0),
+      constant === first ? otherwise : e.select(e.eq(index, position + 1), e.i64(constant), otherwise),
+    e.i64(first ?? 0n),
   );
 
 /** Tells that the region is in use. */
@@ -314,6 +315,7 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
   const locals = {
     record: code.parameter(0),
     target: code.local('i64'),
+    from: code.local('i32'),
     site: code.local('i32'),
     budget: code.local('i32'),
     codeBase: code.local('i64'),
@@ -323,15 +325,14 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
   let finished: TranslatorOps | undefined;
   code.block((fault) => {
     code.block((leave) => {
-      const pages = input.pages.map(({ distance }) => distance);
-      const frame = { functions, define, leave, fault, pages, ...locals };
+      const frame = { functions, define, leave, fault, pages: input.pages, ...locals };
       finished = new RegionEmitter(input, code, frame, selector, semantics, known).emit();
     });
     const ops = finished as TranslatorOps;
     ops.storeRegisters();
     ops.storeFlags();
     ops.storeState32(state.budget, code.get(locals.budget));
-    emitChain(code, locals);
+    emitChain(code, locals, functions.find);
   });
   const ops = finished as unknown as TranslatorOps;
   const site = code.get(locals.site);

@@ -11,7 +11,8 @@ import type { HostCall } from '../emit/host-calls.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { handlerType } from '../interpret/handlers.ts';
-import { InterpreterOps, type SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { InterpreterOps } from '../interpret/interpreter-ops.ts';
+import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { type FlagEffect, flagWord } from './flag-liveness.ts';
 
@@ -25,6 +26,7 @@ const nowhere: SharedFunctions = {
   writeSlow: 0,
   host: 0,
   settle: 0,
+  find: 0,
 };
 
 export interface FormFacts extends FlagEffect {

@@ -1,13 +1,14 @@
 /** From pages of guest code to a compiled module of regions. */
+
 import { pageSize } from '../../memory/guest-memory.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { chunkBytes } from '../interpret/code-page.ts';
-import { regionType, sharedTypes } from '../interpret/handlers.ts';
-import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import { regionType } from '../interpret/handlers.ts';
 import { importMemories } from '../interpret/memories.ts';
+import { type SharedFunctions, sharedTypes } from '../interpret/shared-types.ts';
 import { type Code, discover } from './discover.ts';
 import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';

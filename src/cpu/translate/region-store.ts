@@ -132,6 +132,7 @@ export class RegionStore {
       this.#jumps.enter(ramOffset, modeIndex, address, reference);
       return { ...entry, original };
     });
+    this.#jumps.forgetTargets();
     const { module, pages, chunks, instructions } = region;
     const added: Region = { index, entries, pages, module, chunks, instructions, misplaced: 0 };
     this.#all.set(index, added);
@@ -178,6 +179,7 @@ export class RegionStore {
       new Uint8Array(this.#view.buffer).set(original, address);
       this.#view.setUint8(address + record.heat, 0);
     }
+    this.#jumps.forgetTargets();
     // The table would keep the region's module alive.
     this.#table.set(region.index, null);
     this.#free.push(region.index);

@@ -2,6 +2,7 @@
  * The translator's side of the semantics: operands are known, general registers live in WebAssembly locals for the
  * length of a region, flags are computed where they are wanted. This file: an instruction's frame and its ways out.
  */
+import { pageSize } from '../../memory/guest-memory.ts';
 import { eflags } from '../../spec/x86/registers.ts';
 import type { Label } from '../../wasm/code-builder.ts';
 import { callFor } from '../../wasm/expression.ts';
@@ -18,6 +19,7 @@ import {
 } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
+import { siteCacheEntry } from '../interpret/lookup.ts';
 import { state } from '../state/layout.ts';
 import { knownOnBoth } from './known-facts.ts';
 import { unknown } from './pending-flags.ts';
@@ -72,9 +74,10 @@ export class TranslatorOps extends TranslatorMemory {
     return this.let(this.#ipAt(this.runningAt + this.running.length));
   }
 
-  /** Leaves the region for the code at `target`. */
-  #leave(target: Value): void {
+  /** Leaves the region for the code at `target`, `distance` from the running instruction if that is always the same. */
+  #leave(target: Value, distance = 0): void {
     this.set(this.frame.target, target);
+    this.set(this.frame.from, this.i32(siteCacheEntry(this.#ramOffset(), distance)));
     // The block's instructions were all paid for when it was entered.
     if (this.remaining > 0) this.set(this.frame.budget, this.add(this.get(this.frame.budget), this.remaining));
     this.hand();
@@ -84,7 +87,17 @@ export class TranslatorOps extends TranslatorMemory {
 
   /** Leaves the region; the guest goes on at `offset`. */
   leaveTo(offset: number): void {
-    this.#leave(this.#ipAt(offset));
+    this.#leave(this.#ipAt(offset), offset - this.runningAt);
+  }
+
+  /** Number of the running instruction's page, among the region's. */
+  #page(): number {
+    const distance = Math.floor(this.runningAt / pageSize);
+    return this.frame.pages.findIndex((page) => page.distance === distance);
+  }
+
+  #ramOffset(): number {
+    return (this.frame.pages[this.#page()]?.ramOffset ?? 0) + (this.runningAt & (pageSize - 1));
   }
 
   jump(ip: Value): void {
@@ -100,9 +113,8 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   leaveFault(): void {
-    const page = this.frame.pages.indexOf(Math.floor(this.runningAt / 4096));
     const within = this.runningAt & 0xfff;
-    const site = faultSite.pack({ page, within, unspent: this.remaining + 1, flags: this.pendingNumber });
+    const site = faultSite.pack({ page: this.#page(), within, unspent: this.remaining + 1, flags: this.pendingNumber });
     this.set(this.frame.site, this.i32(site));
     this.code.branch(this.frame.fault);
     this.ended = true;

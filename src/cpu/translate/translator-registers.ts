@@ -1,4 +1,5 @@
 /** The translator's registers and operands: both are known, and general registers live in WebAssembly locals. */
+
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import { i32Constant, i64Constant } from '../../wasm/expression.ts';
 import type { Local, Value } from '../../wasm/types.ts';
@@ -7,7 +8,7 @@ import type { Emitter } from '../emit/emitter.ts';
 import type { Operand } from '../emit/form.ts';
 import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
-import type { SharedFunctions } from '../interpret/interpreter-ops.ts';
+import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 
@@ -22,12 +23,14 @@ export interface RegionFrame {
   readonly fault: Label;
   /** i64: where the guest goes on. */
   readonly target: Local;
+  /** i32: the address of the site cache's entry for the jump there. */
+  readonly from: Local;
   /** i32: see `faultSite`. */
   readonly site: Local;
   /** i32: instructions that may still run; state.budget while the region runs. */
   readonly budget: Local;
-  /** Distances, in pages, of the region's pages from the first entry's. */
-  readonly pages: readonly number[];
+  /** The region's pages: distances, in pages, from the first entry's. */
+  readonly pages: readonly { readonly distance: number; readonly ramOffset: number }[];
   /** i64: instruction pointer of byte 0 of the first entry's page. */
   readonly codeBase: Local;
   /** i32: state.tlbBase. */

@@ -1,0 +1,27 @@
+/** Functions that all emitted code calls; they live in the interpreter's main module or come from the host. */
+import type { FunctionType } from '../../wasm/types.ts';
+
+export const sharedTypes = {
+  /** (segment address, offset, last byte, wanted access bits) → linear; check state.fault. */
+  segmentLinear: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
+  /**
+   * (linear, bytes, perhaps with `stackAccess`, tag) → status; the value comes in state.scratch. The tag that did not match
+   * is there for the engine's sake: a load that nothing but a comparison uses is done twice by V8.
+   */
+  readSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
+  /** As readSlow, but demands write access. */
+  readForWriteSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
+  /** (linear, bytes, tag) → status; the value lies in state.scratch. */
+  writeSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
+  /** (record, host call number) → status. */
+  host: { parameters: ['i32', 'i32'], results: ['i32'] },
+  /** Computes the status flags that state.flagKind defers. */
+  settle: { parameters: [], results: [] },
+  /** (linear, what was there instead) → address of the target cache's entry; see `emitFind`. */
+  find: { parameters: ['i64', 'i64'], results: ['i32'] },
+} as const satisfies Record<string, FunctionType>;
+
+/** Their numbers in a module. */
+export type SharedFunctions = Readonly<Record<keyof typeof sharedTypes, number>>;
+
+export type SharedExports = Record<keyof typeof sharedTypes, unknown>;
