@@ -8,6 +8,7 @@ const wordCount = codeTlb.entries * words;
 /** Beyond this many, looking at every entry is as fast. */
 const maxLogged = 512;
 const two32 = 0x1_0000_0000;
+const pagesOf4G = 1 << 20;
 
 export class CodeTlb {
   readonly #words: Int32Array;
@@ -16,6 +17,8 @@ export class CodeTlb {
   /** Slots that received pages that are not global since the last flush; how many, perhaps more than are listed. */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
+  /** Numbers of pages that lost their entries to others since the mapping moved on. */
+  readonly #evicted = new Set<number>();
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -36,6 +39,7 @@ export class CodeTlb {
   enter(linear: number, key: number, ramPage: number, global: boolean): void {
     const slot = CodeTlb.#slot(linear);
     const word = firstWord + slot * words;
+    this.#noteEviction(word, linear);
     this.#words[word] = (linear & ~0xfff) | key;
     this.#words[word + 1] = Math.floor(linear / two32);
     this.#words[word + 2] = ramPage | 0;
@@ -45,13 +49,13 @@ export class CodeTlb {
 
   /** A tag of 0 matches nothing: block keys are never 0. */
   flushAll(): void {
-    moveMappingOn(this.#words);
+    this.#moveOn();
     this.#words.fill(0, firstWord, firstWord + wordCount);
     this.#localCount = 0;
   }
 
   flushNonGlobal(): void {
-    moveMappingOn(this.#words);
+    this.#moveOn();
     if (this.#localCount > maxLogged) {
       for (let slot = 0; slot < codeTlb.entries; slot++) this.#dropLocal(slot);
     } else {
@@ -64,8 +68,30 @@ export class CodeTlb {
     if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
   }
 
+  /** INVLPG, mostly of data: then nothing relies on it. */
   flushPage(linear: number): void {
+    const word = firstWord + CodeTlb.#slot(linear) * words;
+    const held = this.#pageAt(word) === Math.floor(linear / 4096);
+    if (!held && !this.#evicted.has(Math.floor(linear / 4096))) return;
+    if (held) this.#words[word] = 0;
+    this.#moveOn();
+  }
+
+  /** The number of the page that the entry at `word` is for; -1: none. */
+  #pageAt(word: number): number {
+    const low = this.#words[word] as number;
+    return low === 0 ? -1 : (this.#words[word + 1] as number) * pagesOf4G + (low >>> 12);
+  }
+
+  /** What was found by way of an entry is still relied on when another one takes its place. */
+  #noteEviction(word: number, linear: number): void {
+    const page = this.#pageAt(word);
+    if (page !== -1 && page !== Math.floor(linear / 4096)) this.#evicted.add(page);
+    if (this.#evicted.size > maxLogged) this.#moveOn();
+  }
+
+  #moveOn(): void {
     moveMappingOn(this.#words);
-    this.#words[firstWord + CodeTlb.#slot(linear) * words] = 0;
+    this.#evicted.clear();
   }
 }

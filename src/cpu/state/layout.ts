@@ -192,7 +192,7 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked
  * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | block key), i32 RAM
  * offset of the page. Direct-mapped by page number.
  */
-export const codeTlb = { base: 0x9_0000, entries: 1024, entrySize: 16, tag: 0, page: 8 } as const;
+export const codeTlb = { base: 0x9_0000, entries: 4096, entrySize: 16, tag: 0, page: 8 } as const;
 
 /**
  * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),
