@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { codeTlb } from '../state/layout.ts';
 import { gatherPages } from './gather-pages.ts';
 
 const everywhere = (distance: number): number => 1000 + distance;
@@ -27,7 +28,7 @@ test('a region may reach what branches near its entry lead to, and what that lea
 
 test('pages that are not known are left out, as are pages that would share an entry of the code TLB', () => {
   const branches: [number, number][] = [
-    [0, 1024 * 4096],
+    [0, codeTlb.entries * 4096],
     [4, 7 * 4096],
     [8, -2 * 4096],
   ];
@@ -36,7 +37,7 @@ test('pages that are not known are left out, as are pages that would share an en
     (distance) => (distance === 7 ? -1 : everywhere(distance)),
     (_, visit) => each(branches, visit),
   );
-  assert.ok(!pages.has(1024));
+  assert.ok(!pages.has(codeTlb.entries));
   assert.ok(!pages.has(7));
   assert.equal(pages.get(-2), 998);
 });
