@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fail, ok, type Result } from '../../support/result.ts';
 
 const reasons: Readonly<Record<string, string>> = {
@@ -24,11 +24,31 @@ export async function readInputFile(role: string, path: string, maxBytes: number
       const sizes = `${status.size} bytes; the guest has ${maxBytes}`;
       return fail('input', `the ${role} ${path} is larger than the guest's memory (${sizes}); raise --memory.`);
     }
-    // An array of its own: small files would otherwise share one buffer, which could not be handed to another thread.
-    return ok(new Uint8Array(await readFile(path)));
+    const handle = await open(path);
+    try {
+      return ok(await readWhole(handle, status.size));
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     const reason = reasons[code] ?? (error as Error).message;
     return fail('input', `the ${role} ${path} cannot be read: ${reason}.`);
   }
+}
+
+/**
+ * Into an array of its own, which can be handed to another thread. No second copy: nobody would collect it, as the thread has
+ * nothing to do once the guest runs.
+ */
+async function readWhole(handle: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await handle.read(bytes, length, size - length);
+    // The file became shorter meanwhile.
+    if (bytesRead === 0) return bytes.slice(0, length);
+    length += bytesRead;
+  }
+  return bytes;
 }
