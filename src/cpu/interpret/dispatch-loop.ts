@@ -3,7 +3,6 @@
  * `run(record, 0)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
-
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
@@ -86,7 +85,7 @@ function enterRegion(loop: Loop, reference: Value): void {
   code.returnCallIndirect(1, 1, [code.get(loop.rec), reference], e.shrU(reference, regionReference.entryBits));
 }
 
-/** Everything after a control transfer to `exits.target`: budget, jump cache; falls out of its block to go on. */
+/** Everything after a control transfer to `exits.target`: budget, target cache; falls out of its block to go on. */
 function emitTransfer(loop: Loop, exits: InlineExits, find: number): void {
   const { e, code } = loop;
   const left = spend(loop, 1);

@@ -1,5 +1,4 @@
 /** Puts the interpreter together: main module, handler table, record cache, jump cache. */
-
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';

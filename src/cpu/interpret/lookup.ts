@@ -55,8 +55,8 @@ export function siteCacheEntry(site: number, distance: number): number {
   return siteCache.base + hash * targetCache.entrySize;
 }
 
-/** i32: what entries are good for now. */
-const currentKey = (e: Emitter): Value => e.or(e.loadState32(engine.mapping), e.loadState32(state.blockKey));
+/** i32: mappings of code and block key, in one word: what was found out about code under them still holds. */
+export const currentKey = (e: Emitter): Value => e.or(e.loadState32(engine.mapping), e.loadState32(state.blockKey));
 
 /** i64: 0 if an entry is that of `linear`, and still good. */
 const differs = (e: Emitter, there: Value, linear: Value, thereKey: Value, key: Value): Value =>
@@ -73,7 +73,10 @@ export function emitSiteLookup(e: Emitter, linear: Value, site: Value, find: num
   const other = differs(e, e.loadState64(site, targetCache.linear), linear, e.loadState32(site, targetCache.key), key);
   e.if(e.ne(other, 0n), () => {
     e.set(entry, emitLookup(e, linear, find, missing));
-    for (const offset of [0, 8, 16]) e.storeState(store.i64, site, offset, e.loadState64(e.get(entry), offset));
+    // The record lies behind the key, nothing behind the region.
+    for (const field of ['linear', 'key', 'region'] as const) {
+      e.storeState(store.i64, site, targetCache[field], e.loadState64(e.get(entry), targetCache[field]));
+    }
   });
   return e.get(entry);
 }

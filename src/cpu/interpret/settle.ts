@@ -1,5 +1,4 @@
 /** Computes the status flags that translated code left as the operands they follow from. */
-
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Value } from '../../wasm/types.ts';

@@ -1,5 +1,4 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
-
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
@@ -17,14 +16,6 @@ const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
   host: sharedTypes.host,
 } as const;
-
-function defineFind(module: ModuleBuilder): number {
-  const index = module.declare(sharedTypes.find);
-  const code = new CodeBuilder(sharedTypes.find.parameters);
-  emitFind(new Emitter(code));
-  module.define(index, code);
-  return index;
-}
 
 /** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
 const slowAccess = { read: 0, readForWrite: 1, write: 2 } as const;
@@ -107,6 +98,14 @@ export interface RamMoves {
 export function defineMoves(module: ModuleBuilder): void {
   module.export('fromRam', defineMove(module, false));
   module.export('toRam', defineMove(module, true));
+}
+
+function defineFind(module: ModuleBuilder): number {
+  const index = module.declare(sharedTypes.find);
+  const code = new CodeBuilder(sharedTypes.find.parameters);
+  emitFind(new Emitter(code));
+  module.define(index, code);
+  return index;
 }
 
 /** Imports what comes from the vCPU, and defines the rest. */

@@ -10,6 +10,9 @@ const maxLogged = 512;
 const two32 = 0x1_0000_0000;
 const pagesOf4G = 1 << 20;
 
+/** The number of the page of `linear`; addresses of the upper half are negative. */
+const pageOf = (linear: number): number => Math.floor(linear / 4096);
+
 export class CodeTlb {
   readonly #words: Int32Array;
   /** By entry: 1 if its page is global. */
@@ -25,7 +28,7 @@ export class CodeTlb {
   }
 
   static #slot(linear: number): number {
-    return Math.floor(linear / 4096) & (codeTlb.entries - 1);
+    return pageOf(linear) & (codeTlb.entries - 1);
   }
 
   /** The RAM offset of the page of `linear` under block key `key`; -1 if it is not entered. */
@@ -71,22 +74,22 @@ export class CodeTlb {
   /** INVLPG, mostly of data: then nothing relies on it. */
   flushPage(linear: number): void {
     const word = firstWord + CodeTlb.#slot(linear) * words;
-    const held = this.#pageAt(word) === Math.floor(linear / 4096);
-    if (!held && !this.#evicted.has(Math.floor(linear / 4096))) return;
+    const held = this.#pageAt(word) === pageOf(linear);
+    if (!held && !this.#evicted.has(pageOf(linear))) return;
     if (held) this.#words[word] = 0;
     this.#moveOn();
   }
 
-  /** The number of the page that the entry at `word` is for; -1: none. */
-  #pageAt(word: number): number {
+  /** The number of the page that the entry at `word` is for, if there is one. */
+  #pageAt(word: number): number | undefined {
     const low = this.#words[word] as number;
-    return low === 0 ? -1 : (this.#words[word + 1] as number) * pagesOf4G + (low >>> 12);
+    return low === 0 ? undefined : (this.#words[word + 1] as number) * pagesOf4G + (low >>> 12);
   }
 
   /** What was found by way of an entry is still relied on when another one takes its place. */
   #noteEviction(word: number, linear: number): void {
     const page = this.#pageAt(word);
-    if (page !== -1 && page !== Math.floor(linear / 4096)) this.#evicted.add(page);
+    if (page !== undefined && page !== pageOf(linear)) this.#evicted.add(page);
     if (this.#evicted.size > maxLogged) this.#moveOn();
   }
 

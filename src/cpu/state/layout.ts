@@ -112,7 +112,7 @@ export const state = {
 
 /** Words of the engine that belong to no saved state. */
 export const engine = {
-  /** i32. Moves on by `mappingStep` whenever the code TLB forgets something. */
+  /** i32. Moves on by `mappingStep` whenever the code TLB forgets code, and when regions come or go; see `mapping.ts`. */
   mapping: 0x570,
   /** i32. 1 if a region ran last, 0 if the interpreter did. */
   translated: 0x574,
@@ -225,8 +225,8 @@ export const targetCache = {
 } as const;
 
 /**
- * Site cache: by the jump that leaves a region, the entry of the target cache that it used last. The processor knows such an
- * entry's address, and what of the next region hangs on it, long before it knows where the guest goes: 40 cycles.
+ * Site cache: by the jump that leaves a region, a copy of the target cache's entry that it used last. The processor knows the
+ * copy's address, and what of the next region hangs on it, long before it knows where the guest goes: 40 cycles.
  */
 export const siteCache = { base: 0x10_0000, entryBits: 14 } as const;
 

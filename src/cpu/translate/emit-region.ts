@@ -2,7 +2,6 @@
  * A flow graph as one WebAssembly function of `regionType`. Control flow is structured by the dominator tree (N. Ramsey,
  * "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests. The root chooses the entry.
  */
-
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import { store } from '../../wasm/opcodes.ts';
@@ -12,7 +11,7 @@ import { formOf, locksBus } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
-import { emitSiteLookup, liesAt } from '../interpret/lookup.ts';
+import { currentKey, emitSiteLookup, liesAt } from '../interpret/lookup.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { status } from '../interpret/status.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
@@ -284,7 +283,7 @@ function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local):
   const e = new Emitter(code);
   const index = e.shrU(code.get(code.parameter(1)), regionReference.entryBits);
   const place = e.let(e.add(e.shl(index, 2), regionPlaces.base));
-  const now = e.let(e.or(e.loadState32(engine.mapping), e.loadState32(state.blockKey)));
+  const now = e.let(currentKey(e));
   e.ifUnlikely(e.ne(e.loadState32(place, 0), now), () => {
     for (const { distance, ramOffset } of input.pages) {
       const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));

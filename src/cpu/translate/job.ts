@@ -32,6 +32,9 @@ export interface TranslationJob {
   readonly regions: Int32Array<ArrayBuffer>;
 }
 
+/** Jobs of a processor under way at a time. */
+export const maxJobs = 2;
+
 export const bitmapBytes = pageSize / 8;
 export const bitmapsBytes = 4 * bitmapBytes;
 

@@ -2,9 +2,10 @@
  * What the regions of a few jobs have within: code gets hot at about the same time all over a loop or a function, and a region
  * of its middle would have all of it once more. The middle is asked for again if the region is not how it is reached.
  */
+import { maxJobs } from './job.ts';
 
-/** Jobs whose results may not have been taken in when the next one was asked for, and that one. */
-const jobs = 3;
+/** Those whose results may not have been taken in when the next one was asked for, and that one. */
+const jobs = maxJobs + 1;
 
 export class LatestRegions {
   /** RAM offsets, by job; the latest last. */

@@ -1,5 +1,4 @@
 /** From pages of guest code to a compiled module of regions. */
-
 import { pageSize } from '../../memory/guest-memory.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
@@ -28,7 +27,7 @@ import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
 import { maxRegions } from './region-store.ts';
 
-/** Beyond this, branches leave the region. Entering one costs as much as twenty instructions, compiling it more than linearly. */
+/** Beyond this, branches leave the region. Leaving one for another costs some nanoseconds, compiling it more than linearly. */
 const maxInstructions = 500;
 
 interface Work {

@@ -25,7 +25,7 @@ import { knownOnBoth } from './known-facts.ts';
 import { unknown } from './pending-flags.ts';
 import { RareEmitter } from './rare-emitter.ts';
 import { TranslatorMemory } from './translator-memory.ts';
-import { faultSite } from './translator-registers.ts';
+import { faultSite, type RegionFrame } from './translator-registers.ts';
 
 export class TranslatorOps extends TranslatorMemory {
   /** Instructions of the block after the running one. */
@@ -97,7 +97,8 @@ export class TranslatorOps extends TranslatorMemory {
   }
 
   #ramOffset(): number {
-    return (this.frame.pages[this.#page()]?.ramOffset ?? 0) + (this.runningAt & (pageSize - 1));
+    const page = this.frame.pages[this.#page()] as RegionFrame['pages'][number];
+    return page.ramOffset + (this.runningAt & (pageSize - 1));
   }
 
   jump(ip: Value): void {

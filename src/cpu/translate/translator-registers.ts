@@ -1,5 +1,4 @@
 /** The translator's registers and operands: both are known, and general registers live in WebAssembly locals. */
-
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import { i32Constant, i64Constant } from '../../wasm/expression.ts';
 import type { Local, Value } from '../../wasm/types.ts';

@@ -11,13 +11,19 @@ import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';
-import type { RegionPages, TranslatedModule, TranslatedRegion, TranslationResult, TranslationService } from './job.ts';
+import {
+  maxJobs,
+  type RegionPages,
+  type TranslatedModule,
+  type TranslatedRegion,
+  type TranslationResult,
+  type TranslationService,
+} from './job.ts';
 import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 
-/** Regions that are asked for together, and jobs under way at a time. */
+/** Regions that are asked for together. */
 const batchSize = 16;
-const maxJobs = 2;
 /** What V8 keeps for a module: besides the code, and for a byte of it (its own form, both tiers' machine code, tables). */
 const moduleOverhead = 26 << 10;
 const bytesPerByte = 6;
