@@ -156,9 +156,14 @@ test('what one may have of the processors is listed with what it has had', patie
   const cpu = (await listed('modest'))?.cpu;
   assert.partialDeepStrictEqual(cpu, { shares: 512, limit: 1.5, reserve: 0 });
   assert.ok((cpu as { usedSeconds: number }).usedSeconds > 0);
+  // What killed ones have left goes when the next one finds it out of date.
+  const pid = pidOf('modest');
+  const records = (): string[] =>
+    readdirSync(join(home, 'run/corbel/.shares')).filter((key) => key.startsWith(`${pid}-`));
+  assert.equal(records().length, 1);
   await said('stop', '--force', 'modest');
   assert.partialDeepStrictEqual(await listed('modest'), { state: 'ended', cpu: null });
-  assert.deepEqual(readdirSync(join(home, 'run/corbel/.shares')), []);
+  assert.deepEqual(records(), []);
   assert.equal(await said('rm', 'modest'), 'modest\n');
 });
 
