@@ -242,6 +242,26 @@ test('a stalled host gets one interrupt and the phase stays', () => {
   assert.equal(irq0.edges, 2);
 });
 
+test('what has been passed has matched when the counter is stopped or set, however late the host is', () => {
+  const { host, read, write } = board();
+  write(0x100, (20 << 9) | 0x14e);
+  write(0x108, 100_000);
+  write(0x120, 0x106);
+  write(0x128, 150_000);
+  write(0x10, 1);
+  host.clock.advance(2 * ms + 300 * us);
+  write(0x10, 0);
+  assert.equal(read(0xf0), 230_000);
+  assert.equal(read(0x108), 300_000);
+  assert.equal(read(0x20), 3);
+  write(0x20, 3);
+  write(0x10, 1);
+  host.clock.advance(ms);
+  write(0xf0, 20_000);
+  assert.equal(read(0x108), 400_000);
+  assert.equal(read(0x20), 1);
+});
+
 test('a comparator of one tick or none does not hang the machine', () => {
   const { host, write, irq0 } = board();
   write(0x100, 0x100 | 0x40 | 0x08 | 0x04);

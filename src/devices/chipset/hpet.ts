@@ -105,12 +105,8 @@ export class Hpet implements Device<HpetState>, MmioHandler {
     return (this.#configuration & hpetConfiguration.enable) !== 0;
   }
 
-  #ticks(): bigint {
-    return BigInt(Math.floor(this.#lines.timers.nowNs() / hpetPeriodNs));
-  }
-
-  #counter(): bigint {
-    return this.#running ? BigInt.asUintN(64, this.#counterBase + this.#ticks()) : this.#counterBase;
+  #counter(nowNs: number): bigint {
+    return this.#running ? BigInt.asUintN(64, this.#counterBase + ticks(nowNs)) : this.#counterBase;
   }
 
   readMmio(offset: number, size: number): number {
@@ -131,7 +127,7 @@ export class Hpet implements Device<HpetState>, MmioHandler {
         return high ? 0 : this.#status;
       case hpetRegister.mainCounter: {
         if (high && latchedHigh >= 0) return latchedHigh;
-        const counter = this.#counter();
+        const counter = this.#counter(this.#lines.timers.nowNs());
         if (!high) this.#latchedHigh = half(counter, true);
         return half(counter, high);
       }
@@ -147,7 +143,7 @@ export class Hpet implements Device<HpetState>, MmioHandler {
       case hpetRegister.timerConfiguration:
         return high ? hpetRoutes : comparator.configuration;
       case hpetRegister.timerComparator:
-        if (this.#running) this.#service(timerIndex(offset));
+        this.#service(comparator, this.#lines.timers.nowNs());
         return half(comparator.comparator, high);
       default:
         // No message interrupts (FSB) on this board.
@@ -181,27 +177,36 @@ export class Hpet implements Device<HpetState>, MmioHandler {
     this.#update();
   }
 
+  /** What the counter has passed by now has matched, however late the host is. */
   #writeConfiguration(value: number): void {
-    const counter = this.#counter();
+    const nowNs = this.#lines.timers.nowNs();
+    for (const comparator of this.#comparators) this.#service(comparator, nowNs);
+    const counter = this.#counter(nowNs);
     this.#configuration = value & (hpetConfiguration.enable | hpetConfiguration.legacyReplacement);
-    this.#setCounter(counter);
+    this.#setCounter(counter, nowNs);
     this.#update();
   }
 
-  #setCounter(counter: bigint): void {
-    this.#counterBase = this.#running ? BigInt.asUintN(64, counter - this.#ticks()) : counter;
-    this.#rearm();
+  #writeCounter(value: number, high: boolean): void {
+    const nowNs = this.#lines.timers.nowNs();
+    for (const comparator of this.#comparators) this.#service(comparator, nowNs);
+    this.#setCounter(withHalf(this.#counter(nowNs), value, high), nowNs);
   }
 
-  #writeCounter(value: number, high: boolean): void {
-    this.#setCounter(withHalf(this.#counter(), value, high));
+  #setCounter(counter: bigint, nowNs: number): void {
+    this.#counterBase = this.#running ? BigInt.asUintN(64, counter - ticks(nowNs)) : counter;
+    for (const comparator of this.#comparators) {
+      if (this.#running) comparator.arm(counter, nowNs, true);
+      else comparator.disarm();
+    }
   }
 
   #writeTimer(offset: number, high: boolean, value: number, valueSetHigh: number): void {
     const index = timerIndex(offset);
     const comparator = this.#comparators[index];
     if (comparator === undefined) return;
-    if (this.#running) this.#service(index);
+    const nowNs = this.#lines.timers.nowNs();
+    this.#service(comparator, nowNs);
     const register = (offset - hpetRegister.timers) & (hpetRegister.timerStride - 8);
     if (register === hpetRegister.timerConfiguration && !high) {
       comparator.writeConfiguration(value);
@@ -215,30 +220,19 @@ export class Hpet implements Device<HpetState>, MmioHandler {
     }
     // A match that has just happened does not happen again because the configuration is written.
     const written = register === hpetRegister.timerComparator;
-    if (this.#running) comparator.arm(this.#counter(), this.#lines.timers.nowNs(), written);
-  }
-
-  #rearm(): void {
-    const counter = this.#counter();
-    const nowNs = this.#lines.timers.nowNs();
-    for (const comparator of this.#comparators) {
-      if (this.#running) comparator.arm(counter, nowNs, true);
-      else comparator.disarm();
-    }
+    if (this.#running) comparator.arm(this.#counter(nowNs), nowNs, written);
   }
 
   #expire(index: number): void {
-    this.#service(index);
+    this.#service(this.#comparators[index] as HpetComparator, this.#lines.timers.nowNs());
     this.#update();
   }
 
-  /** Lets comparator `index` match if its time has come. */
-  #service(index: number): void {
-    const comparator = this.#comparators[index] as HpetComparator;
-    const nowNs = this.#lines.timers.nowNs();
-    if (nowNs < comparator.dueNs) return;
-    comparator.match(this.#counter(), nowNs);
-    if (comparator.isLevel) this.#status |= 1 << index;
+  /** Lets `comparator` match if its time has come. */
+  #service(comparator: HpetComparator, nowNs: number): void {
+    if (!this.#running || nowNs < comparator.dueNs) return;
+    comparator.match(this.#counter(nowNs), nowNs);
+    if (comparator.isLevel) this.#status |= 1 << this.#comparators.indexOf(comparator);
     else comparator.pulse();
   }
 
@@ -257,6 +251,10 @@ export class Hpet implements Device<HpetState>, MmioHandler {
 
 function timerIndex(offset: number): number {
   return Math.floor((offset - hpetRegister.timers) / hpetRegister.timerStride);
+}
+
+function ticks(nowNs: number): bigint {
+  return BigInt(Math.floor(nowNs / hpetPeriodNs));
 }
 
 function half(value: bigint, high: boolean): number {

@@ -18,6 +18,14 @@ LEVEL_T  equ 1 << 1
 main:
   call enable_apic
   call find_pm_timer
+  mov al, 0x30                    ; firmware leaves the PIT running, perhaps on the same I/O APIC input: let it count to its end
+  out 0x43, al                    ; once and stay there
+  mov al, 1
+  out 0x40, al
+  mov al, 0
+  out 0x40, al
+  mov eax, 3580
+  call wait_pm
   mov eax, 'HPET'
   call acpi_table
   test eax, eax
@@ -66,6 +74,8 @@ main:
   mov dword [IOAPIC], eax
   mov dword [IOAPIC + 0x10], 0
   GATE32 0x40, tick, SYS_INT32
+  call drain                      ; the PIT's last
+  mov dword [ticks], 0
   shl ecx, 9
   mov [route_bits], ecx
 

@@ -318,23 +318,28 @@ pit_channel_2:
 
 ; One shot, then ten periods, on all processors at once
 local_timer:
-  sti
   mov qword [counts + r15 * 8], 0
   APIC_PUT APIC_TIMER_DIVIDE, 0xb
   APIC_PUT APIC_LVT_TIMER, LOCAL
   APIC_PUT APIC_TIMER_INITIAL, 100000
 .wait:
+  sti
   hlt
+  cli
   cmp qword [counts + r15 * 8], 1
   jb .wait
   APIC_PUT APIC_LVT_TIMER, LOCAL | PERIODIC
   APIC_PUT APIC_TIMER_INITIAL, 100000
 .more:
+  sti
   hlt
+  cli
   cmp qword [counts + r15 * 8], 11
   jb .more
   APIC_PUT APIC_LVT_TIMER, LOCAL | MASKED
   APIC_PUT APIC_TIMER_INITIAL, 0
+  sti                             ; one more may have come
+  nop
   cli
   mov qword [counts + r15 * 8], 0
   ret
