@@ -5,7 +5,7 @@ import type { PagingMode } from './mmu/walk.ts';
 import type { Processor } from './processor.ts';
 import { bitsOfBlockKey, blockKeyOf, blockKeys, modeBits } from './state/block-key.ts';
 import { attribute } from './state/cpu-state.ts';
-import { segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
+import { engine, segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
 
 const undefinedOpcodeFault = 6 + 1;
 const deviceNotAvailableFault = 7 + 1;
@@ -57,7 +57,9 @@ export class ModeTracker {
     const held = view.getUint32(state.shadow, true) & (shadowBit.sti | shadowBit.movSs);
     const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watches;
     const level = (real ? modeBits.real : 0) | (user ? modeBits.user : 0);
-    view.setInt32(state.blockKey, blockKeyOf(size | level | (step ? modeBits.step : 0)), true);
+    const key = blockKeyOf(size | level | (step ? modeBits.step : 0));
+    view.setInt32(state.blockKey, key, true);
+    view.setInt32(engine.codeKey, this.#cpu.mmu.codeTlb.codeKeyOf(key), true);
     view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
     view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
@@ -123,6 +125,8 @@ export function switchPrivilege64(cpu: Processor): void {
     cpu.modeChanged();
     return;
   }
-  view.setInt32(state.blockKey, cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64, true);
+  const key = cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64;
+  view.setInt32(state.blockKey, key, true);
+  view.setInt32(engine.codeKey, cpu.mmu.codeTlb.codeKeyOf(key), true);
   cpu.mmu.selectContext();
 }

@@ -56,7 +56,7 @@ export interface Processor {
   leave(): number;
   /** Paging, privilege, CS or execution modes changed: recompute everything derived from them. */
   modeChanged(): void;
-  /** TLBs and jump cache. */
+  /** TLBs, in all address spaces. */
   flushTlb(scope: 'all' | 'non-global'): void;
   /** `linear` as `canonical` gives it. */
   flushPage(linear: number): void;

@@ -233,13 +233,8 @@ export class Vcpu implements Processor {
   }
 
   flushTlb(scope: 'all' | 'non-global'): void {
-    if (scope === 'all') {
-      this.mmu.tlb.flushAll();
-      this.mmu.codeTlb.flushAll();
-    } else {
-      this.mmu.tlb.flushNonGlobal();
-      this.mmu.codeTlb.flushNonGlobal();
-    }
+    if (scope === 'all') this.mmu.spaces.flushAll();
+    else this.mmu.spaces.flushNonGlobal();
   }
 
   flushPage(linear: number): void {

@@ -194,7 +194,7 @@ export function switchTask(cpu: Processor, selector: number, reason: TaskSwitchR
   state.set64('cr0', state.get64('cr0') | BigInt(cr0.ts));
   if (wide && (state.low('cr0') & cr0.pg) !== 0) {
     state.set64('cr3', BigInt(task.cr3));
-    cpu.flushTlb('non-global');
+    mmu.spaces.enter(0, false);
   }
   state.setDr(7, state.dr(7) & ~0x55n);
   cpu.modeChanged();

@@ -6,17 +6,18 @@ import { callFor, loadFrom } from '../../wasm/expression.ts';
 import { load, store } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Emitter } from '../emit/emitter.ts';
-import { codeTlb, engine, jumpCache, siteCache, state, targetCache } from '../state/layout.ts';
+import { codeTlb, codeTlbMix, engine, jumpCache, siteCache, state, targetCache } from '../state/layout.ts';
 
 /** Address of the code TLB's entry for the page of `linear` (i64): i32. */
 function codeTlbEntry(e: Emitter, linear: Value): Value {
-  const index = e.and(e.wrap(e.shrU(linear, 12)), codeTlb.entries - 1);
+  const page = e.and(e.wrap(e.shrU(linear, 12)), codeTlb.entries - 1);
+  const index = e.xor(page, e.and(e.shl(e.loadState32(engine.codeKey), codeTlbMix.shift), codeTlbMix.mask));
   return e.add(e.shl(index, 4), codeTlb.base);
 }
 
 /** The tag under which the page of `linear` (i64) would be entered now: i64. */
 const codeTag = (e: Emitter, linear: Value): Value =>
-  e.or(e.and(linear, -4096n), loadFrom(load.i64_32u, 'i64', e.i32(0), state.blockKey, 0));
+  e.or(e.and(linear, -4096n), loadFrom(load.i64_32u, 'i64', e.i32(0), engine.codeKey, 0));
 
 /** i32: does the code TLB say that the page of `linear` (i64, bound) lies at RAM offset `ramOffset`? */
 export function liesAt(e: Emitter, linear: Value, ramOffset: Value | number): Value {
@@ -55,8 +56,8 @@ export function siteCacheEntry(site: number, distance: number): number {
   return siteCache.base + hash * targetCache.entrySize;
 }
 
-/** i32: mappings of code and block key, in one word: what was found out about code under them still holds. */
-export const currentKey = (e: Emitter): Value => e.or(e.loadState32(engine.mapping), e.loadState32(state.blockKey));
+/** i32: mappings of code and code key, in one word: what was found out about code under them still holds. */
+export const currentKey = (e: Emitter): Value => e.or(e.loadState32(engine.mapping), e.loadState32(engine.codeKey));
 
 /** i64: 0 if an entry is that of `linear`, and still good. */
 const differs = (e: Emitter, there: Value, linear: Value, thereKey: Value, key: Value): Value =>

@@ -1,5 +1,6 @@
 /** The code TLB in the vCPU's memory: emitted code probes it at control transfers, this class fills and flushes it. */
-import { codeTlb } from '../state/layout.ts';
+import { codeKeySpace, isUserKey } from '../state/block-key.ts';
+import { codeTlb, codeTlbMix } from '../state/layout.ts';
 import { moveMappingOn } from '../state/mapping.ts';
 
 const words = codeTlb.entrySize / 4;
@@ -17,7 +18,9 @@ export class CodeTlb {
   readonly #words: Int32Array;
   /** By entry: 1 if its page is global. */
   readonly #global = new Uint8Array(codeTlb.entries);
-  /** Slots that received pages that are not global since the last flush; how many, perhaps more than are listed. */
+  /** The number of the present address space, as code keys have it. */
+  #space = 0;
+  /** Slots that received the supervisor's pages that are not global since the last flush; how many, perhaps more than are listed. */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
   /** Numbers of pages that lost their entries to others since the mapping moved on. */
@@ -27,27 +30,40 @@ export class CodeTlb {
     this.#words = new Int32Array(buffer);
   }
 
-  static #slot(linear: number): number {
-    return pageOf(linear) & (codeTlb.entries - 1);
+  /** From now on user code is that of the address space `number`. */
+  set space(number: number) {
+    this.#space = number << codeKeySpace.shift;
+  }
+
+  /** The code key of a block key, in the present address space. */
+  codeKeyOf(key: number): number {
+    return isUserKey(key) ? key | this.#space : key;
+  }
+
+  static #slot(linear: number, codeKey: number): number {
+    return (pageOf(linear) & (codeTlb.entries - 1)) ^ ((codeKey << codeTlbMix.shift) & codeTlbMix.mask);
   }
 
   /** The RAM offset of the page of `linear` under block key `key`; -1 if it is not entered. */
   find(linear: number, key: number): number {
-    const word = firstWord + CodeTlb.#slot(linear) * words;
+    const codeKey = this.codeKeyOf(key);
+    const word = firstWord + CodeTlb.#slot(linear, codeKey) * words;
     const table = this.#words;
-    if (table[word] !== ((linear & ~0xfff) | key) || table[word + 1] !== Math.floor(linear / two32)) return -1;
+    if (table[word] !== ((linear & ~0xfff) | codeKey) || table[word + 1] !== Math.floor(linear / two32)) return -1;
     return (table[word + 2] as number) >>> 0;
   }
 
   enter(linear: number, key: number, ramPage: number, global: boolean): void {
-    const slot = CodeTlb.#slot(linear);
+    const codeKey = this.codeKeyOf(key);
+    const slot = CodeTlb.#slot(linear, codeKey);
     const word = firstWord + slot * words;
     this.#noteEviction(word, linear);
-    this.#words[word] = (linear & ~0xfff) | key;
+    this.#words[word] = (linear & ~0xfff) | codeKey;
     this.#words[word + 1] = Math.floor(linear / two32);
     this.#words[word + 2] = ramPage | 0;
     this.#global[slot] = global ? 1 : 0;
-    if (!global && this.#localCount++ < maxLogged) this.#local[this.#localCount - 1] = slot;
+    // Nobody finds a user's pages once their address space has another number.
+    if (!global && !isUserKey(key) && this.#localCount++ < maxLogged) this.#local[this.#localCount - 1] = slot;
   }
 
   /** A tag of 0 matches nothing: block keys are never 0. */
@@ -57,7 +73,9 @@ export class CodeTlb {
     this.#localCount = 0;
   }
 
-  flushNonGlobal(): void {
+  /** Whatever is not global and no user's. */
+  flushSupervisor(): void {
+    if (this.#localCount === 0) return;
     this.#moveOn();
     if (this.#localCount > maxLogged) {
       for (let slot = 0; slot < codeTlb.entries; slot++) this.#dropLocal(slot);
@@ -71,13 +89,16 @@ export class CodeTlb {
     if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
   }
 
-  /** INVLPG, mostly of data: then nothing relies on it. */
+  /** INVLPG in the present address space, mostly of data: then nothing relies on it. */
   flushPage(linear: number): void {
-    const word = firstWord + CodeTlb.#slot(linear) * words;
-    const held = this.#pageAt(word) === pageOf(linear);
-    if (!held && !this.#evicted.has(pageOf(linear))) return;
-    if (held) this.#words[word] = 0;
-    this.#moveOn();
+    let relied = this.#evicted.has(pageOf(linear));
+    for (const codeKey of [0, this.#space]) {
+      const word = firstWord + CodeTlb.#slot(linear, codeKey) * words;
+      if (this.#pageAt(word) !== pageOf(linear)) continue;
+      this.#words[word] = 0;
+      relied = true;
+    }
+    if (relied) this.#moveOn();
   }
 
   /** The number of the page that the entry at `word` is for, if there is one. */

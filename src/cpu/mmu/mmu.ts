@@ -9,9 +9,10 @@ import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import type { RamMoves } from '../interpret/shared-functions.ts';
 import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
+import { AddressSpaces } from './address-spaces.ts';
 import { CodeTlb } from './code-tlb.ts';
 import { PhysicalAccess } from './physical.ts';
-import { contextRights, implicitRights, userRights } from './rights.ts';
+import { implicitRights, rightsOf, userRights } from './rights.ts';
 import { Tlb } from './tlb.ts';
 import { type WalkAccess, Walker, type WalkRights } from './walk.ts';
 import { WriteLog } from './write-log.ts';
@@ -33,6 +34,7 @@ export class Mmu {
   readonly walker: Walker;
   readonly tlb: Tlb;
   readonly codeTlb: CodeTlb;
+  readonly spaces: AddressSpaces;
   /** What lockstep runs write. */
   readonly log: WriteLog;
   readonly #memory: GuestMemory;
@@ -56,6 +58,7 @@ export class Mmu {
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
     this.tlb = new Tlb(vcpuMemory);
     this.codeTlb = new CodeTlb(vcpuMemory);
+    this.spaces = new AddressSpaces(vcpuMemory, this.tlb, this.codeTlb);
   }
 
   /**
@@ -76,7 +79,7 @@ export class Mmu {
   /** The access context that CPL, EFLAGS.AC and CR4.SMAP ask for. */
   #privilegeContext(): number {
     const view = this.#view;
-    if (view.getInt32(state.cpl, true) === 3) return tlbContext.user;
+    if (view.getInt32(state.cpl, true) === 3) return this.spaces.userContext;
     const open = !this.walker.paging.smap || (view.getInt32(state.eflags, true) & eflags.ac) !== 0;
     return open ? tlbContext.supervisor : tlbContext.supervisorNoUser;
   }
@@ -133,7 +136,7 @@ export class Mmu {
   /** Translates for one access and enters the page into the TLB. @returns the physical address, -1 for a #PF. */
   #translateAndFill(linear: number, access: WalkAccess): number {
     const context = this.#context;
-    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
+    if (!this.walker.walk(linear, access, rightsOf(context))) return -1;
     if (!this.#checked) this.#fill(linear, access, context);
     return this.walker.physical + (linear & 0xfff);
   }
@@ -161,7 +164,7 @@ export class Mmu {
     const known = this.tlb.find(context, write, linear);
     if (known >= 0) return known;
     const access = write ? 'write' : 'read';
-    if (!this.walker.walk(linear, access, contextRights[context] as WalkRights)) return -1;
+    if (!this.walker.walk(linear, access, rightsOf(context))) return -1;
     const page = this.#fill(linear, access, context);
     if (write) return this.tlb.find(context, true, linear);
     return page < 0 ? -1 : page + (linear & 0xfff);
@@ -173,10 +176,9 @@ export class Mmu {
   }
 
   #checksAlignment(): boolean {
-    const user = this.#view.getInt32(state.cpl, true) === 3;
+    if (this.#view.getInt32(state.cpl, true) !== 3) return false;
     const flags = this.#view.getInt32(state.eflags, true) & eflags.ac;
-    const am = this.#view.getInt32(state.cr0, true) & cr0.am;
-    return user && flags !== 0 && am !== 0;
+    return flags !== 0 && (this.#view.getInt32(state.cr0, true) & cr0.am) !== 0;
   }
 
   #check(linear: number, bytes: number, write: boolean): void {
@@ -195,9 +197,9 @@ export class Mmu {
     this.#check(linear, bytes, kind !== 'read');
     const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = kind === 'read' ? 'read' : 'write';
+    const spared = spareCode && access === 'write';
     const first = this.#translateAndFill(linear, access);
     if (first < 0) return this.#recordPageFault(linear);
-    const spared = spareCode && access === 'write';
     if (spared && this.#changesCode(first, split)) return status.redo;
     if (split === bytes) {
       this.#move(kind, first, state.scratch, bytes);
@@ -245,8 +247,8 @@ export class Mmu {
 
   /** Whether a linear address translates at all for reading, without faulting: for reports. Physical address or -1. */
   probe(linear: number): number {
-    const found = this.walker.walk(linear, 'read', contextRights[tlbContext.supervisor] as WalkRights);
-    return found ? this.walker.physical + (linear & 0xfff) : -1;
+    const { walker } = this;
+    return walker.walk(linear, 'read', rightsOf(tlbContext.supervisor)) ? walker.physical + (linear & 0xfff) : -1;
   }
 
   // The slow paths' own accesses: a value in, a value out, GuestFault thrown.
@@ -272,7 +274,7 @@ export class Mmu {
 
   /** The current privilege level's rights, or those of the processor itself. */
   #rights(implicit: boolean): WalkRights {
-    return implicit ? implicitRights : (contextRights[this.#context] as WalkRights);
+    return implicit ? implicitRights : rightsOf(this.#context);
   }
 
   /** Reads 1, 2, 4 or 8 bytes. `implicit`: as the processor itself (descriptor tables, TSS, stacks of inner levels). */

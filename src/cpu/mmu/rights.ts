@@ -1,12 +1,14 @@
 /** Whose rights an access has. SDM Vol. 3A 4.6. */
+import { tlbContext } from '../state/layout.ts';
 import type { WalkRights } from './walk.ts';
 
-/** By TLB context: the supervisor, the supervisor under SMAP, the user. */
-export const contextRights: readonly [WalkRights, WalkRights, WalkRights] = [
-  { user: false, overrideSmap: true },
-  { user: false, overrideSmap: false },
-  { user: true, overrideSmap: false },
-];
-
+const supervisorRights: WalkRights = { user: false, overrideSmap: true };
 /** The processor's own: descriptor tables, the TSS, stacks of inner levels. */
-export const [, implicitRights, userRights] = contextRights;
+export const implicitRights: WalkRights = { user: false, overrideSmap: false };
+export const userRights: WalkRights = { user: true, overrideSmap: false };
+
+/** In a TLB context, which is not `checked`. */
+export function rightsOf(context: number): WalkRights {
+  if (context >= tlbContext.user) return userRights;
+  return context === tlbContext.supervisor ? supervisorRights : implicitRights;
+}

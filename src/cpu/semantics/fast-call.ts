@@ -8,7 +8,7 @@ import type { Form } from '../emit/form.ts';
 import { type Ops, rcx, type Semantics } from '../emit/ops.ts';
 import { blockKeys } from '../state/block-key.ts';
 import { flatCode, flatStack } from '../state/flat-segments.ts';
-import { segmentAt, segmentField, segmentIndex, state, tlbContext, tlbSet } from '../state/layout.ts';
+import { engine, segmentAt, segmentField, segmentIndex, state, tlbContext, tlbSet } from '../state/layout.ts';
 import { isStepped, mayInterrupt } from './interruptible.ts';
 
 const r11 = state.gpr + 11 * 8;
@@ -59,6 +59,7 @@ function syscall(o: Ops): void {
   loadFlat(o, segmentIndex.ss, o.add(selector, 8), flatStack(0));
   o.storeState32(state.cpl, o.i32(0));
   o.storeState32(state.blockKey, o.i32(blockKeys.kernel64));
+  o.storeState32(engine.codeKey, o.i32(blockKeys.kernel64));
   const smap = o.and(o.loadState32(state.cr4), cr4.smap);
   const noUser = o.and(o.ne(smap, 0), o.isZero(o.and(image, eflags.ac)));
   o.selectTlb(o.select(noUser, o.i32(tlbSet(tlbContext.supervisorNoUser)), o.i32(tlbSet(tlbContext.supervisor))));
@@ -82,7 +83,8 @@ function sysret(o: Ops, x: Form): void {
   loadFlat(o, segmentIndex.ss, o.or(o.add(base, 8), 3), flatStack(3));
   o.storeState32(state.cpl, o.i32(3));
   o.storeState32(state.blockKey, o.i32(blockKeys.user64));
-  o.selectTlb(o.i32(tlbSet(tlbContext.user)));
+  o.storeState32(engine.codeKey, o.loadState32(engine.userKey));
+  o.selectTlb(o.loadState32(engine.userTlb));
   o.jump(target);
 }
 

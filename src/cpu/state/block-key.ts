@@ -15,3 +15,12 @@ export const blockKeys = {
   /** The first of those that run one instruction at a time. */
   firstStep: blockKeyOf(modeBits.step),
 } as const;
+
+/** Whether code under a block key belongs to user mode, and so to one address space. */
+export const isUserKey = (key: number): boolean => (bitsOfBlockKey(key) & modeBits.user) !== 0;
+
+/**
+ * Code key: the block key, and above it, for user code, the number of the address space that the code was found in. The code
+ * TLB tags its pages with it, so it has 12 bits.
+ */
+export const codeKeySpace = { shift: 6, numbers: 64 } as const;

@@ -119,6 +119,10 @@ export const engine = {
   /** i32. The budget when the interpreter was entered last; i64, what it has spent in all. */
   entryBudget: 0x578,
   interpreted: 0x580,
+  /** i32. The code key (see `block-key.ts`) of what runs; i32 each: code key and TLB set of user code in the present address space. */
+  codeKey: 0x588,
+  userKey: 0x58c,
+  userTlb: 0x590,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -172,12 +176,12 @@ export const segmentAt = (index: number): number => state.segments + index * seg
  * i64 tag (linear page, compared with `(linear + size - 1) & ~0xfff`), i32 addend (RAM offset − linear, mod 2^32).
  */
 export const tlb = {
-  base: 0x1000,
+  base: 0x340_0000,
   entries: 4096,
   entrySize: 16,
   writeOffset: 4096 * 16,
   contextSize: 2 * 4096 * 16,
-  contexts: 4,
+  contexts: 3 + 8,
   tag: 0,
   addend: 8,
 } as const;
@@ -185,14 +189,20 @@ export const tlb = {
 /** The address of the TLB set of an access context, for `state.tlbBase`. */
 export const tlbSet = (context: number): number => tlb.base + context * tlb.contextSize;
 
-/** `checked` never holds entries: alignment checks and data breakpoints send every access to the slow path. */
-export const tlbContext = { supervisor: 0, supervisorNoUser: 1, user: 2, checked: 3 } as const;
+/**
+ * `checked` never holds entries: alignment checks and data breakpoints send every access to the slow path. From `user` on one
+ * for each address space that is remembered.
+ */
+export const tlbContext = { supervisor: 0, supervisorNoUser: 1, checked: 2, user: 3 } as const;
 
 /**
- * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | block key), i32 RAM
- * offset of the page. Direct-mapped by page number.
+ * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | code key), i32 RAM
+ * offset of the page. Direct-mapped by page number, whose upper bits are mixed with the address space's number.
  */
 export const codeTlb = { base: 0x9_0000, entries: 4096, entrySize: 16, tag: 0, page: 8 } as const;
+
+/** What the code TLB's index takes from a code key: bits of the address space's number, moved to where they count most. */
+export const codeTlbMix = { shift: 3, mask: 0xe00 } as const;
 
 /**
  * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),
@@ -211,7 +221,7 @@ export const jumpCache = {
 } as const;
 
 /**
- * Target cache: linear address → record and region, as the jump cache has them, for as long as mappings and block key (in
+ * Target cache: linear address → record and region, as the jump cache has them, for as long as mappings and code key (in
  * one word, `key`) are what they were. Where most jumps find their code; direct-mapped.
  */
 export const targetCache = {
@@ -230,11 +240,11 @@ export const targetCache = {
  */
 export const siteCache = { base: 0x10_0000, entryBits: 14 } as const;
 
-/** What `engine.mapping` counts in: block keys fit below. */
-export const mappingStep = 64;
+/** What `engine.mapping` counts in: code keys fit below. */
+export const mappingStep = 4096;
 
 /**
- * By region: i32, `engine.mapping` and block key (in one word) under which all its pages were last found where the region
+ * By region: i32, `engine.mapping` and code key (in one word) under which all its pages were last found where the region
  * expects them.
  */
 export const regionPlaces = { base: 0xa_0000, regions: 1 << 15 } as const;
@@ -249,7 +259,7 @@ export const heatOverflows = { base: 0xd_0000, entries: 1 << 16 } as const;
 export const regionReference = { entryBits: 6 } as const;
 
 /** Decoded records; see `interpret/record.ts`. */
-export const records = { base: 0x40_0000, end: 0x340_0000 } as const;
+export const records = { base: 0x40_0000, end: tlb.base } as const;
 
 /** Pages of memory 0. */
-export const vcpuMemoryPages = records.end >> 16;
+export const vcpuMemoryPages = (tlb.base + tlb.contexts * tlb.contextSize) >> 16;

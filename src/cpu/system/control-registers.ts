@@ -82,9 +82,8 @@ function writeCr3(cpu: Processor, value: bigint): void {
   const address = pcid ? value & ~noFlush : value;
   if (state.longMode && (address & ~addressMask) !== 0n) throw generalProtection();
   if (usesPdptes(cpu, state.low('cr0'), state.low('cr4'))) loadPdptes(cpu, address);
-  const same = kept && state.get64('cr3') === address;
   state.set64('cr3', address);
-  if (!same) cpu.flushTlb('non-global');
+  cpu.mmu.spaces.enter(pcid ? Number(address & 0xfffn) : 0, kept);
   cpu.modeChanged();
 }
 
@@ -100,6 +99,7 @@ function writeCr4(cpu: Processor, value: bigint): void {
   if (pdptes && usesPdptes(cpu, state.low('cr0'), wanted)) loadPdptes(cpu, state.get64('cr3'));
   state.set64('cr4', BigInt(wanted));
   if (((wanted ^ old) & flushingCr4) !== 0) cpu.flushTlb('all');
+  if (((wanted ^ old) & cr4.pcide) !== 0) cpu.mmu.spaces.renumber();
   cpu.modeChanged();
 }
 

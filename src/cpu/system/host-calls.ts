@@ -107,7 +107,7 @@ function invlpg(cpu: Processor): number {
   return status.next;
 }
 
-/** Types 0–3; whatever is asked for, at least that is flushed. */
+/** Types 0–3; whatever is asked for, at least that is flushed. SDM Vol. 2A "INVPCID". */
 function invpcid(cpu: Processor): number {
   const { state } = cpu;
   const type = state.scratch(0);
@@ -119,7 +119,10 @@ function invpcid(cpu: Processor): number {
   if (type === 0n) {
     const linear = canonical(address);
     if (linear === undefined) throw generalProtection();
-    cpu.flushPage(linear);
+    if (pcidOff || pcid === (state.get64('cr3') & 0xfffn)) cpu.flushPage(linear);
+    else cpu.mmu.spaces.forget(Number(pcid));
+  } else if (type === 1n) {
+    cpu.mmu.spaces.forget(Number(pcid));
   } else {
     cpu.flushTlb(type === 2n ? 'all' : 'non-global');
   }
