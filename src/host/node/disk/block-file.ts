@@ -1,5 +1,5 @@
 /** Files and block devices of this host as the place where images lie. */
-import { fdatasync, ftruncate, read, write } from 'node:fs';
+import { fdatasync, ftruncate, read, write, writeSync } from 'node:fs';
 import type { BlockFile } from '../../../block/block-file.ts';
 import type { Extent } from '../../../block/disk.ts';
 import type { DiskFailure } from '../../../block/disk-failure.ts';
@@ -14,10 +14,13 @@ const finished = Promise.resolve(done);
 /** read(2) and write(2) transfer at most 2 GiB less a page in one call. */
 const mostBytesPerCall = 2 ** 30;
 const zeroes = new Uint8Array(2 ** 20);
-/** Up to here, copying from the page cache at once is faster than having another thread do it. */
+/** Up to here, copying from or to the page cache at once is faster than having another thread do it. */
 const mostBytesAtOnce = 128 * 1024;
 /** After so many reads in a row that were not in the page cache, only one in as many is tried. */
 const patience = 32;
+/** A write that takes longer did not just go to the page cache: as many after it are left to another thread. */
+const slowWriteMs = 2;
+const caution = 256;
 
 export interface OpenedFile {
   readonly name: string;
@@ -34,6 +37,8 @@ export class NodeBlockFile implements BlockFile {
   #lostWrites: Result<void, DiskFailure> = done;
   /** Reads since the last one that was found in the page cache. */
   #misses = 0;
+  /** Writes to come that may take long. */
+  #slowWrites = 0;
 
   constructor(file: OpenedFile) {
     this.#file = file;
@@ -84,8 +89,11 @@ export class NodeBlockFile implements BlockFile {
     if (deviceBytes !== undefined && offset + from.length > deviceBytes) {
       return Promise.resolve(fail('no-space', `${this.name} cannot be written: the device is full.`));
     }
+    const atOnce = this.#writeAtOnce(offset, from);
+    if (!atOnce.ok) return Promise.resolve(atOnce);
+    if (atOnce.value === from.length) return finished;
     return new Promise((resolve) => {
-      let written = 0;
+      let written = atOnce.value;
       const next = (): void => {
         const length = Math.min(from.length - written, mostBytesPerCall);
         write(fd, from, written, length, offset + written, (error, count) => {
@@ -95,8 +103,7 @@ export class NodeBlockFile implements BlockFile {
           next();
         });
       };
-      if (from.length === 0) resolve(done);
-      else next();
+      next();
     });
   }
 
@@ -165,6 +172,23 @@ export class NodeBlockFile implements BlockFile {
     if (count > 0) this.#misses = 0;
     else this.#misses++;
     return Math.max(0, count);
+  }
+
+  /** @returns how many bytes were written */
+  #writeAtOnce(offset: number, from: Uint8Array): Result<number, DiskFailure> {
+    if (from.length === 0 || from.length > mostBytesAtOnce) return ok(0);
+    if (this.#slowWrites > 0) {
+      this.#slowWrites--;
+      return ok(0);
+    }
+    const startMs = performance.now();
+    try {
+      const count = writeSync(this.#file.fd, from, 0, from.length, offset);
+      if (performance.now() - startMs > slowWriteMs) this.#slowWrites = caution;
+      return ok(count);
+    } catch (error) {
+      return hostFailure(this.name, 'written', error);
+    }
   }
 
   #refuse(): Result<void, DiskFailure> {
