@@ -4,6 +4,9 @@
  * atomics; a processor that changes a word for another kicks it afterwards.
  */
 
+/** What each list holds. */
+const capacity = 512;
+
 /** Words of one processor. */
 const word = {
   /** 1 while it may touch guest memory; 0 while it sleeps, waits or is between slices. */
@@ -16,12 +19,12 @@ const word = {
   pageCount: 3,
   pages: 4,
   /** Runs of RAM (offset, length) whose code it has to drop. */
-  writeCount: 4 + 64,
-  writes: 5 + 64,
-  words: 5 + 64 + 2 * 64,
+  writeCount: 4 + capacity,
+  writes: 5 + capacity,
+  words: 5 + capacity + 2 * capacity,
 } as const;
 
-const capacity = 64;
+const pageBytes = 4096;
 /** The processor + 1 that has stopped the others; 0: none. */
 const stopWord = 0;
 const firstWords = 16;
@@ -105,17 +108,38 @@ export class ProcessorBoard {
     });
   }
 
-  /** Tells `processor` that code has been overwritten. */
+  /**
+   * Tells `processor` that code has been overwritten. Who clears or copies a page says so for every few bytes: what follows
+   * within the same page joins the run before it, with all that lies in between.
+   */
   postWrite(processor: number, { ramOffset, length }: CodeWrite): void {
     this.#locked(processor, () => {
       const at = this.#at(processor, word.writeCount);
       const count = this.#words[at] as number;
+      if (
+        count > 0 &&
+        count <= capacity &&
+        this.#joins(this.#at(processor, word.writes) + 2 * count - 2, ramOffset, length)
+      )
+        return;
       if (count < capacity) {
         this.#words[this.#at(processor, word.writes) + 2 * count] = ramOffset;
         this.#words[this.#at(processor, word.writes) + 2 * count + 1] = length;
       }
       this.#words[at] = Math.min(count + 1, capacity + 1);
     });
+  }
+
+  /** Makes the run at `at` reach over another if both lie in one page. @returns whether they do */
+  #joins(at: number, ramOffset: number, length: number): boolean {
+    const start = (this.#words[at] as number) >>> 0;
+    const end = start + (this.#words[at + 1] as number);
+    const first = Math.min(start, ramOffset);
+    const last = Math.max(end, ramOffset + length) - 1;
+    if (Math.floor(first / pageBytes) !== Math.floor(last / pageBytes)) return false;
+    this.#words[at] = first;
+    this.#words[at + 1] = last + 1 - first;
+    return true;
   }
 
   /** Takes what the lists hold. `keepWrites`: code cannot be dropped now. */
