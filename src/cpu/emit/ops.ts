@@ -96,6 +96,8 @@ export abstract class Ops extends FloatEmitter {
   abstract copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value;
   /** Fills `bytes` (i64) of one page with an element of `elementBytes`, likewise. */
   abstract fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value;
+  /** Instruction pointer of the running instruction: i64. */
+  abstract currentIp(): Value;
   /** Instruction pointer of the next instruction: i64. */
   abstract nextIp(): Value;
   /** Continues at `ip` (i64, already cut to the operand size). Ends the instruction. */

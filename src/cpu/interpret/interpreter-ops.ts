@@ -286,8 +286,7 @@ export class InterpreterOps extends Ops {
     });
   }
 
-  /** Instruction pointer of the running instruction. */
-  #currentIp(): Value {
+  currentIp(): Value {
     return this.#cutIp(
       this.add(this.loadState64(state.codeBase), this.extendU(this.loadState16(this.#record, record.pageOffset))),
     );
@@ -350,7 +349,7 @@ export class InterpreterOps extends Ops {
   }
 
   restart(): void {
-    this.jump(this.#currentIp());
+    this.jump(this.currentIp());
   }
 
   charge(cost: Value): void {

@@ -10,22 +10,11 @@ import { load } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
 import { type Ops, type Semantics, vector } from '../emit/ops.ts';
-import { type X87Operation, x87Code, x87Operations, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
+import { type X87Operation, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
 import { operandAt, requireCanonical } from './operands.ts';
-
-/** #NM, for instructions that do not wait. */
-const requireX87 = (o: Ops): void => o.requireUnit(state.x87Fault);
-
-function raisePending(o: Ops): void {
-  o.ifUnlikely(o.and(o.loadState32(state.fsw), x87Status.es), () => o.raise(vector.mf));
-}
-
-/** #NM, then #MF for a pending exception. */
-function wait(o: Ops): void {
-  requireX87(o);
-  raisePending(o);
-}
+import { type CallOptions, codeOf, raisePending, requireX87, wait } from './x87-call.ts';
+import { exchange, loadConstant, loadRegister, storeRegister } from './x87-stack.ts';
 
 /** WAIT alone needs CR0.MP for its #NM, and ignores CR0.EM. SDM Vol. 3A table 2-2. */
 function fwait(o: Ops): void {
@@ -33,18 +22,6 @@ function fwait(o: Ops): void {
   o.ifUnlikely(o.eq(o.and(o.loadState32(state.cr0), both), both), () => o.raise(vector.nm));
   raisePending(o);
 }
-
-interface CallOptions {
-  readonly source?: number;
-  readonly toRegister?: boolean;
-  readonly pops?: number;
-}
-
-const codeOf = (operation: X87Operation, { source = 0, toRegister = false, pops = 0 }: CallOptions = {}): number =>
-  x87Operations.indexOf(operation) |
-  (source << x87Code.sourceShift) |
-  (toRegister ? x87Code.toRegister : 0) |
-  (pops << x87Code.popShift);
 
 /** Operations on registers that the instruction implies. */
 const implied =
@@ -105,6 +82,10 @@ const withOperand =
       callWithMemory(o, other, operation, { source: sourceOf(other, sources), pops });
       return;
     }
+    if (operation === 'load') {
+      loadRegister(o, other);
+      return;
+    }
     const toRegister = operandAt(x, 0).field === 'rm';
     o.host('x87', o.i32(codeOf(operation, { toRegister, pops })), o.registerNumber(other));
   };
@@ -145,9 +126,8 @@ const storeFloat =
   (o, x) => {
     wait(o);
     const target = operandAt(x, 0);
-    if (target.kind !== 'memory') {
-      o.host('x87', o.i32(codeOf('store-register', { pops })), o.registerNumber(target));
-    } else {
+    if (target.kind !== 'memory') storeRegister(o, target, pops);
+    else {
       const operation = target.bits === 80 ? 'store-extended' : 'store';
       storeNumber(o, target, operation, { source: sourceOf(target, floatSource), pops });
     }
@@ -241,8 +221,8 @@ const arithmeticForms = (name: string, operation: X87Operation): Record<string, 
 });
 
 const constants: Record<string, Semantics> = {
-  fldz: implied('zero'),
-  fld1: implied('one'),
+  fldz: loadConstant('zero', 0n, 0),
+  fld1: loadConstant('one', 1n << 63n, 0x3fff),
   fldl2t: implied('log2Of10'),
   fldl2e: implied('log2OfE'),
   fldpi: implied('pi'),
@@ -297,7 +277,7 @@ const moves: Record<string, Semantics> = {
   fisttp: storeInteger('store-truncated', 1),
   fbstp,
   fstpnce: withRegister('store-register-empty', 1),
-  fxch: withRegister('exchange'),
+  fxch: exchange,
   fcmovcc: conditionalMove,
   ffree: withRegister('free'),
   ffreep: withRegister('free', 1),

@@ -70,6 +70,10 @@ export class TranslatorOps extends TranslatorMemory {
     return this.add(this.get(this.frame.codeBase), BigInt(offset));
   }
 
+  currentIp(): Value {
+    return this.#ipAt(this.runningAt);
+  }
+
   nextIp(): Value {
     return this.let(this.#ipAt(this.runningAt + this.running.length));
   }

@@ -107,6 +107,10 @@ export class TestOps extends Ops {
     return this.i64(this.long ? fsBase : 0n);
   }
 
+  currentIp(): Value {
+    return this.loadState64(state.rip);
+  }
+
   nextIp(): Value {
     return this.loadState64(state.rip);
   }
