@@ -190,6 +190,7 @@ export class Vcpu implements Processor {
     resetState(this.state);
     this.debug.refresh(this);
     this.flushTlb('all');
+    this.mmu.spaces.renumber();
     this.modeChanged();
   }
 

@@ -70,7 +70,7 @@ export class AddressSpaces {
     this.#codeTlb.flushAll();
   }
 
-  /** CR4.PCIDE changed, after which the present address space is number 0: all others are forgotten. */
+  /** CR4.PCIDE changed (or a reset cleared it): the present address space is number 0, the others are forgotten. */
   renumber(): void {
     this.#pcids.fill(nobody);
     this.#pcids[this.#current] = 0;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { blockKeys, codeKeySpace } from '../state/block-key.ts';
 import { codeTlb, engine, vcpuMemoryPages } from '../state/layout.ts';
 import { CodeTlb } from './code-tlb.ts';
 
@@ -59,4 +60,25 @@ test('however many pages lose their entries, they are all looked up again in the
     if (!moves(() => tlb.flushPage(linear))) missed++;
   }
   assert.equal(missed, 0);
+});
+
+test('user code is known in its own address space, and INVLPG forgets it in all: it may be global', () => {
+  const { tlb, moves } = create();
+  const user = blockKeys.user64;
+  for (let number = 0; number < codeKeySpace.numbers; number++) {
+    tlb.space = number;
+    assert.equal(tlb.find(page, user), -1);
+    tlb.enter(page, user, 0x5000 + number * 4096, true);
+  }
+  for (let number = codeKeySpace.numbers - 8; number < codeKeySpace.numbers; number++) {
+    tlb.space = number;
+    assert.equal(tlb.find(page, user), 0x5000 + number * 4096);
+  }
+  tlb.enter(page, blockKeys.kernel64, 0x5000, true);
+  assert.ok(moves(() => tlb.flushPage(page)));
+  for (let number = 0; number < codeKeySpace.numbers; number++) {
+    tlb.space = number;
+    assert.equal(tlb.find(page, user), -1);
+  }
+  assert.equal(tlb.find(page, blockKeys.kernel64), -1);
 });

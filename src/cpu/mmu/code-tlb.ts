@@ -89,11 +89,11 @@ export class CodeTlb {
     if (this.#global[slot] === 0) this.#words[firstWord + slot * words] = 0;
   }
 
-  /** INVLPG in the present address space, mostly of data: then nothing relies on it. */
+  /** INVLPG, mostly of data: then nothing relies on it. In all address spaces, for the page may be global. */
   flushPage(linear: number): void {
     let relied = this.#evicted.has(pageOf(linear));
-    for (const codeKey of [0, this.#space]) {
-      const word = firstWord + CodeTlb.#slot(linear, codeKey) * words;
+    for (let mixed = 0; mixed <= codeTlbMix.mask; mixed += codeTlbMix.step) {
+      const word = firstWord + ((pageOf(linear) & (codeTlb.entries - 1)) ^ mixed) * words;
       if (this.#pageAt(word) !== pageOf(linear)) continue;
       this.#words[word] = 0;
       relied = true;

@@ -202,7 +202,7 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, checked: 2, user
 export const codeTlb = { base: 0x9_0000, entries: 4096, entrySize: 16, tag: 0, page: 8 } as const;
 
 /** What the code TLB's index takes from a code key: bits of the address space's number, moved to where they count most. */
-export const codeTlbMix = { shift: 3, mask: 0xe00 } as const;
+export const codeTlbMix = { shift: 3, mask: 0xe00, step: 0x200 } as const;
 
 /**
  * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),
