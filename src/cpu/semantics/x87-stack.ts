@@ -10,6 +10,7 @@ import type { Form, Operand } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import type { X87Operation } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
+import { operandAt } from './operands.ts';
 import { codeOf, wait } from './x87-call.ts';
 
 const signExponentOffset = 8;
@@ -82,8 +83,10 @@ export const loadConstant =
     finish(o, stack, target, o.or(stack.valid, bit(o, target)));
   };
 
-/** FLD ST(i), after its checks. */
-export function loadRegister(o: Ops, operand: Operand): void {
+/** FLD ST(i). */
+export function loadRegister(o: Ops, x: Form): void {
+  wait(o);
+  const operand = operandAt(x, 0);
   const stack = stackOf(o);
   const source = physical(o, stack, o.registerNumber(operand));
   const target = physical(o, stack, 7);
@@ -109,8 +112,7 @@ export function storeRegister(o: Ops, operand: Operand, pops: number): void {
 
 export function exchange(o: Ops, x: Form): void {
   wait(o);
-  const operand = x.operands.find(({ field }) => field === 'rm');
-  if (operand === undefined) throw new Error(`${x.row.mnemonic} names no register`);
+  const operand = operandAt(x, 1);
   const stack = stackOf(o);
   const other = physical(o, stack, o.registerNumber(operand));
   const unusual = o.isZero(o.and(isValid(o, stack, stack.top), isValid(o, stack, other)));

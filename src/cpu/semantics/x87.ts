@@ -82,10 +82,6 @@ const withOperand =
       callWithMemory(o, other, operation, { source: sourceOf(other, sources), pops });
       return;
     }
-    if (operation === 'load') {
-      loadRegister(o, other);
-      return;
-    }
     const toRegister = operandAt(x, 0).field === 'rm';
     o.host('x87', o.i32(codeOf(operation, { toRegister, pops })), o.registerNumber(other));
   };
@@ -266,8 +262,10 @@ const functions: Record<string, Semantics> = {
   fsincos: implied('sine-cosine'),
 };
 
+const loadNumber = withOperand('load');
+
 const moves: Record<string, Semantics> = {
-  fld: withOperand('load'),
+  fld: (o, x) => (operandAt(x, 0).kind === 'memory' ? loadNumber : loadRegister)(o, x),
   fild: withOperand('load', integerSource),
   fbld: withOperand('load', load80(x87Source.bcd)),
   fst: storeFloat(0),
