@@ -21,6 +21,11 @@ export class ByteWriter {
     this.length += data.length;
   }
 
+  /** Changes a byte that was written. */
+  overwrite(at: number, value: number): void {
+    this.#bytes[at] = value;
+  }
+
   /** Unsigned LEB128, up to 32 bits. */
   unsigned(value: number): void {
     let rest = value >>> 0;

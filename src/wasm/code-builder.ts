@@ -1,5 +1,6 @@
 /** Builds one function body: expressions, locals, structured control flow, branch hints. */
 import { ByteWriter } from './byte-writer.ts';
+import type { LateNumber } from './late-number.ts';
 import { atomic, bulk, constant, control } from './opcodes.ts';
 import { type Local, type Value, type ValueType, valueTypeCode } from './types.ts';
 
@@ -110,6 +111,10 @@ export class CodeBuilder {
       return;
     }
     if (value.bytes !== undefined) out.append(value.bytes);
+    if (value.late !== undefined) {
+      value.late.reserve(out, true);
+      return;
+    }
     const immediate = value.immediate;
     if (immediate === undefined) return;
     if (value.opcode === constant.i32) out.signed(immediate as number);
@@ -118,7 +123,7 @@ export class CodeBuilder {
   }
 
   /** Alignment hint 0, except for atomics, which must state their natural alignment. */
-  #memoryArgument(memory: number, offset: number, opcode: number): void {
+  #memoryArgument(memory: number, offset: number | LateNumber, opcode: number): void {
     let alignment = 0;
     if (opcode >= 0xfe0000) alignment = { 17: 3, 73: 3, 74: 0, 75: 1 }[opcode & 0xff] ?? 2;
     if (memory === 0) {
@@ -127,10 +132,11 @@ export class CodeBuilder {
       this.#out.unsigned(alignment | 0x40);
       this.#out.unsigned(memory);
     }
-    this.#out.unsigned(offset);
+    if (typeof offset === 'number') this.#out.unsigned(offset);
+    else offset.reserve(this.#out, false);
   }
 
-  store(opcode: number, address: Value, value: Value, offset: number, memory: number): void {
+  store(opcode: number, address: Value, value: Value, offset: number | LateNumber, memory: number): void {
     this.value(address);
     this.value(value);
     writeOpcode(this.#out, opcode);

@@ -1,4 +1,5 @@
 /** Constructors of expression values; the operation's type follows from its operands. */
+import type { LateNumber } from './late-number.ts';
 import { constant, control, convert, f32, f64, i32, i64, load, scalarResults } from './opcodes.ts';
 import type { Value, ValueType } from './types.ts';
 
@@ -36,6 +37,9 @@ export const i64Constant = (value: bigint | number): Value => ({
   operands: [],
   immediate: BigInt.asIntN(64, BigInt(value)),
 });
+
+/** An i64 constant that is filled in later. */
+export const lateConstant = (late: LateNumber): Value => ({ type: 'i64', opcode: constant.i64, operands: [], late });
 
 /** A constant of integer type `type`. */
 export const integerConstant = (type: ValueType, value: bigint | number): Value =>
@@ -99,7 +103,13 @@ export function select(condition: Value, a: Value, b: Value): Value {
   return { type: a.type, opcode: control.select, operands: [a, b, condition] };
 }
 
-export const loadFrom = (opcode: number, type: ValueType, address: Value, offset: number, memory: number): Value => ({
+export const loadFrom = (
+  opcode: number,
+  type: ValueType,
+  address: Value,
+  offset: number | LateNumber,
+  memory: number,
+): Value => ({
   type,
   opcode,
   operands: [address],

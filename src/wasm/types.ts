@@ -1,4 +1,5 @@
 /** WebAssembly value types and the expression nodes that the emitter is fed with. */
+import type { LateNumber } from './late-number.ts';
 
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
@@ -21,9 +22,11 @@ export interface Value {
   readonly operands: readonly Value[];
   /** Constant, local index, lane, function index … */
   readonly immediate?: number | bigint;
+  /** A constant that is filled in later, in place of `immediate`. */
+  readonly late?: LateNumber;
   /** Loads: memory index and constant offset. */
   readonly memory?: number;
-  readonly offset?: number;
+  readonly offset?: number | LateNumber;
   /** SIMD shuffles and constants: 16 bytes. */
   readonly bytes?: readonly number[];
 }

@@ -19,7 +19,7 @@ import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt } from './lookup.ts';
 import { importMemories } from './memories.ts';
 import { record, recordHeat } from './record.ts';
-import { defineMoves, defineSharedFunctions } from './shared-functions.ts';
+import { defineSharedFunctions } from './shared-functions.ts';
 import type { SharedFunctions } from './shared-types.ts';
 import { status } from './status.ts';
 
@@ -298,6 +298,5 @@ export function buildMainModule(
   module.export('run', run);
   module.export('enter', defineEnter(module, functions.find));
   for (const [name, number] of Object.entries(functions)) module.export(name, number);
-  defineMoves(module);
   return module.finish();
 }

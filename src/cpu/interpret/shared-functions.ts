@@ -6,7 +6,8 @@ import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { vector } from '../emit/ops.ts';
-import { segmentAccess, segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { stackAccess, tlbEntryShift } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
@@ -53,12 +54,31 @@ function defineSegmentLinear(module: ModuleBuilder): number {
   return index;
 }
 
-function defineSlow(module: ModuleBuilder, accessSlow: number, kind: number): number {
+/** What a slow path looks up first: an access that shares a look with others may miss RAM for these. */
+interface SlowPath {
+  readonly kind: number;
+  /** Offset of the table that must have the page. */
+  readonly table: number;
+  /** Moves what is accessed; see `defineMove`. */
+  readonly move: number;
+}
+
+function defineSlow(module: ModuleBuilder, accessSlow: number, { kind, table, move }: SlowPath): number {
   const index = module.declare(sharedTypes.readSlow);
   const code = new CodeBuilder(sharedTypes.readSlow.parameters);
   const e = new Emitter(code);
-  e.storeState64(state.accessLinear, code.get(code.parameter(0)));
-  code.value(callFor('i32', accessSlow, [i32Constant(kind), code.get(code.parameter(1))]));
+  const [linear, access] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
+  const bytes = e.let(e.and(access, stackAccess - 1));
+  const place = e.wrap(e.and(e.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
+  const entry = e.let(e.add(e.loadState32(state.tlbBase), place));
+  const lastPage = e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), -4096n);
+  e.if(e.eq(e.loadState64(entry, table + tlb.tag), lastPage), () => {
+    const ram = e.add(e.wrap(linear), e.loadState32(entry, table + tlb.addend));
+    code.call(move, [ram, i32Constant(state.scratch), bytes]);
+    code.return(i32Constant(0));
+  });
+  e.storeState64(state.accessLinear, linear);
+  code.value(callFor('i32', accessSlow, [i32Constant(kind), access]));
   module.define(index, code);
   return index;
 }
@@ -95,9 +115,11 @@ export interface RamMoves {
 }
 
 /** Defines and exports the functions of `RamMoves`. */
-export function defineMoves(module: ModuleBuilder): void {
-  module.export('fromRam', defineMove(module, false));
-  module.export('toRam', defineMove(module, true));
+function defineMoves(module: ModuleBuilder): Record<keyof RamMoves, number> {
+  const moves = { fromRam: defineMove(module, false), toRam: defineMove(module, true) };
+  module.export('fromRam', moves.fromRam);
+  module.export('toRam', moves.toRam);
+  return moves;
 }
 
 function defineFind(module: ModuleBuilder): number {
@@ -112,11 +134,13 @@ function defineFind(module: ModuleBuilder): number {
 export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
   const host = module.importFunction('host', hostTypes.host);
+  const { fromRam, toRam } = defineMoves(module);
+  const { read, readForWrite, write } = slowAccess;
   return {
     segmentLinear: defineSegmentLinear(module),
-    readSlow: defineSlow(module, accessSlow, slowAccess.read),
-    readForWriteSlow: defineSlow(module, accessSlow, slowAccess.readForWrite),
-    writeSlow: defineSlow(module, accessSlow, slowAccess.write),
+    readSlow: defineSlow(module, accessSlow, { kind: read, table: 0, move: fromRam }),
+    readForWriteSlow: defineSlow(module, accessSlow, { kind: readForWrite, table: tlb.writeOffset, move: fromRam }),
+    writeSlow: defineSlow(module, accessSlow, { kind: write, table: tlb.writeOffset, move: toRam }),
     host,
     settle: defineSettle(module),
     find: defineFind(module),

@@ -119,6 +119,8 @@ export class Siblings {
   #awaitGo(holder: number): void {
     const { board, serve } = this.#parts;
     serve?.();
+    // What cannot be done at once takes a microsecond; waking a thread takes many.
+    for (let n = 0; n < spins; n++) if (board.stoppedBy !== holder) return;
     // Others want nothing of a processor without board: a pause may keep it here for hours.
     board.awaitGo(holder, serve === undefined ? Number.POSITIVE_INFINITY : napMs);
   }

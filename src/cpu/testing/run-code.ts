@@ -19,6 +19,8 @@ export const place = {
 const level2 = 0x3000;
 const vectors = 32;
 const hlt = 0xf4;
+/** Instructions. */
+const sliceLength = 1000;
 
 function buildTables({ vcpu, memory }: BareMachine): void {
   memory.writeU64(place.gdt + 8, 0x00af_9b00_0000_ffffn);
@@ -42,8 +44,11 @@ export interface Ran {
   readonly faultAddress: bigint;
 }
 
-/** Runs `code` in 64-bit mode, CPL 0, with whatever registers the machine has. The first 2 MiB are mapped. */
-export function runCode(machine: BareMachine, code: readonly number[], setUp: () => void = () => {}): Ran {
+/**
+ * Runs `code` in 64-bit mode, CPL 0, with whatever registers the machine has. The first 2 MiB are mapped.
+ * @param slices of 1000 instructions, at most
+ */
+export function runCode(machine: BareMachine, code: readonly number[], setUp: () => void = () => {}, slices = 1): Ran {
   const { vcpu, memory } = machine;
   enterLongMode(machine, place.code);
   buildTables(machine);
@@ -52,7 +57,7 @@ export function runCode(machine: BareMachine, code: readonly number[], setUp: ()
   vcpu.state.setGpr(4, BigInt(place.stack));
   setUp();
   vcpu.modeChanged();
-  return run(machine);
+  return run(machine, slices);
 }
 
 /** The same in real mode, with segments based at 0. */
@@ -71,9 +76,11 @@ export function runRealCode({ vcpu, memory }: BareMachine, code: readonly number
   if (vcpu.run(1000) !== 'halt') throw new Error('the code did not halt');
 }
 
-function run({ vcpu, memory }: BareMachine): Ran {
+function run({ vcpu, memory }: BareMachine, slices = 1): Ran {
   vcpu.halted = false;
-  if (vcpu.run(1000) !== 'halt') throw new Error('the code did not halt');
+  let end = vcpu.run(sliceLength);
+  for (let n = 1; n < slices && end === 'budget'; n++) end = vcpu.run(sliceLength);
+  if (end !== 'halt') throw new Error('the code did not halt');
   const ip = Number(vcpu.state.rip) - 1;
   const faulted = ip >= place.handlers && ip < place.handlers + vectors * 16;
   const vector = faulted ? (ip - place.handlers) / 16 : undefined;

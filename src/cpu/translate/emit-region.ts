@@ -108,6 +108,10 @@ class RegionEmitter {
   }
 
   #tree(node: Node): void {
+    this.#ops.subtree(() => this.#treeFrom(node));
+  }
+
+  #treeFrom(node: Node): void {
     const joins = this.#joinsOf(node);
     if (!node.loopHeader) {
       this.#within(node, joins);
@@ -136,6 +140,7 @@ class RegionEmitter {
     this.#ops.pending = this.#pendingAt(join);
     this.#ops.ended = false;
     this.#ops.known = this.#known.at(join.order);
+    this.#ops.addresses.join(join.order);
     this.#tree(join);
   }
 
@@ -144,6 +149,7 @@ class RegionEmitter {
     const labels = this.#input.graph.entries.map((offset) => {
       const node = this.#input.graph.byOffset.get(offset) as Node;
       this.#known.arrive(node.order, nothingKnown);
+      this.#ops.addresses.arrive(node.order);
       return this.#joins.get(node.order) as Label;
     });
     const first = labels[0] as Label;
@@ -167,6 +173,7 @@ class RegionEmitter {
       ops.pending = this.#pendingAt(node);
       ops.known = this.#known.inLoop(node.order, ops.known);
     }
+    ops.beginBlock(node.loopHeader);
     this.#code.set(this.#budget, ops.sub(ops.get(this.#budget), block.instructions.length));
     ops.ended = false;
     ops.sseChecked = this.#sseChecked.has(node.dominator);
@@ -215,6 +222,7 @@ class RegionEmitter {
     if (join !== undefined) {
       this.#agree(next);
       this.#known.arrive(next.order, ops.known);
+      ops.addresses.arrive(next.order);
       this.#code.branch(join);
       ops.ended = true;
       return;

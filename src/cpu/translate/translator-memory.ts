@@ -1,18 +1,132 @@
 /** The translator's memory accesses: a TLB probe and a direct access, or a slow path out of line. */
-import { callFor, loadFrom } from '../../wasm/expression.ts';
-import type { Value, ValueType } from '../../wasm/types.ts';
+import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
+import { callFor, lateConstant, loadFrom } from '../../wasm/expression.ts';
+import type { LateNumber } from '../../wasm/late-number.ts';
+import { load } from '../../wasm/opcodes.ts';
+import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
+import type { Unless } from '../emit/emitter.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
+import type { Access } from '../emit/ops.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
 import { type Probe, regionAccess, stackAccess, tlbEntryShift } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { AccessGroups, type Membership, notInRam } from './access-groups.ts';
+import type { Address } from './known-addresses.ts';
 import { TranslatorFlags } from './translator-flags.ts';
+import type { RegionFrame } from './translator-registers.ts';
+
+type Offset = number | LateNumber;
+
+/** Where an access goes if `hit`: to `ram` (i32) and `offset` beyond it. */
+interface Place {
+  readonly hit: Value;
+  /** See `sharedTypes.readSlow`. */
+  readonly tag: Value;
+  readonly ram: Value;
+  readonly offset: Offset;
+  /** Takes `ram` for the accesses that follow. */
+  readonly keep?: Local;
+}
 
 export abstract class TranslatorMemory extends TranslatorFlags {
+  readonly #groups: AccessGroups;
+  /** Linear addresses that were not worked out, for they belong to a group. */
+  readonly #members = new WeakMap<Value, Membership>();
+  /** Changes of segments' bases so far. */
+  #segmentChanges = 0;
+
+  constructor(code: CodeBuilder, frame: RegionFrame) {
+    super(code, frame);
+    this.#groups = new AccessGroups({
+      newLocal: () => code.pinnedLocal('i32'),
+      table: (writes) => {
+        const offset = writes ? tlb.writeOffset : 0;
+        return { tag: offset + tlb.tag, addend: offset + tlb.addend };
+      },
+    });
+  }
+
+  // What is in these may run once, never or often.
+
+  override if(condition: Value, then: () => void, otherwise?: () => void): void {
+    this.#conditionally(() => super.if(condition, then, otherwise));
+  }
+
+  override ifUnlikely(condition: Value, then: () => void, otherwise?: () => void): void {
+    this.#conditionally(() => super.ifUnlikely(condition, then, otherwise));
+  }
+
+  override ifLikely(condition: Value, then: () => void, otherwise?: () => void): void {
+    this.#conditionally(() => super.ifLikely(condition, then, otherwise));
+  }
+
+  override ifAny(conditions: readonly Value[], rare: () => void, unless?: Unless): void {
+    this.#conditionally(() => super.ifAny(conditions, rare, unless));
+  }
+
+  override loop(body: (again: Label) => void): void {
+    this.#conditionally(() => super.loop(body));
+  }
+
+  override block(body: (leave: Label) => void): void {
+    this.#conditionally(() => super.block(body));
+  }
+
+  #conditionally(emit: () => void): void {
+    this.addresses.conditional++;
+    emit();
+    this.addresses.conditional--;
+  }
+
+  /** Emits the blocks that one leads to, and what they lead to: what they find out does not hold beside them. */
+  subtree(emit: () => void): void {
+    const mark = this.#groups.mark();
+    const { registers, conditional } = this.addresses;
+    this.addresses.conditional = 0;
+    emit();
+    this.addresses.registers = registers;
+    this.addresses.conditional = conditional;
+    this.#groups.release(mark);
+  }
+
+  /** A block begins; in a loop, what comes later may come before it, too. */
+  beginBlock(inLoop: boolean): void {
+    this.#groups.divide();
+    if (inLoop) this.#forgetPlaces();
+  }
+
+  #forgetPlaces(): void {
+    this.addresses.forget();
+    this.#groups.forget();
+    this.#segmentChanges++;
+  }
+
+  /** The instruction may have ended before its end. */
+  protected endEarly(): void {
+    this.addresses.forget();
+    this.#groups.forget();
+    this.#groups.divide();
+  }
+
+  override selectTlb(set: Value): void {
+    super.selectTlb(set);
+    this.#groups.forget();
+  }
+
+  override storeState64(address: number, value: Value): void {
+    if (address >= state.segments && address < segmentAt(segmentIndex.tr + 1)) this.#segmentChanges++;
+    super.storeState64(address, value);
+  }
+
+  #entryOf(linear: Value): Value {
+    const index = this.wrap(this.and(this.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
+    return this.let(this.add(this.get(this.frame.tlbBase), index));
+  }
+
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
   #probe(linear: Value, bytes: number, table: number): Probe {
-    const index = this.wrap(this.and(this.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
-    const entry = this.let(this.add(this.get(this.frame.tlbBase), index));
+    const entry = this.#entryOf(linear);
     const tag = this.let(super.loadState64(entry, table + tlb.tag));
     const hit = this.eq(tag, this.and(this.add(linear, bytes - 1), -4096n));
     const ram = this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));
@@ -31,17 +145,82 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     );
   }
 
-  loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
-    const result = this.variable(type);
-    const probe = this.#probe(linear, bytes, 0);
+  /** Notes where `offset` in a segment lies. An address whose group is known is worked out where it misses RAM alone. */
+  linearIn(segment: number, offset: Value, bytes: number, access: Access): Value {
+    const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
+    const sum = based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset;
+    const address = based ? this.#inSegment(segment, offset) : this.addresses.of(offset);
+    const member =
+      address === undefined || access === 'modify' ? undefined : this.#groups.join(address, bytes, access === 'write');
+    const linear = member === undefined ? this.let(sum) : { ...sum };
+    if (member !== undefined) this.#members.set(linear, member);
+    else if (based && address !== undefined) this.addresses.name(linear, address);
+    this.impliedSegments.set(linear, segment);
+    return linear;
+  }
+
+  #inSegment(segment: number, offset: Value): Address | undefined {
+    const address = this.addresses.of(offset);
+    if (address === undefined) return undefined;
+    return this.addresses.composed(`${address.base}+${segment}.${this.#segmentChanges}`, address.distance);
+  }
+
+  /** How to tell that an access of `bytes` at `linear` is one of RAM, and where there. */
+  #place(linear: Value, bytes: number, writes: boolean): Place {
+    const member = this.#members.get(linear);
+    if (member !== undefined) return this.#within(member);
+    const address = this.addresses.of(linear);
+    if (address === undefined) return this.#alone(linear, bytes, writes);
+    const joined = this.#groups.join(address, bytes, writes);
+    return joined === undefined ? this.#first(linear, this.#groups.open(address, bytes, writes)) : this.#within(joined);
+  }
+
+  #alone(linear: Value, bytes: number, writes: boolean): Place {
+    const { hit, tag, ram } = this.#probe(linear, bytes, writes ? tlb.writeOffset : 0);
+    return { hit, tag, ram, offset: 0 };
+  }
+
+  /** The group's first: looks up its whole stretch. */
+  #first(linear: Value, { group, offset }: Membership): Place {
+    const start = this.let(this.add(linear, lateConstant(group.start)));
+    const entry = this.#entryOf(start);
+    const tag = this.let(loadFrom(load.i64, 'i64', entry, group.tag, 0));
+    const hit = this.eq(tag, this.and(this.add(start, lateConstant(group.last)), -4096n));
+    const ram = this.add(this.wrap(start), loadFrom(load.i32, 'i32', entry, group.addend, 0));
+    return { hit, tag, ram, offset, keep: group.ram };
+  }
+
+  #within({ group, offset }: Membership): Place {
+    const ram = this.get(group.ram);
+    return { hit: this.ne(ram, notInRam), tag: this.i64(0), ram, offset };
+  }
+
+  /** Runs one of two: `direct` is given the access's place in RAM. */
+  #either({ hit, ram, offset, keep }: Place, direct: (ram: Value, offset: Offset) => void, slow: () => void): void {
     this.code.if(
-      probe.hit,
-      () => this.set(result, loadFrom(loadOpcode(bytes, type), type, probe.ram, 0, guestRam)),
+      hit,
       () => {
-        this.#callSlow(this.frame.functions.readSlow, linear, bytes, probe.tag);
-        this.set(result, this.#scratchValue(bytes, type));
+        if (keep !== undefined) this.set(keep, ram);
+        direct(keep === undefined ? ram : this.get(keep), offset);
+      },
+      () => {
+        if (keep !== undefined) this.set(keep, this.i32(notInRam));
+        slow();
       },
       true,
+    );
+  }
+
+  loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
+    const result = this.variable(type);
+    const place = this.#place(linear, bytes, false);
+    this.#either(
+      place,
+      (ram, offset) => this.set(result, loadFrom(loadOpcode(bytes, type), type, ram, offset, guestRam)),
+      () => {
+        this.#callSlow(this.frame.functions.readSlow, linear, bytes, place.tag);
+        this.set(result, this.#scratchValue(bytes, type));
+      },
     );
     return this.get(result);
   }
@@ -52,17 +231,16 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   storeMemory(linear: Value, bytes: number, value: Value): void {
     const bound = this.let(value);
-    const probe = this.#probe(linear, bytes, tlb.writeOffset);
-    this.code.if(
-      probe.hit,
-      () => this.#storeRam(probe.ram, bytes, bound),
-      () => this.#storeSlow(linear, bytes, bound, probe.tag),
-      true,
+    const place = this.#place(linear, bytes, true);
+    this.#either(
+      place,
+      (ram, offset) => this.#storeRam(ram, offset, bytes, bound),
+      () => this.#storeSlow(linear, bytes, bound, place.tag),
     );
   }
 
-  #storeRam(address: Value, bytes: number, value: Value): void {
-    this.code.store(storeOpcode(bytes, value.type), address, value, 0, guestRam);
+  #storeRam(address: Value, offset: Offset, bytes: number, value: Value): void {
+    this.code.store(storeOpcode(bytes, value.type), address, value, offset, guestRam);
   }
 
   #storeSlow(linear: Value, bytes: number, value: Value, tag: Value): void {
@@ -91,25 +269,24 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     const old = this.variable(type);
     const address = this.variable('i32');
     const direct = this.variable('i32');
-    const probe = this.#probe(linear, bytes, tlb.writeOffset);
-    this.set(direct, probe.hit);
-    this.code.if(
-      this.get(direct),
-      () => {
-        this.set(address, probe.ram);
-        this.set(old, loadFrom(loadOpcode(bytes, type), type, this.get(address), 0, guestRam));
+    const place = this.#place(linear, bytes, true);
+    this.set(direct, place.hit);
+    this.#either(
+      { ...place, hit: this.get(direct) },
+      (ram, offset) => {
+        this.set(address, ram);
+        this.set(old, loadFrom(loadOpcode(bytes, type), type, this.get(address), offset, guestRam));
       },
       () => {
-        this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, probe.tag);
+        this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, place.tag);
         this.set(old, this.#scratchValue(bytes, type));
       },
-      true,
     );
     const changed = this.let(change(this.get(old)));
     this.code.if(
       this.get(direct),
-      () => this.#storeRam(this.get(address), bytes, changed),
-      () => this.#storeSlow(linear, bytes, changed, probe.tag),
+      () => this.#storeRam(this.get(address), place.offset, bytes, changed),
+      () => this.#storeSlow(linear, bytes, changed, place.tag),
       true,
     );
     return this.get(old);

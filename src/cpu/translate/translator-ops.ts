@@ -57,6 +57,7 @@ export class TranslatorOps extends TranslatorMemory {
       this.ended = false;
       this.pending = unknown;
       this.known = knownOnBoth(this.known, known);
+      this.endEarly();
     }
     if (outer.instruction !== undefined) this.setRunning(outer.instruction, outer.offset);
     this.form = outer.form;

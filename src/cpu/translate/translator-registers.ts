@@ -8,7 +8,8 @@ import type { Operand } from '../emit/form.ts';
 import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
-import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import { state } from '../state/layout.ts';
+import { KnownAddresses } from './known-addresses.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 
 const generalRegisters = 16;
@@ -64,10 +65,18 @@ export abstract class TranslatorRegisters extends Ops {
   protected running!: Instruction;
   protected runningAt = 0;
   #fields = { reg: 0, rm: 0, vvvv: 0 };
+  readonly addresses = new KnownAddresses();
 
   constructor(code: CodeBuilder, frame: RegionFrame) {
     super(code);
     this.frame = frame;
+    this.addresses.note(frame.codeBase, { base: this.addresses.unknown(), distance: 0 });
+  }
+
+  override let(value: Value): Value {
+    const bound = super.let(value);
+    if (value.type === 'i64') this.addresses.bind(bound, value);
+    return bound;
   }
 
   /** From here on operands are those of `instruction` at `offset`. */
@@ -83,6 +92,7 @@ export abstract class TranslatorRegisters extends Ops {
     if (local === undefined) {
       local = this.code.pinnedLocal('i64');
       this.#registers[number] = local;
+      this.addresses.nameRegister(local.index, number);
     }
     return local;
   }
@@ -127,6 +137,7 @@ export abstract class TranslatorRegisters extends Ops {
     }
     const local = this.general(number);
     this.#written[number] = true;
+    this.addresses.written(number, bits === 64 ? value : undefined);
     if (bits === 64) this.set(local, value);
     else if (bits === 32) this.set(local, this.extendU(value));
     else this.#merge(local, (at & 7) * 8, bits, value);
@@ -151,8 +162,10 @@ export abstract class TranslatorRegisters extends Ops {
       super.storeState64(address, value);
       return;
     }
+    const local = this.general(number);
     this.#written[number] = true;
-    this.set(this.general(number), value);
+    this.addresses.written(number, value);
+    this.set(local, value);
   }
 
   /** state.codeBase as memory has it; for the prologue. */
@@ -203,16 +216,7 @@ export abstract class TranslatorRegisters extends Ops {
     return i32Constant(this.running.base === 4 ? 1 : 0);
   }
 
-  linearOf(effective: Value, _bytes: number, _access: Access): Value {
-    return this.linearIn(segmentNumber(this.running.segment, true), effective, _bytes, _access);
-  }
-
-  linearIn(segment: number, offset: Value, _bytes: number, _access: Access): Value {
-    const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
-    const linear = this.let(
-      based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset,
-    );
-    this.impliedSegments.set(linear, segment);
-    return linear;
+  linearOf(effective: Value, bytes: number, access: Access): Value {
+    return this.linearIn(segmentNumber(this.running.segment, true), effective, bytes, access);
   }
 }
