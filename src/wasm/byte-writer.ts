@@ -46,13 +46,14 @@ export class ByteWriter {
     this.byte(rest & 0x7f);
   }
 
-  /** Signed LEB128 of a 64-bit number. */
-  signedBig(value: bigint): void {
-    let rest = BigInt.asIntN(64, value);
-    if (rest >= -0x8000_0000n && rest <= 0x7fff_ffffn) {
-      this.signed(Number(rest));
-      return;
-    }
+  /** Signed LEB128 of a 64-bit number; not as a bigint, it has to fit 32 bits. */
+  signed64(value: number | bigint): void {
+    if (typeof value === 'number') this.signed(value);
+    else this.#signedBig(BigInt.asIntN(64, value));
+  }
+
+  #signedBig(value: bigint): void {
+    let rest = value;
     while (rest < -0x40n || rest > 0x3fn) {
       this.byte(Number(rest & 0x7fn) | 0x80);
       rest >>= 7n;

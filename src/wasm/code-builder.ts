@@ -1,5 +1,6 @@
 /** Builds one function body: expressions, locals, structured control flow, branch hints. */
 import { ByteWriter } from './byte-writer.ts';
+import { node, none } from './expression.ts';
 import type { LateNumber } from './late-number.ts';
 import { atomic, bulk, constant, control } from './opcodes.ts';
 import { type Local, type Value, type ValueType, valueTypeCode } from './types.ts';
@@ -83,7 +84,7 @@ export class CodeBuilder {
   }
 
   get(local: Local): Value {
-    return { type: local.type, opcode: control.localGet, operands: [], immediate: local.index };
+    return node(local.type, control.localGet, none, local.index);
   }
 
   set(local: Local, value: Value): void {
@@ -107,7 +108,7 @@ export class CodeBuilder {
     const out = this.#out;
     writeOpcode(out, value.opcode);
     if (value.offset !== undefined) {
-      this.#memoryArgument(value.memory ?? 0, value.offset, value.opcode);
+      this.#memoryArgument(value.memory, value.offset, value.opcode);
       return;
     }
     if (value.bytes !== undefined) out.append(value.bytes);
@@ -118,7 +119,7 @@ export class CodeBuilder {
     const immediate = value.immediate;
     if (immediate === undefined) return;
     if (value.opcode === constant.i32) out.signed(immediate as number);
-    else if (value.opcode === constant.i64) out.signedBig(immediate as bigint);
+    else if (value.opcode === constant.i64) out.signed64(immediate);
     else out.unsigned(immediate as number);
   }
 

@@ -24,33 +24,38 @@ const comparisons: ReadonlySet<string> = new Set([
   'ge',
 ]);
 
-export const i32Constant = (value: number): Value => ({
-  type: 'i32',
-  opcode: constant.i32,
-  operands: [],
-  immediate: value | 0,
-});
+export const none: readonly Value[] = [];
 
-export const i64Constant = (value: bigint | number): Value => ({
-  type: 'i64',
-  opcode: constant.i64,
-  operands: [],
-  immediate: BigInt.asIntN(64, BigInt(value)),
-});
+/** All values have one shape, or an engine looks each of their properties up by its name. */
+export const node = (
+  type: ValueType,
+  opcode: number,
+  operands: readonly Value[],
+  immediate?: number | bigint,
+  memory = 0,
+  offset?: number | LateNumber,
+  bytes?: readonly number[],
+  late?: LateNumber,
+): Value => ({ type, opcode, operands, immediate, memory, offset, bytes, late });
+
+export const i32Constant = (value: number): Value => node('i32', constant.i32, none, value | 0);
+
+/** Small ones are kept as numbers. */
+export function i64Constant(value: bigint | number): Value {
+  const number = Number(value);
+  return node('i64', constant.i64, none, (number | 0) === number ? number : BigInt.asIntN(64, BigInt(value)));
+}
 
 /** An i64 constant that is filled in later. */
-export const lateConstant = (late: LateNumber): Value => ({ type: 'i64', opcode: constant.i64, operands: [], late });
+export const lateConstant = (late: LateNumber): Value => node('i64', constant.i64, none, undefined, 0, undefined, undefined, late);
 
 /** A constant of integer type `type`. */
-export const integerConstant = (type: ValueType, value: bigint | number): Value =>
-  type === 'i64' ? i64Constant(value) : i32Constant(Number(BigInt.asIntN(32, BigInt(value))));
+export function integerConstant(type: ValueType, value: bigint | number): Value {
+  if (type === 'i64') return i64Constant(value);
+  return i32Constant(typeof value === 'number' ? value : Number(BigInt.asIntN(32, value)));
+}
 
-export const v128Constant = (bytes: readonly number[]): Value => ({
-  type: 'v128',
-  opcode: constant.v128,
-  operands: [],
-  bytes,
-});
+export const v128Constant = (bytes: readonly number[]): Value => node('v128', constant.v128, none, undefined, 0, undefined, bytes);
 
 export const isConstant = (value: Value): boolean => value.opcode === constant.i32 || value.opcode === constant.i64;
 
@@ -59,11 +64,7 @@ export function integer(operation: IntegerOperation, a: Value, b?: Value): Value
   if (b !== undefined && a.type !== b.type) throw new Error(`${operation}: ${a.type} with ${b.type}`);
   if (a.type !== 'i32' && a.type !== 'i64') throw new Error(`${operation} of ${a.type}`);
   const opcode = (a.type === 'i32' ? i32 : i64)[operation];
-  return {
-    type: comparisons.has(operation) ? 'i32' : a.type,
-    opcode,
-    operands: b === undefined ? [a] : [a, b],
-  };
+  return node(comparisons.has(operation) ? 'i32' : a.type, opcode, b === undefined ? [a] : [a, b]);
 }
 
 /** Floating-point operation on one or two operands of the same type (f32 or f64). */
@@ -71,15 +72,11 @@ export function float(operation: FloatOperation, a: Value, b?: Value): Value {
   if (b !== undefined && a.type !== b.type) throw new Error(`${operation}: ${a.type} with ${b.type}`);
   if (a.type !== 'f32' && a.type !== 'f64') throw new Error(`${operation} of ${a.type}`);
   const opcode = (a.type === 'f32' ? f32 : f64)[operation];
-  return {
-    type: comparisons.has(operation) ? 'i32' : a.type,
-    opcode,
-    operands: b === undefined ? [a] : [a, b],
-  };
+  return node(comparisons.has(operation) ? 'i32' : a.type, opcode, b === undefined ? [a] : [a, b]);
 }
 
 /** A conversion of `convert`; `type` is the result's. */
-export const conversion = (opcode: number, type: ValueType, a: Value): Value => ({ type, opcode, operands: [a] });
+export const conversion = (opcode: number, type: ValueType, a: Value): Value => node(type, opcode, [a]);
 
 export const wrap = (a: Value): Value => (a.type === 'i32' ? a : conversion(convert.wrap, 'i32', a));
 export const extendUnsigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32U, 'i64', a));
@@ -87,20 +84,13 @@ export const extendSigned = (a: Value): Value => (a.type === 'i64' ? a : convers
 
 /** A SIMD operation of `v128`; lane operations take `lane`, shuffles `bytes`. */
 export function simd(opcode: number, operands: readonly Value[], lane?: number, bytes?: readonly number[]): Value {
-  return {
-    type: scalarResults.get(opcode) ?? 'v128',
-    opcode,
-    operands,
-    ...(lane === undefined ? {} : { immediate: lane }),
-    ...(bytes === undefined ? {} : { bytes }),
-  };
+  return node(scalarResults.get(opcode) ?? 'v128', opcode, operands, lane, 0, undefined, bytes);
 }
 
 /** `condition ? a : b`, both evaluated. */
 export function select(condition: Value, a: Value, b: Value): Value {
   if (a.type !== b.type) throw new Error(`select of ${a.type} and ${b.type}`);
-  if (a.type === 'v128') return { type: 'v128', opcode: control.select, operands: [a, b, condition] };
-  return { type: a.type, opcode: control.select, operands: [a, b, condition] };
+  return node(a.type, control.select, [a, b, condition]);
 }
 
 export const loadFrom = (
@@ -109,20 +99,13 @@ export const loadFrom = (
   address: Value,
   offset: number | LateNumber,
   memory: number,
-): Value => ({
-  type,
-  opcode,
-  operands: [address],
-  offset,
-  memory,
-});
+): Value => node(type, opcode, [address], undefined, memory, offset);
 
 export const loadI32 = (address: Value, offset: number, memory = 0): Value =>
   loadFrom(load.i32, 'i32', address, offset, memory);
 export const loadI64 = (address: Value, offset: number, memory = 0): Value =>
   loadFrom(load.i64, 'i64', address, offset, memory);
 
-/** A call as an expression; evaluated where it is used, so bind it. */
 /** Atomic compare and exchange in a memory; `address` must be aligned to the width. Gives what was there. */
 export const compareExchange = (
   opcode: number,
@@ -130,11 +113,8 @@ export const compareExchange = (
   expected: Value,
   replacement: Value,
   memory: number,
-): Value => ({ type: expected.type, opcode, operands: [address, expected, replacement], offset: 0, memory });
+): Value => node(expected.type, opcode, [address, expected, replacement], undefined, memory, 0);
 
-export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value => ({
-  type,
-  opcode: control.call,
-  operands: parameters,
-  immediate: functionIndex,
-});
+/** A call as an expression; evaluated where it is used, so bind it. */
+export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value =>
+  node(type, control.call, parameters, functionIndex);

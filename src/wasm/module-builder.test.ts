@@ -35,7 +35,7 @@ test('LEB128 encodings match the format at their edges', () => {
   out.signed(-123456);
   out.signed(63);
   out.signed(64);
-  out.signedBig(-0x8000_0000_0000_0000n);
+  out.signed64(-0x8000_0000_0000_0000n);
   const longest = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f];
   assert.deepEqual([...out.bytes()], [0xe5, 0x8e, 0x26, 0xc0, 0xbb, 0x78, 0x3f, 0xc0, 0x00, ...longest]);
 });

@@ -21,14 +21,14 @@ export interface Value {
   readonly opcode: number;
   readonly operands: readonly Value[];
   /** Constant, local index, lane, function index … */
-  readonly immediate?: number | bigint;
+  readonly immediate: number | bigint | undefined;
   /** A constant that is filled in later, in place of `immediate`. */
-  readonly late?: LateNumber;
+  readonly late: LateNumber | undefined;
   /** Loads: memory index and constant offset. */
-  readonly memory?: number;
-  readonly offset?: number | LateNumber;
+  readonly memory: number;
+  readonly offset: number | LateNumber | undefined;
   /** SIMD shuffles and constants: 16 bytes. */
-  readonly bytes?: readonly number[];
+  readonly bytes: readonly number[] | undefined;
 }
 
 /** A mutable local variable. */
