@@ -15,9 +15,6 @@ export class Vectors {
   readonly bytes: Uint8Array;
   readonly #words: Uint32Array;
   readonly #ffi: ForeignFunctions;
-  /** Where the memory lies that was used last. It stays there: it is that of WebAssembly, or too large to be moved. */
-  #memory: Uint8Array | undefined;
-  #base = 0;
 
   constructor(ffi: ForeignFunctions) {
     this.#ffi = ffi;
@@ -31,13 +28,10 @@ export class Vectors {
       this.#set(0, Number(this.#ffi.getRawPointer(target)), target.length);
       return 1;
     }
-    if (target.memory !== this.#memory) {
-      this.#base = Number(this.#ffi.getRawPointer(target.memory));
-      this.#memory = target.memory;
-    }
+    const base = Number(this.#ffi.getRawPointer(target.memory));
     let count = 0;
     target.each((offset, length) => {
-      if (count < mostVectors) this.#set(count++, this.#base + offset, length);
+      if (count < mostVectors) this.#set(count++, base + offset, length);
     });
     return count;
   }
