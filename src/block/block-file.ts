@@ -8,6 +8,8 @@ export interface BlockFile {
   /** What messages call it: a path. */
   readonly name: string;
   readonly readOnly: boolean;
+  /** See `scattered.ts`. */
+  readonly takesScattered?: true;
   size(): Promise<Result<number, DiskFailure>>;
   /** Fills `into`; bytes beyond the end of the file read as zeroes. */
   read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>>;

@@ -26,6 +26,9 @@ export interface Disk {
   /** Requests should be multiples of this, in place and length; others work, slower. A power of two, at least 512. */
   readonly blockBytes: number;
 
+  /** See `scattered.ts`. */
+  readonly takesScattered?: true;
+
   /** Fills `into` from `offset`. */
   read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>>;
   /** Stores `from` at `offset`. Durable after the next `flush`. The caller may change `from` once this has resolved. */

@@ -1,10 +1,13 @@
 /** A raw disk whose format was guessed: its first sector never becomes what the next guess would take for another. */
 import { fail, ok, type Result } from '../support/result.ts';
+import { type Bytes, copyBytes } from '../support/scattered-bytes.ts';
 import type { Disk, Extent } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import { type ImageFormat, probedBytes } from './formats.ts';
+import { readInto, writeFrom } from './scattered.ts';
 
 export class GuardedRawDisk implements Disk {
+  readonly takesScattered = true;
   readonly #disk: Disk;
   readonly #formats: readonly ImageFormat[];
 
@@ -25,13 +28,17 @@ export class GuardedRawDisk implements Disk {
     return this.#disk.blockBytes;
   }
 
-  read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
-    return this.#disk.read(offset, into);
+  read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
+    return readInto(this.#disk, offset, into);
   }
 
-  async write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
-    const allowed = offset >= probedBytes ? ok(undefined) : await this.#allow(offset, from);
-    return allowed.ok ? this.#disk.write(offset, from) : allowed;
+  async write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
+    if (offset >= probedBytes) return writeFrom(this.#disk, offset, from);
+    // A guest can change its memory between the look and the write.
+    const looked = new Uint8Array(from.length);
+    copyBytes(from, looked);
+    const allowed = await this.#allow(offset, looked);
+    return allowed.ok ? this.#disk.write(offset, looked) : allowed;
   }
 
   flush(): Promise<Result<void, DiskFailure>> {

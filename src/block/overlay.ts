@@ -1,10 +1,12 @@
 /** A layer for what a guest writes and nobody keeps. */
 import { ok, type Result } from '../support/result.ts';
+import type { Bytes } from '../support/scattered-bytes.ts';
 import type { BlockFile, Codecs } from './block-file.ts';
 import type { Disk, Extent } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import { createQcow2 } from './qcow2/create.ts';
 import { Qcow2Disk } from './qcow2/qcow2-disk.ts';
+import { readInto, writeFrom } from './scattered.ts';
 
 /**
  * @param base is read, and closed with the overlay
@@ -19,6 +21,7 @@ export async function overlayOver(base: Disk, file: BlockFile, codecs: Codecs): 
 
 /** A file whose content need not outlive the process. */
 class UnsafeFile implements BlockFile {
+  readonly takesScattered = true;
   readonly #file: BlockFile;
   readonly readOnly = false;
 
@@ -34,12 +37,12 @@ class UnsafeFile implements BlockFile {
     return this.#file.size();
   }
 
-  read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
-    return this.#file.read(offset, into);
+  read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
+    return readInto(this.#file, offset, into);
   }
 
-  write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
-    return this.#file.write(offset, from);
+  write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
+    return writeFrom(this.#file, offset, from);
   }
 
   async flush(): Promise<Result<void, DiskFailure>> {

@@ -1,9 +1,11 @@
 /** A raw image: the disk's bytes as they are. */
 import { ok, type Result } from '../support/result.ts';
+import type { Bytes } from '../support/scattered-bytes.ts';
 import type { BlockFile } from './block-file.ts';
 import { type Disk, type Extent, sectorBytes } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import { checkRange, refuseWrite } from './range.ts';
+import { readInto, writeFrom } from './scattered.ts';
 import { zeroPieces } from './zeroes.ts';
 
 /** A file whose length is no multiple of a sector ends with zeroes up to the next one. */
@@ -14,6 +16,7 @@ export async function openRaw(file: BlockFile, readOnly: boolean): Promise<Resul
 }
 
 class RawDisk implements Disk {
+  readonly takesScattered = true;
   readonly blockBytes = sectorBytes;
   readonly readOnly: boolean;
   readonly #file: BlockFile;
@@ -29,14 +32,14 @@ class RawDisk implements Disk {
     return this.#sizeBytes;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
+  async read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
     const range = checkRange(this, offset, into.length);
-    return range.ok ? this.#file.read(offset, into) : range;
+    return range.ok ? readInto(this.#file, offset, into) : range;
   }
 
-  async write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
+  async write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
     const range = this.#checkWrite(offset, from.length);
-    return range.ok ? this.#file.write(offset, from) : range;
+    return range.ok ? writeFrom(this.#file, offset, from) : range;
   }
 
   flush(): Promise<Result<void, DiskFailure>> {

@@ -1,10 +1,13 @@
 /** A disk that could be written, for who must not. */
 import type { Result } from '../support/result.ts';
+import type { Bytes } from '../support/scattered-bytes.ts';
 import type { Disk, Extent } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import { refuseWrite } from './range.ts';
+import { readInto } from './scattered.ts';
 
 export class ReadOnlyDisk implements Disk {
+  readonly takesScattered = true;
   readonly readOnly = true;
   readonly #disk: Disk;
   readonly #name: string;
@@ -22,8 +25,8 @@ export class ReadOnlyDisk implements Disk {
     return this.#disk.blockBytes;
   }
 
-  read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
-    return this.#disk.read(offset, into);
+  read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
+    return readInto(this.#disk, offset, into);
   }
 
   extent(offset: number, length: number): Promise<Result<Extent, DiskFailure>> {

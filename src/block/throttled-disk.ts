@@ -1,7 +1,9 @@
 /** A disk that does only so much a second. */
 import type { Result } from '../support/result.ts';
+import type { Bytes } from '../support/scattered-bytes.ts';
 import type { Disk, Extent } from './disk.ts';
 import type { DiskFailure } from './disk-failure.ts';
+import { readInto, writeFrom } from './scattered.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Time, as the host has it. */
@@ -22,6 +24,7 @@ export interface ThrottleLimits {
 const burstSeconds = 0.1;
 
 export class ThrottledDisk implements Disk {
+  readonly takesScattered = true;
   readonly #disk: Disk;
   readonly #clock: ThrottleClock;
   readonly #requests: TokenBucket;
@@ -50,14 +53,14 @@ export class ThrottledDisk implements Disk {
     return this.#disk.blockBytes;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
+  async read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
     await this.#admit(into.length);
-    return this.#disk.read(offset, into);
+    return readInto(this.#disk, offset, into);
   }
 
-  async write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
+  async write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
     await this.#admit(from.length);
-    return this.#disk.write(offset, from);
+    return writeFrom(this.#disk, offset, from);
   }
 
   flush(): Promise<Result<void, DiskFailure>> {

@@ -120,12 +120,12 @@ export class GuestMemory {
 
   /**
    * Follows writes of a thread that is no processor's, by offset into RAM: the pages become dirty.
+   * @param code where to add what is returned
    * @returns the places in pages that may hold decoded code, which processors have to drop before the guest hears of the
    * writes. Whoever claims a page's code does it before it reads what it decodes, and there is a read-modify-write
    * operation on either side: the claim is seen here, or what was written is seen there.
    */
-  publishWrite(offset: number, length: number): RamPlace[] {
-    const code: RamPlace[] = [];
+  publishWrite(offset: number, length: number, code: RamPlace[] = []): RamPlace[] {
     const end = offset + length;
     for (let from = offset; from < end; ) {
       const page = Math.floor(from / pageSize);

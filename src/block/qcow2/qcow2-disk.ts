@@ -1,5 +1,6 @@
 /** A qcow2 image as a disk. */
 import { ok, type Result } from '../../support/result.ts';
+import type { Bytes } from '../../support/scattered-bytes.ts';
 import type { Disk, Extent } from '../disk.ts';
 import { sectorBytes } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
@@ -12,6 +13,7 @@ import { writeGuest } from './write.ts';
 import { zeroGuest } from './zero.ts';
 
 export class Qcow2Disk implements Disk {
+  readonly takesScattered = true;
   readonly image: Qcow2Image;
   readonly blockBytes = sectorBytes;
 
@@ -27,7 +29,7 @@ export class Qcow2Disk implements Disk {
     return this.image.readOnly;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
+  async read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
     const range = checkRange(this, offset, into.length);
     if (!range.ok || into.length === 0) return range;
     const lock = await this.#lockShared(offset, into.length);
@@ -38,7 +40,7 @@ export class Qcow2Disk implements Disk {
     }
   }
 
-  write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
+  write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
     return this.#change(offset, from.length, () => writeGuest(this.image, offset, from));
   }
 

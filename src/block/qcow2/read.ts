@@ -1,16 +1,14 @@
 /** Reading what a guest sees. */
 import { ok, type Result } from '../../support/result.ts';
+import { type Bytes, storeBytes } from '../../support/scattered-bytes.ts';
 import type { Extent } from '../disk.ts';
 import type { DiskFailure } from '../disk-failure.ts';
+import { readInto } from '../scattered.ts';
 import type { Run } from './cluster-map.ts';
 import type { Qcow2Image } from './image.ts';
 
 /** Fills `into`. The caller holds a lock on the range. Beyond the end of the disk there are zeroes. */
-export async function readGuest(
-  image: Qcow2Image,
-  offset: number,
-  into: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+export async function readGuest(image: Qcow2Image, offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
   const inside = Math.min(into.length, image.header.sizeBytes - offset);
   if (inside < into.length) into.fill(0, Math.max(0, inside));
   if (inside <= 0) return ok(undefined);
@@ -28,15 +26,10 @@ export async function readGuest(
   return (await Promise.all(reads)).find((result) => !result.ok) ?? ok(undefined);
 }
 
-async function readRun(
-  image: Qcow2Image,
-  run: Run,
-  offset: number,
-  into: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+async function readRun(image: Qcow2Image, run: Run, offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
   switch (run.kind) {
     case 'data':
-      return image.file.read(run.host, into);
+      return readInto(image.file, run.host, into);
     case 'zero':
       into.fill(0);
       return ok(undefined);
@@ -46,20 +39,16 @@ async function readRun(
       const cluster = await image.compressed.get(run.host, run.hostBytes);
       if (!cluster.ok) return cluster;
       const inCluster = offset % image.geometry.clusterBytes;
-      into.set(cluster.value.subarray(inCluster, inCluster + into.length));
+      storeBytes(cluster.value.subarray(inCluster, inCluster + into.length), into);
       return ok(undefined);
     }
   }
 }
 
-async function readBacking(
-  { backing }: Qcow2Image,
-  offset: number,
-  into: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+async function readBacking({ backing }: Qcow2Image, offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
   const there = backing === undefined ? 0 : Math.max(0, Math.min(into.length, backing.sizeBytes - offset));
   into.fill(0, there);
-  return backing === undefined || there === 0 ? ok(undefined) : backing.read(offset, into.subarray(0, there));
+  return backing === undefined || there === 0 ? ok(undefined) : readInto(backing, offset, into.subarray(0, there));
 }
 
 /** Whether a run reads as zeroes without anything stored. */

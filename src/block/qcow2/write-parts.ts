@@ -1,5 +1,6 @@
 /** Writing where clusters have parts that are stored by themselves (extended L2 entries). */
 import { ok, type Result } from '../../support/result.ts';
+import { type Bytes, copyBytes } from '../../support/scattered-bytes.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { ownEntry } from './cluster-map.ts';
 import type { Bitmaps, Cluster } from './entry.ts';
@@ -11,11 +12,7 @@ import { readGuest } from './read.ts';
 const allParts = 0xffff_ffff;
 
 /** Writes what of `data` lies in the cluster at `offset`, which the caller holds. @returns how much that was */
-export async function writeParts(
-  image: Qcow2Image,
-  offset: number,
-  data: Uint8Array,
-): Promise<Result<number, DiskFailure>> {
+export async function writeParts(image: Qcow2Image, offset: number, data: Bytes): Promise<Result<number, DiskFailure>> {
   const { clusterBytes } = image.geometry;
   const start = roundDown(offset, clusterBytes);
   const part = data.subarray(0, start + clusterBytes - offset);
@@ -32,7 +29,7 @@ export async function writeParts(
 
 interface Piece {
   readonly offset: number;
-  readonly data: Uint8Array;
+  readonly data: Bytes;
 }
 
 /** Stores the parts that the data touches, at their place in a cluster of the image's own. */
@@ -87,7 +84,7 @@ async function storeParts(
   const head = await readGuest(image, first, bytes.subarray(0, lead));
   const tail = head.ok ? await readGuest(image, offset + data.length, bytes.subarray(lead + data.length)) : head;
   if (!tail.ok) return tail;
-  bytes.set(data, lead);
+  copyBytes(data, bytes, lead);
   return image.file.write(host + (first % clusterBytes), bytes);
 }
 
@@ -96,7 +93,7 @@ async function storeAll(image: Qcow2Image, host: number, { offset, data }: Piece
   const bytes = new Uint8Array(clusterBytes);
   const read = await readGuest(image, roundDown(offset, clusterBytes), bytes);
   if (!read.ok) return read;
-  bytes.set(data, offset % clusterBytes);
+  copyBytes(data, bytes, offset % clusterBytes);
   return image.file.write(host, bytes);
 }
 

@@ -1,6 +1,8 @@
 /** Writing: in place where the clusters are the image's own, else to new clusters that then replace the old. */
 import { ok, type Result } from '../../support/result.ts';
+import { type Bytes, copyBytes } from '../../support/scattered-bytes.ts';
 import type { DiskFailure } from '../disk-failure.ts';
+import { writeFrom } from '../scattered.ts';
 import { ownEntry, type Run } from './cluster-map.ts';
 import { roundDown, roundUp } from './geometry.ts';
 import type { Qcow2Image } from './image.ts';
@@ -12,11 +14,7 @@ import { writeParts } from './write-parts.ts';
 /** Up to here, data and what surrounds it in its clusters are joined for one write. */
 const joinedBytes = 256 * 1024;
 
-export async function writeGuest(
-  image: Qcow2Image,
-  offset: number,
-  from: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+export async function writeGuest(image: Qcow2Image, offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
   const { clusterBytes } = image.geometry;
   const end = offset + from.length;
   const [start, ends] = [roundDown(offset, clusterBytes), roundUp(end, clusterBytes)];
@@ -45,31 +43,23 @@ function isWritable(run: Run): boolean {
   return run.kind === 'data' && run.own;
 }
 
-async function writeInPlace(
-  image: Qcow2Image,
-  runs: readonly Run[],
-  from: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+async function writeInPlace(image: Qcow2Image, runs: readonly Run[], from: Bytes): Promise<Result<void, DiskFailure>> {
   for (const { host, length } of runs) {
     const metadata = overlappedMetadata(image, host, length);
     if (metadata !== undefined) return image.markCorrupt(metadata);
   }
   const [only] = runs;
-  if (runs.length === 1 && only !== undefined) return image.file.write(only.host, from);
+  if (runs.length === 1 && only !== undefined) return writeFrom(image.file, only.host, from);
   let at = 0;
   const writes = runs.map(({ host, length }) => {
     at += length;
-    return image.file.write(host, from.subarray(at - length, at));
+    return writeFrom(image.file, host, from.subarray(at - length, at));
   });
   return (await Promise.all(writes)).find((result) => !result.ok) ?? ok(undefined);
 }
 
 /** The caller holds the clusters exclusively. */
-export async function writeAlone(
-  image: Qcow2Image,
-  offset: number,
-  from: Uint8Array,
-): Promise<Result<void, DiskFailure>> {
+export async function writeAlone(image: Qcow2Image, offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
   for (let done = 0; done < from.length; ) {
     const run = await image.map.run(offset + done, offset + from.length);
     if (!run.ok) return run;
@@ -94,7 +84,7 @@ async function writeToNew(
   image: Qcow2Image,
   run: Run,
   offset: number,
-  data: Uint8Array,
+  data: Bytes,
 ): Promise<Result<number, DiskFailure>> {
   const { clusterBytes } = image.geometry;
   const { refcounts } = image.writable;
@@ -139,7 +129,7 @@ async function writeClusters(
   image: Qcow2Image,
   run: Run,
   place: Allocation,
-  { offset, data }: { offset: number; data: Uint8Array },
+  { offset, data }: { offset: number; data: Bytes },
 ): Promise<Result<void, DiskFailure>> {
   const { file, geometry } = image;
   const total = place.count * geometry.clusterBytes;
@@ -147,7 +137,7 @@ async function writeClusters(
   const lead = offset - start;
   const tail = total - lead - data.length;
   const zero = readsAsZero(image, run, start);
-  if ((lead === 0 && tail === 0) || (zero && place.fresh)) return file.write(place.offset + lead, data);
+  if ((lead === 0 && tail === 0) || (zero && place.fresh)) return writeFrom(file, place.offset + lead, data);
   const joined = total <= joinedBytes;
   const head = new Uint8Array(joined ? total : lead);
   const rest = joined ? head.subarray(total - tail) : new Uint8Array(tail);
@@ -157,12 +147,12 @@ async function writeClusters(
     if (failed !== undefined) return failed;
   }
   if (joined) {
-    head.set(data, lead);
+    copyBytes(data, head, lead);
     return file.write(place.offset, head);
   }
   const writes = [
     file.write(place.offset, head),
-    file.write(place.offset + lead, data),
+    writeFrom(file, place.offset + lead, data),
     file.write(place.offset + lead + data.length, rest),
   ];
   return (await Promise.all(writes)).find((result) => !result.ok) ?? ok(undefined);

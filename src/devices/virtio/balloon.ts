@@ -13,8 +13,8 @@ import {
   balloonStatisticTags,
 } from '../../spec/virtio/balloon.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
+import type { ScatteredBytes } from '../../support/scattered-bytes.ts';
 import type { DescriptorChain } from './descriptor-chain.ts';
-import type { GuestBuffer } from './guest-buffer.ts';
 import type { VirtioDescription, VirtioDevice, VirtioTransport } from './virtio-device.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
@@ -170,10 +170,12 @@ function runsOf(offsets: number[]): [number, number][] {
 }
 
 /** What of a buffer is whole pages. */
-function wholePages({ pieces }: GuestBuffer): [number, number][] {
-  return pieces.flatMap(({ byteOffset, length }) => {
-    const first = Math.ceil(byteOffset / pageSize) * pageSize;
-    const end = Math.floor((byteOffset + length) / pageSize) * pageSize;
-    return end > first ? [[first, end - first] as [number, number]] : [];
+function wholePages(bytes: ScatteredBytes): [number, number][] {
+  const pages: [number, number][] = [];
+  bytes.each((offset, length) => {
+    const first = Math.ceil(offset / pageSize) * pageSize;
+    const end = Math.floor((offset + length) / pageSize) * pageSize;
+    if (end > first) pages.push([first, end - first]);
   });
+  return pages;
 }

@@ -221,6 +221,34 @@ test('a full host: the request is held until there is room, and others go on', a
   assert.deepEqual(disk.bytes.slice(0, 512), data);
 });
 
+test('hostile: descriptors and header that change while a request is under way change nothing of it', async () => {
+  const { queue, disk, machine } = await bench();
+  const victim = machine.allocate(4096);
+  machine.memory.write(victim, pattern(4096, 5));
+  for (const type of [read, write]) {
+    const gate = Promise.withResolvers<void>();
+    disk.gate = gate.promise;
+    const data = pattern(1024, 11);
+    const first = type === read ? queue.add([header(read, 8)], [512, 512, 1]) : undefined;
+    if (type === write) queue.add([header(write, 16), data.subarray(0, 512), data.subarray(512)], [1]);
+    queue.ring();
+    await turn();
+    for (let index = 0; index < queue.size; index++)
+      queue.writeDescriptor(queue.descriptors, index, { address: victim, length: 4096, flags: 3, next: index });
+    gate.resolve();
+    assert.equal((await queue.next()).written, type === read ? 1025 : 1);
+    assert.deepEqual(machine.memory.read(victim, 4096), pattern(4096, 5));
+    if (first !== undefined) {
+      const [one, two] = first.writable as [number, number];
+      assert.deepEqual(machine.memory.read(one, 512), disk.bytes.slice(4096, 4608));
+      assert.deepEqual(machine.memory.read(two, 512), disk.bytes.slice(4608, 5120));
+    } else {
+      assert.deepEqual(disk.bytes.slice(8192, 9216), data);
+    }
+  }
+  assert.deepEqual(machine.reports, []);
+});
+
 test('a reset waits for what is under way, and what is held for room is forgotten', async () => {
   const room = Promise.withResolvers<void>();
   const { queue, disk, machine } = await bench({

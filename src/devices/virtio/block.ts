@@ -13,8 +13,8 @@ import {
 } from '../../spec/virtio/block.ts';
 import { virtioDeviceId } from '../../spec/virtio/virtio.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
+import type { ScatteredBytes } from '../../support/scattered-bytes.ts';
 import type { DescriptorChain } from './descriptor-chain.ts';
-import type { GuestBuffer } from './guest-buffer.ts';
 import { ScatterDisk } from './scatter-disk.ts';
 import type { VirtioDescription, VirtioDevice, VirtioTransport } from './virtio-device.ts';
 import type { Virtqueue } from './virtqueue.ts';
@@ -47,8 +47,8 @@ interface Request {
   readonly type: number;
   readonly offset: number;
   /** What the device reads behind the header, and writes before the status. */
-  readonly out: GuestBuffer;
-  readonly in: GuestBuffer;
+  readonly out: ScatteredBytes;
+  readonly in: ScatteredBytes;
 }
 
 export class VirtioBlock implements VirtioDevice {
@@ -170,7 +170,7 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   async #eachRange(
-    ranges: GuestBuffer,
+    ranges: ScatteredBytes,
     clear: (offset: number, length: number, unmap: boolean) => Promise<Done>,
   ): Promise<Done> {
     if (this.#disk.readOnly) return fail('read-only', 'the disk is read-only');
@@ -204,8 +204,8 @@ function parse(chain: DescriptorChain): Request | undefined {
     chain,
     type: whole ? header.getUint32(blockRequest.type, true) : -1,
     offset: whole ? Number(header.getBigUint64(blockRequest.sector, true)) * sectorBytes : 0,
-    out: readable.part(blockRequest.headerSize, Math.max(0, readable.length - blockRequest.headerSize)),
-    in: writable.part(0, writable.length - 1),
+    out: readable.subarray(blockRequest.headerSize),
+    in: writable.subarray(0, writable.length - 1),
   };
 }
 

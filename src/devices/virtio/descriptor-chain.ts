@@ -5,7 +5,7 @@
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { descriptor, descriptorFlag } from '../../spec/virtio/ring.ts';
 import { fail, ok, type Result } from '../../support/result.ts';
-import { GuestBuffer } from './guest-buffer.ts';
+import { ScatteredBytes } from '../../support/scattered-bytes.ts';
 
 /** Drivers may make chains in indirect tables longer than the queue; nobody needs more than this. */
 const maxIndirectLength = 1024;
@@ -15,16 +15,16 @@ const maxChainBytes = 2 ** 32;
 export class DescriptorChain {
   readonly head: number;
   /** What the driver gives. */
-  readonly readable: GuestBuffer;
+  readonly readable: ScatteredBytes;
   /** What the device fills. */
-  readonly writable: GuestBuffer;
+  readonly writable: ScatteredBytes;
   readonly #complete: (chain: DescriptorChain, written: number) => void;
   #completed = false;
 
   constructor(
     head: number,
-    readable: GuestBuffer,
-    writable: GuestBuffer,
+    readable: ScatteredBytes,
+    writable: ScatteredBytes,
     complete: (chain: DescriptorChain, written: number) => void,
   ) {
     this.head = head;
@@ -46,8 +46,8 @@ export class DescriptorChain {
 }
 
 export interface ChainBuffers {
-  readonly readable: GuestBuffer;
-  readonly writable: GuestBuffer;
+  readonly readable: ScatteredBytes;
+  readonly writable: ScatteredBytes;
 }
 
 /** Where descriptors lie: an offset into RAM, and how many there are. */
@@ -56,17 +56,13 @@ interface Table {
   readonly length: number;
 }
 
-/** Collects the pieces of a chain; neighbours in RAM become one. */
-class PieceList {
-  readonly pieces: Uint8Array[] = [];
-
-  add(ram: Uint8Array, offset: number, length: number): void {
-    const last = this.pieces.at(-1);
-    if (last !== undefined && last.byteOffset + last.length === offset) {
-      this.pieces[this.pieces.length - 1] = ram.subarray(last.byteOffset, offset + length);
-    } else {
-      this.pieces.push(ram.subarray(offset, offset + length));
-    }
+/** Adds a place in RAM to those of a `ScatteredBytes`; neighbours become one. */
+function addPlace(places: number[], offset: number, length: number): void {
+  const last = places.length - 2;
+  if (last >= 0 && (places[last] as number) + (places[last + 1] as number) === offset) {
+    places[last + 1] = (places[last + 1] as number) + length;
+  } else {
+    places.push(offset, length);
   }
 }
 
@@ -86,8 +82,8 @@ export class ChainReader {
 
   /** The buffers of the chain that starts at `head`, or what is wrong with it. */
   read(head: number): Result<ChainBuffers> {
-    const readable = new PieceList();
-    const writable = new PieceList();
+    const readable: number[] = [];
+    const writable: number[] = [];
     let table = this.#table;
     let index = head;
     let bytes = 0;
@@ -107,16 +103,17 @@ export class ChainReader {
         continue;
       }
       const write = (flags & descriptorFlag.write) !== 0;
-      if (!write && writable.pieces.length > 0) return broken('a readable buffer after a writable one');
+      if (!write && writable.length > 0) return broken('a readable buffer after a writable one');
       bytes += length;
       if (bytes > maxChainBytes) return broken('a chain of more than 2^32 bytes');
       const offset = this.#memory.ramOffset(address);
       if (!this.#memory.isRam(address, length)) return broken(`a buffer that is not RAM (0x${address.toString(16)})`);
-      if (length > 0) (write ? writable : readable).add(this.#memory.bytes, offset, length);
+      if (length > 0) addPlace(write ? writable : readable, offset, length);
       if ((flags & descriptorFlag.next) === 0) break;
       index = this.#ram.getUint16(at + descriptor.next, true);
     }
-    return ok({ readable: new GuestBuffer(readable.pieces), writable: new GuestBuffer(writable.pieces) });
+    const ram = this.#memory.bytes;
+    return ok({ readable: new ScatteredBytes(ram, readable), writable: new ScatteredBytes(ram, writable) });
   }
 
   /** Numbers beyond 2^53 lose bits, and are no RAM with or without them. */

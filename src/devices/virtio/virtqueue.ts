@@ -214,9 +214,8 @@ export class Virtqueue {
     if (this.#stopped) return;
     const group = this.#group ?? { stale: 0, open: false };
     const used: Used = { head: chain.head, written: Math.min(written, chain.writable.length), group };
-    const code = chain.writable.pieces.flatMap(({ byteOffset, length }) =>
-      this.#memory.publishWrite(byteOffset, length),
-    );
+    const code: RamPlace[] = [];
+    chain.writable.each((offset, length) => this.#memory.publishWrite(offset, length, code));
     this.#waiting.push(used);
     if (code.length > 0) {
       group.stale++;

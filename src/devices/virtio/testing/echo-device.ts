@@ -70,7 +70,7 @@ export class EchoDevice implements VirtioDevice {
   #finish(): void {
     if (this.keep) return;
     for (const chain of this.#held.splice(0)) {
-      this.lastWritable = chain.writable.pieces.map((piece) => piece.length);
+      this.lastWritable = chain.writable.views().map((view) => view.length);
       chain.complete(chain.writable.write(0, chain.readable.copy()));
     }
   }

@@ -3,6 +3,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { BlockFile } from '../../../block/block-file.ts';
+import { readInto, writeFrom } from '../../../block/scattered.ts';
+import { ScatteredBytes } from '../../../support/scattered-bytes.ts';
 import { kindOf, messageOf, value } from '../../../support/testing/expect.ts';
 import { NodeBlockFiles } from './block-files.ts';
 import { loadLibc } from './libc.ts';
@@ -56,6 +58,57 @@ for (const [way, opener] of ways) {
         value(await file.read(7 + 40, shared.subarray(11, 11 + length)));
         assert.deepEqual([...shared.subarray(9, 23)], [0xee, 0xee, ...new Array(10).fill(0), 3, 3]);
       }
+      value(await file.close());
+    });
+
+    test('places that are scattered over memories are read into and written from, however many', async () => {
+      const file = value(await opener.create(path(`scattered-${way}`)));
+      // More than a call takes, more than is moved at once, and less.
+      for (const [count, bytesEach] of [
+        [1500, 1],
+        [2100, 512],
+        [300, 4096],
+        [40, 100],
+      ] as const) {
+        const memory = new Uint8Array(new SharedArrayBuffer(count * bytesEach * 2));
+        for (let at = 0; at < memory.length; at++) memory[at] = (at * 2654435761) >>> 24;
+        const places = Array.from({ length: count }, (_, n) => [
+          ((n * 1009) % count) * 2 * bytesEach,
+          bytesEach,
+        ]).flat();
+        const others = places.map((number, index) => (index % 2 === 0 ? number + bytesEach : number));
+        const bytes = new ScatteredBytes(memory, places);
+        const into = new ScatteredBytes(memory, others);
+        for (const part of [bytes, bytes.subarray(777), bytes.subarray(5, bytes.length >> 3), bytes.subarray(9, 10)]) {
+          const written = part.copy();
+          value(await writeFrom(file, 333, part));
+          assert.ok(Buffer.from(await bytesAt(file, 333, part.length)).equals(written));
+          const end = value(await file.size());
+          const start = Math.max(333, end - (into.length >> 1));
+          const expected = await bytesAt(file, start, into.length);
+          value(await readInto(file, start, into));
+          assert.ok(Buffer.from(into.copy()).equals(expected));
+          assert.ok(expected.subarray(end - start).every((byte) => byte === 0));
+          assert.ok(Buffer.from(part.copy()).equals(written), 'and nothing else');
+        }
+        value(await file.truncate(0));
+      }
+      value(await file.close());
+    });
+
+    test('requests that are done at once leave others their turn', async () => {
+      const file = value(await opener.create(path(`turns-${way}`)));
+      value(await file.write(0, new Uint8Array(4096).fill(1)));
+      let turned = false;
+      setImmediate(() => {
+        turned = true;
+      });
+      const bytes = new Uint8Array(4096);
+      let requests = 0;
+      while (!turned && requests < 1000) {
+        value(await (requests++ % 2 === 0 ? file.read(0, bytes) : file.write(0, bytes)));
+      }
+      assert.ok(turned);
       value(await file.close());
     });
 
@@ -135,22 +188,31 @@ test('holes and data are told apart', { skip: libc === undefined && 'needs node:
   value(await file.close());
 });
 
-test('a full file system is a failure of its own kind', async (t) => {
-  mkdirSync(path('small'));
-  const program = `
-    const { NodeBlockFiles } = await import(${JSON.stringify(new URL('./block-files.ts', import.meta.url).href)});
-    const file = await new NodeBlockFiles(undefined).create(${JSON.stringify(path('small/image'))});
-    const written = await file.value.write(0, new Uint8Array(4 << 20));
-    console.log(written.ok ? 'ok' : written.error.kind);
-    await file.value.truncate(0);
-    console.log((await file.value.write(0, new Uint8Array(4096))).ok);
-  `;
-  const script = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module -e "$3"';
-  const args = ['-rm', 'sh', '-c', script, 'sh', path('small'), process.execPath, program];
-  const { status, stdout, text } = await run('unshare', args);
-  if (/unshare:|mount:/.test(text)) return t.skip(`a small file system cannot be mounted here: ${text.trim()}`);
-  assert.deepEqual([status, stdout], [0, 'no-space\ntrue\n']);
-});
+for (const way of ['loadLibc()', 'undefined']) {
+  test(`a full file system is a failure of its own kind, with ${way}`, async (t) => {
+    mkdirSync(path('small'), { recursive: true });
+    const here = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+    const program = `
+      const { NodeBlockFiles } = await import(${here('./block-files.ts')});
+      const { loadLibc } = await import(${here('./libc.ts')});
+      const { ScatteredBytes } = await import(${here('../../../support/scattered-bytes.ts')});
+      const file = await new NodeBlockFiles(${way}).create(${JSON.stringify(path('small/image'))});
+      const data = new Uint8Array(4 << 20);
+      const half = new ScatteredBytes(data, [0, 1 << 18, 1 << 20, 1 << 18]);
+      for (const [offset, bytes] of [[0, data], [1 << 20, half], [1 << 20, data.subarray(0, 4096)]]) {
+        const written = await file.value.write(offset, bytes);
+        console.log(written.ok ? 'ok' : written.error.kind);
+      }
+      await file.value.truncate(0);
+      console.log((await file.value.write(0, new Uint8Array(4096))).ok);
+    `;
+    const script = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module -e "$3"';
+    const args = ['-rm', 'sh', '-c', script, 'sh', path('small'), process.execPath, program];
+    const { status, stdout, text } = await run('unshare', args);
+    if (/unshare:|mount:/.test(text)) return t.skip(`a small file system cannot be mounted here: ${text.trim()}`);
+    assert.deepEqual([status, stdout], [0, 'no-space\nno-space\nno-space\ntrue\n']);
+  });
+}
 
 describe('locks', { skip: qemuToolsSkip() || (libc === undefined && 'needs node:ffi') }, () => {
   test('a writer keeps everybody out, readers keep writers out', async () => {

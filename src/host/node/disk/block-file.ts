@@ -1,10 +1,13 @@
 /** Files and block devices of this host as the place where images lie. */
-import { fdatasync, ftruncate, read, write, writeSync } from 'node:fs';
+import { fdatasync, ftruncate, read, readv, write, writev } from 'node:fs';
 import type { BlockFile } from '../../../block/block-file.ts';
 import type { Extent } from '../../../block/disk.ts';
 import type { DiskFailure } from '../../../block/disk-failure.ts';
 import { fallocateMode, seekWhence } from '../../../spec/file-allocation.ts';
 import { fail, mapResult, ok, type Result } from '../../../support/result.ts';
+import { type Bytes, ScatteredBytes } from '../../../support/scattered-bytes.ts';
+import { AtOnce } from './at-once.ts';
+import { FairTurns } from './fair-turns.ts';
 import { closeFile, statusOf } from './file-calls.ts';
 import { hostFailure } from './host-failure.ts';
 import type { Libc } from './libc.ts';
@@ -14,13 +17,8 @@ const finished = Promise.resolve(done);
 /** read(2) and write(2) transfer at most 2 GiB less a page in one call. */
 const mostBytesPerCall = 2 ** 30;
 const zeroes = new Uint8Array(2 ** 20);
-/** Up to here, copying from or to the page cache at once is faster than having another thread do it. */
-const mostBytesAtOnce = 128 * 1024;
-/** After so many reads in a row that were not in the page cache, only one in as many is tried. */
-const patience = 32;
-/** A write that takes longer did not just go to the page cache: as many after it are left to another thread. */
-const slowWriteMs = 2;
-const caution = 256;
+/** Of the thread, whatever file it is. */
+const turns = new FairTurns();
 
 export interface OpenedFile {
   readonly name: string;
@@ -35,13 +33,12 @@ export class NodeBlockFile implements BlockFile {
   readonly #file: OpenedFile;
   /** After a failed fdatasync the kernel forgets what was not written: no later one can promise anything. */
   #lostWrites: Result<void, DiskFailure> = done;
-  /** Reads since the last one that was found in the page cache. */
-  #misses = 0;
-  /** Writes to come that may take long. */
-  #slowWrites = 0;
+  readonly takesScattered = true;
+  readonly #atOnce: AtOnce;
 
   constructor(file: OpenedFile) {
     this.#file = file;
+    this.#atOnce = new AtOnce(file.fd, file.libc);
   }
 
   get name(): string {
@@ -62,49 +59,19 @@ export class NodeBlockFile implements BlockFile {
     return mapResult(await statusOf(this.name, fd), ({ size }) => size);
   }
 
-  read(offset: number, into: Uint8Array): Promise<Result<void, DiskFailure>> {
-    const { fd } = this.#file;
-    const cached = this.#readCached(offset, into);
-    if (cached === into.length) return finished;
-    return new Promise((resolve) => {
-      let filled = cached;
-      const next = (): void => {
-        const length = Math.min(into.length - filled, mostBytesPerCall);
-        read(fd, into, filled, length, offset + filled, (error, count) => {
-          if (error !== null) return resolve(hostFailure(this.name, 'read', error));
-          filled += count;
-          if (count === 0) into.fill(0, filled);
-          if (count === 0 || filled === into.length) return resolve(done);
-          next();
-        });
-      };
-      if (into.length === 0) resolve(done);
-      else next();
-    });
+  read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
+    const turn = turns.enter(into.length);
+    return turn === undefined ? this.#read(offset, into) : turn.then(() => this.#read(offset, into));
   }
 
-  write(offset: number, from: Uint8Array): Promise<Result<void, DiskFailure>> {
-    const { fd, deviceBytes } = this.#file;
+  write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
+    const { deviceBytes } = this.#file;
     if (this.readOnly) return Promise.resolve(this.#refuse());
     if (deviceBytes !== undefined && offset + from.length > deviceBytes) {
       return Promise.resolve(fail('no-space', `${this.name} cannot be written: the device is full.`));
     }
-    const atOnce = this.#writeAtOnce(offset, from);
-    if (!atOnce.ok) return Promise.resolve(atOnce);
-    if (atOnce.value === from.length) return finished;
-    return new Promise((resolve) => {
-      let written = atOnce.value;
-      const next = (): void => {
-        const length = Math.min(from.length - written, mostBytesPerCall);
-        write(fd, from, written, length, offset + written, (error, count) => {
-          if (error !== null) return resolve(hostFailure(this.name, 'written', error));
-          written += count;
-          if (written === from.length) return resolve(done);
-          next();
-        });
-      };
-      next();
-    });
+    const turn = turns.enter(from.length);
+    return turn === undefined ? this.#write(offset, from) : turn.then(() => this.#write(offset, from));
   }
 
   flush(): Promise<Result<void, DiskFailure>> {
@@ -163,35 +130,55 @@ export class NodeBlockFile implements BlockFile {
     return closeFile(this.#file.fd, this.name);
   }
 
-  /** @returns how many bytes were there */
-  #readCached(offset: number, into: Uint8Array): number {
-    const { fd, libc } = this.#file;
-    if (libc === undefined || into.length > mostBytesAtOnce || into.length === 0) return 0;
-    if (this.#misses >= patience && this.#misses++ % patience !== 0) return 0;
-    const count = libc.readCached(fd, offset, into);
-    if (count > 0) this.#misses = 0;
-    else this.#misses++;
-    return Math.max(0, count);
+  #read(offset: number, into: Bytes): Promise<Result<void, DiskFailure>> {
+    let filled = this.#atOnce.read(offset, into);
+    if (filled === into.length) return finished;
+    return new Promise((resolve) => {
+      const next = (): void => {
+        readSome(this.#file.fd, into, filled, offset + filled, (error, count) => {
+          if (error !== null) return resolve(hostFailure(this.name, 'read', error));
+          filled += count;
+          if (count === 0) into.fill(0, filled);
+          if (count === 0 || filled === into.length) return resolve(done);
+          next();
+        });
+      };
+      next();
+    });
   }
 
-  /** @returns how many bytes were written */
-  #writeAtOnce(offset: number, from: Uint8Array): Result<number, DiskFailure> {
-    if (from.length === 0 || from.length > mostBytesAtOnce) return ok(0);
-    if (this.#slowWrites > 0) {
-      this.#slowWrites--;
-      return ok(0);
-    }
-    const startMs = performance.now();
-    try {
-      const count = writeSync(this.#file.fd, from, 0, from.length, offset);
-      if (performance.now() - startMs > slowWriteMs) this.#slowWrites = caution;
-      return ok(count);
-    } catch (error) {
-      return hostFailure(this.name, 'written', error);
-    }
+  #write(offset: number, from: Bytes): Promise<Result<void, DiskFailure>> {
+    let written = this.#atOnce.write(offset, from);
+    if (written === from.length) return finished;
+    return new Promise((resolve) => {
+      const next = (): void => {
+        writeSome(this.#file.fd, from, written, offset + written, (error, count) => {
+          if (error !== null) return resolve(hostFailure(this.name, 'written', error));
+          written += count;
+          if (written === from.length) return resolve(done);
+          next();
+        });
+      };
+      next();
+    });
   }
 
   #refuse(): Result<void, DiskFailure> {
     return fail('read-only', `${this.name} is open for reading only.`);
   }
+}
+
+type Counted = (error: NodeJS.ErrnoException | null, bytes: number) => void;
+
+/** Reads into what `into` has behind its first `filled` bytes, or into the beginning of that, on another thread. */
+function readSome(fd: number, into: Bytes, filled: number, position: number, then: Counted): void {
+  const end = Math.min(into.length, filled + mostBytesPerCall);
+  if (into instanceof ScatteredBytes) readv(fd, into.subarray(filled, end).views(), position, then);
+  else read(fd, into, filled, end - filled, position, then);
+}
+
+function writeSome(fd: number, from: Bytes, written: number, position: number, then: Counted): void {
+  const end = Math.min(from.length, written + mostBytesPerCall);
+  if (from instanceof ScatteredBytes) writev(fd, from.subarray(written, end).views(), position, then);
+  else write(fd, from, written, end - written, position, then);
 }
