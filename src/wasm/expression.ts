@@ -47,7 +47,8 @@ export function i64Constant(value: bigint | number): Value {
 }
 
 /** An i64 constant that is filled in later. */
-export const lateConstant = (late: LateNumber): Value => node('i64', constant.i64, none, undefined, 0, undefined, undefined, late);
+export const lateConstant = (late: LateNumber): Value =>
+  node('i64', constant.i64, none, undefined, 0, undefined, undefined, late);
 
 /** A constant of integer type `type`. */
 export function integerConstant(type: ValueType, value: bigint | number): Value {
@@ -55,7 +56,8 @@ export function integerConstant(type: ValueType, value: bigint | number): Value 
   return i32Constant(typeof value === 'number' ? value : Number(BigInt.asIntN(32, value)));
 }
 
-export const v128Constant = (bytes: readonly number[]): Value => node('v128', constant.v128, none, undefined, 0, undefined, bytes);
+export const v128Constant = (bytes: readonly number[]): Value =>
+  node('v128', constant.v128, none, undefined, 0, undefined, bytes);
 
 export const isConstant = (value: Value): boolean => value.opcode === constant.i32 || value.opcode === constant.i64;
 
