@@ -1,7 +1,7 @@
 /** How often emitted code came back to TypeScript, by reason. For statistics. */
 export interface ExitCounts {
   /** Accesses that the TLB did not answer: page walks, MMIO, page ends, writes to code. */
-  slowAccesses: number;
+  tlbMisses: number;
   /** Instructions that TypeScript runs. */
   slowInstructions: number;
   /** Code that emitted code could not find: not decoded yet, or out of the code TLB. */
@@ -19,7 +19,7 @@ export interface ExitCounts {
 }
 
 export const noExits = (): ExitCounts => ({
-  slowAccesses: 0,
+  tlbMisses: 0,
   slowInstructions: 0,
   lookups: 0,
   hotReports: 0,

@@ -265,7 +265,7 @@ export class Vcpu implements Processor {
   }
 
   #accessSlow(kind: number, bytes: number): number {
-    this.#exits.slowAccesses++;
+    this.#exits.tlbMisses++;
     this.#lookAtClock();
     try {
       const stack = (bytes & stackAccess) !== 0;

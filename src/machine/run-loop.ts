@@ -49,6 +49,9 @@ export class RunLoop {
   readonly #slices: Slices;
   // Statistics
   #idleNs = 0;
+  /** Length of the slices whose end told what ran, and of those that ended in translated code. */
+  #sampledNs = 0;
+  #translatedNs = 0;
   #heldBackNs = 0;
 
   constructor(parts: RunLoopParts) {
@@ -96,11 +99,15 @@ export class RunLoop {
     const { vcpu, timers } = this.#parts;
     const { instructions } = vcpu;
     const { runNs, budgetExits, haltExits } = this.#slices;
+    const translatedPart = this.#translatedNs / Math.max(1, this.#sampledNs);
     return {
       instructions,
       millionInstructionsPerSecond: runNs === 0 ? 0 : (instructions / runNs) * 1000,
       guestSeconds: timers.nowNs() / 1e9,
       runSeconds: runNs / 1e9,
+      // By what ran at the ends of slices; instructions that TypeScript runs count for who came upon them.
+      interpretedSeconds: (runNs * (1 - translatedPart)) / 1e9,
+      translatedSeconds: (runNs * translatedPart) / 1e9,
       idleSeconds: this.#idleNs / 1e9,
       heldBackSeconds: this.#heldBackNs / 1e9,
       budgetExits,
@@ -117,6 +124,8 @@ export class RunLoop {
     const { vcpu, profile } = this.#parts;
     const { rip } = vcpu.state;
     const tier = vcpu.ranTranslated ? 'translated' : 'interpreted';
+    this.#sampledNs += elapsedNs;
+    if (tier === 'translated') this.#translatedNs += elapsedNs;
     profile?.add(rip, tier, elapsedNs, () => describeCode(vcpu, rip, profiledLines));
   }
 
