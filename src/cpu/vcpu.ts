@@ -116,7 +116,8 @@ export class Vcpu implements Processor {
       },
     });
     const { moves, code, translator } = this.#interpreter;
-    this.mmu.attach(moves, (ramOffset, bytes) => code.holds(ramOffset, bytes) || translator.holds(ramOffset, bytes));
+    const holdsCode = (at: number, bytes: number): boolean => code.holds(at, bytes) || translator.holds(at, bytes);
+    this.mmu.attach(moves, this.siblings !== undefined, holdsCode);
     this.#joinSiblings();
     this.#runner = new CodeRunner({
       cpu: this,
@@ -269,9 +270,9 @@ export class Vcpu implements Processor {
     this.#lookAtClock();
     try {
       const stack = (bytes & stackAccess) !== 0;
-      const spareCode = (bytes & regionAccess) !== 0;
+      const inRegion = (bytes & regionAccess) !== 0;
       const access = accessKinds[kind] as (typeof accessKinds)[number];
-      return this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, spareCode);
+      return this.mmu.accessSlow(access, bytes & (stackAccess - 1), stack, inRegion);
     } catch (fault) {
       return this.#fault.note(fault);
     }

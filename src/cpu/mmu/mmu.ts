@@ -46,6 +46,7 @@ export class Mmu {
   readonly #ramWords64: BigUint64Array;
   onWatch: WatchAccess | undefined;
   #holdsCode: (ramOffset: number, bytes: number) => boolean = () => true;
+  #hasSiblings = false;
 
   constructor(vcpuMemory: SharedArrayBuffer, memory: GuestMemory, mmio: MmioBus) {
     this.#memory = memory;
@@ -61,12 +62,10 @@ export class Mmu {
     this.spaces = new AddressSpaces(vcpuMemory, this.tlb, this.codeTlb);
   }
 
-  /**
-   * From now on single values move between RAM and the vCPU's memory in one access, and `holdsCode` tells whether a write
-   * to bytes of RAM changes what is decoded or translated.
-   */
-  attach(moves: RamMoves, holdsCode: (ramOffset: number, bytes: number) => boolean): void {
+  /** From now on single values move in one access. `holdsCode`: does writing bytes of RAM change what is decoded, or translated? */
+  attach(moves: RamMoves, hasSiblings: boolean, holdsCode: (ramOffset: number, bytes: number) => boolean): void {
     this.#physical.moves = moves;
+    this.#hasSiblings = hasSiblings;
     this.#holdsCode = holdsCode;
   }
 
@@ -189,18 +188,17 @@ export class Mmu {
 
   /**
    * An access of emitted code that missed the TLB. Address in state.accessLinear, value in state.scratch.
-   * @param spareCode refuse to write where code is known that may be running
+   * @param inRegion refuse to write where code is known that may be running, and to wait for other processors
    * @returns a `status`: `next`, `fault` with a recorded #PF, `redo` if it was refused. @throws GuestFault for other faults.
    */
-  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, spareCode: boolean): number {
+  accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, inRegion: boolean): number {
     const linear = this.#takeLinear(bytes, stack);
     this.#check(linear, bytes, kind !== 'read');
     const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = kind === 'read' ? 'read' : 'write';
-    const spared = spareCode && access === 'write';
     const first = this.#translateAndFill(linear, access);
     if (first < 0) return this.#recordPageFault(linear);
-    if (spared && this.#changesCode(first, split)) return status.redo;
+    if (inRegion && this.#refuses(access, first, split)) return status.redo;
     if (split === bytes) {
       this.#move(kind, first, state.scratch, bytes);
       return status.next;
@@ -208,15 +206,17 @@ export class Mmu {
     const next = this.#nextPage(linear + split);
     const second = this.#translateAndFill(next, access);
     if (second < 0) return this.#recordPageFault(next);
-    if (spared && this.#changesCode(second, bytes - split)) return status.redo;
+    if (inRegion && this.#refuses(access, second, bytes - split)) return status.redo;
     this.#move(kind, first, state.scratch, split);
     this.#move(kind, second, state.scratch + split, bytes - split);
     return status.next;
   }
 
-  #changesCode(physical: number, bytes: number): boolean {
+  /** While a processor waits it may lose write entries, and a region relies on what it looked up. */
+  #refuses(access: 'read' | 'write', physical: number, bytes: number): boolean {
     const offset = this.#memory.ramOffset(physical);
-    return offset >= 0 && this.#memory.users.holdsCode(Math.floor(offset / pageSize)) && this.#holdsCode(offset, bytes);
+    if (offset < 0 || access === 'read') return offset < 0 && this.#hasSiblings;
+    return this.#memory.users.holdsCode(Math.floor(offset / pageSize)) && this.#holdsCode(offset, bytes);
   }
 
   #move(kind: 'read' | 'readForWrite' | 'write', physical: number, address: number, bytes: number): void {
@@ -324,9 +324,8 @@ export class Mmu {
     if (!implicit) this.#check(linear, bytes, true);
     const rights = this.#rights(implicit);
     this.#translate(linear, 'write', rights);
-    const last = linear + bytes - 1;
-    if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
-      this.#translate(this.#nextPage(last - (last & 0xfff)), 'write', rights);
+    const split = 4096 - (linear & 0xfff);
+    if (bytes > split) this.#translate(this.#nextPage(linear + split), 'write', rights);
   }
 
   // Ranges of up to a page: state images, operands wider than 8 bytes. They go by the TLB that emitted code uses.
@@ -360,9 +359,8 @@ export class Mmu {
   touch(linear: number, bytes: number, write: boolean): void {
     const access = write ? 'write' : 'read';
     this.#locate(linear, access);
-    const last = linear + bytes - 1;
-    if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
-      this.#locate(this.#nextPage(last - (last & 0xfff)), access);
+    const split = 4096 - (linear & 0xfff);
+    if (bytes > split) this.#locate(this.#nextPage(linear + split), access);
   }
 
   /** #AC if alignment checks are on and `linear` is no multiple of `alignment`. */

@@ -4,6 +4,7 @@ import { PortBus } from '../../device-model/port-io.ts';
 import { GuestMemory } from '../../memory/guest-memory.ts';
 import { cr0, cr4, efer } from '../../spec/x86/registers.ts';
 import { webAssembly } from '../../wasm/webassembly.ts';
+import type { Siblings } from '../smp/siblings.ts';
 import { segmentIndex } from '../state/layout.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
 import { Vcpu } from '../vcpu.ts';
@@ -16,13 +17,17 @@ export interface BareMachine {
   readonly mmio: MmioBus;
 }
 
+interface Processor extends Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter'> {
+  readonly siblings?: (memory: GuestMemory) => Siblings;
+}
+
 /** Level-4 table; level 3 and 2 follow it. */
 const pageTables = 0x1000;
 
 export function bareMachine(
   megabytes = 4,
   translates: VcpuOptions['translates'] = 'never',
-  processor: Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter'> = { apicId: 0 },
+  { siblings, ...processor }: Processor = { apicId: 0 },
 ): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);
@@ -37,6 +42,7 @@ export function bareMachine(
     ports,
     model,
     ...processor,
+    siblings: siblings?.(memory),
     interrupts: { hasInterrupt: () => false, acknowledge: () => -1, taskPriority: 0 },
     externalMsrs: { read: () => undefined, write: () => false },
     nowNs: () => (now += 1000),
