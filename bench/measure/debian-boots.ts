@@ -45,49 +45,58 @@ async function start(runner: DebianRunner, options: BootOptions): Promise<Result
   return ok(guest);
 }
 
-export interface BootPlan {
-  readonly rounds: number;
-  /** None where the boots are only there for their guests. */
-  readonly measures?: LoginMeasures;
-  /** Whether the guests of the last round stay up. */
-  readonly keep: boolean;
-  readonly single: boolean;
-}
-
-/** Boots each machine as often as planned. @returns the guests that stay up, ready for trials */
+/**
+ * Boots each machine `rounds` times.
+ * @param measures undefined where the boots are only there for their guests
+ * @param keep whether the guests of the last round stay up
+ * @returns those guests, ready for trials
+ */
 export async function bootDebians(
   runners: readonly DebianRunner[],
-  { rounds, measures, keep, single }: BootPlan,
+  rounds: number,
+  measures: LoginMeasures | undefined,
+  keep: boolean,
   options: BootOptions,
 ): Promise<Seat[]> {
-  const { ledger, note } = options;
+  const { ledger, note, processors } = options;
   const seats: Seat[] = [];
   const failed = new Set<DebianRunner>();
   for (let round = 1; round <= rounds; round++) {
     for (const runner of runners) {
       if (failed.has(runner)) continue;
-      note(
-        `boot with ${options.processors} vCPU${options.processors === 1 ? '' : 's'}, round ${round} of ${rounds}: ${runner.name}`,
-      );
+      note(`boot with ${processors} vCPU${processors === 1 ? '' : 's'}, round ${round} of ${rounds}: ${runner.name}`);
       const booted = await boot(runner, measures, options);
       if (!booted.ok) {
         failed.add(runner);
-        ledger.gap(
-          round === 1 ? 'boot and all trials' : `boot from round ${round} on`,
-          runner.name,
-          booted.error.message,
-        );
-      } else if (keep && round === rounds) {
-        const settled = await settleDown(booted.value);
-        if (settled.ok) seats.push({ runner: runner.name, guest: booted.value, single });
-        else {
-          ledger.gap('all trials', runner.name, settled.error.message);
-          await booted.value.kill();
-        }
-      } else await booted.value.kill();
+        const what = round === 1 ? 'boot and all trials' : `boot from round ${round} on, and all trials`;
+        ledger.gap(what, runner.name, booted.error.message);
+      } else if (keep && round === rounds) seats.push(...(await seat(runner, booted.value, false, ledger)));
+      else await booted.value.kill();
     }
   }
   return seats;
+}
+
+/** Boots machines with one processor at once, unmeasured, where others have more. */
+export async function bootSingles(runners: readonly DebianRunner[], options: BootOptions): Promise<Seat[]> {
+  const { ledger, note } = options;
+  note(`boot with 1 vCPU: ${runners.map(({ name }) => name).join(', ')}`);
+  const starting = runners.map(async (runner) => {
+    const booted = await boot(runner, undefined, { ...options, processors: 1 });
+    if (booted.ok) return seat(runner, booted.value, true, ledger);
+    ledger.gap('trials with one vCPU', runner.name, booted.error.message);
+    return [];
+  });
+  return (await Promise.all(starting)).flat();
+}
+
+/** A guest with the prompt as a seat for trials; none if it cannot be reached. */
+async function seat(runner: DebianRunner, guest: DebianGuest, single: boolean, ledger: Ledger): Promise<Seat[]> {
+  const settled = await settleDown(guest);
+  if (settled.ok) return [{ runner: runner.name, guest, single }];
+  ledger.gap(single ? 'trials with one vCPU' : 'all trials', runner.name, settled.error.message);
+  await guest.kill();
+  return [];
 }
 
 async function boot(

@@ -2,7 +2,7 @@
 import { hasProgram } from '../../src/host/node/program.ts';
 import { ok, type Result } from '../../src/support/result.ts';
 import { provideDebianImage } from '../guest/debian-image.ts';
-import { type BootOptions, bootDebians, type LoginMeasures, memoryMb } from '../measure/debian-boots.ts';
+import { type BootOptions, bootDebians, bootSingles, type LoginMeasures, memoryMb } from '../measure/debian-boots.ts';
 import { type Seat, TrialRun } from '../measure/trials.ts';
 import { Ledger } from '../report/report.ts';
 import { debianRunners } from '../runners/debian-runner.ts';
@@ -45,13 +45,11 @@ export async function runDebian(
   const wantsBoots = wants(measures.login.name) || (measures.memory !== undefined && wants(measures.memory.name));
   const keep = trials.length > 0;
   const seats: Seat[] = [];
-  if (wantsBoots || keep) {
-    const plan = { rounds: wantsBoots ? runs : 1, keep, single: false, ...(wantsBoots ? { measures } : {}) };
-    seats.push(...(await bootDebians(ready, plan, boots)));
-  }
+  if (wantsBoots) seats.push(...(await bootDebians(ready, runs, measures, keep, boots)));
+  else if (keep) seats.push(...(await bootDebians(ready, 1, undefined, keep, boots)));
   if (trials.some(({ single }) => single === true)) {
     const usable = ready.filter(({ name }) => seats.some(({ runner }) => runner === name));
-    seats.push(...(await bootDebians(usable, { rounds: 1, keep, single: true }, { ...boots, processors: 1 })));
+    seats.push(...(await bootSingles(usable, boots)));
   }
   const run = new TrialRun(ledger, note);
   for (const trial of trials) {
