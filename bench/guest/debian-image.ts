@@ -29,9 +29,14 @@ export function imageFolder(packages: readonly string[], withKey: boolean): stri
   return join(cacheFolder(), 'bench-debian', sha256(Buffer.from(what)).slice(0, 16));
 }
 
+/** Whether guests can be reached from this host. */
+export async function hasSsh(): Promise<boolean> {
+  return (await hasProgram('ssh')) && (await hasProgram('ssh-keygen'));
+}
+
 /** Builds the image unless it is there. */
 export async function provideDebianImage(note: (text: string) => void): Promise<Result<BenchImage>> {
-  const withKey = (await hasProgram('ssh')) && (await hasProgram('ssh-keygen'));
+  const withKey = await hasSsh();
   const folder = imageFolder(imagePackages, withKey);
   const place = (at: string) => ({ disk: join(at, 'debian.qcow2'), key: withKey ? join(at, 'key') : undefined });
   const known = await findImage(place(folder).disk);

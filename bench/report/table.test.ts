@@ -125,5 +125,6 @@ test('targets are judged by their relation; those without a measurement are left
 
 test('what was not measured is said once, with the reason', () => {
   const text = describeReport(sample(), []);
+  assert.equal(resultTable({ ...sample(), series: [] }), '');
   assert.equal(text.split('gzip on every runner could not run: no package').length, 2);
 });

@@ -33,6 +33,7 @@ function cell(value: number | undefined): string {
 
 /** Medians by runner, and how they compare: below 1 is better, also where more of the unit is. */
 export function resultTable(report: Report): string {
+  if (report.series.length === 0) return '';
   const runners = Object.keys(report.runners).filter((name) => report.series.some(({ runner }) => runner === name));
   const columns = ratioColumns(report);
   const row = ({ name, title, unit, better }: Measure): string[] => [

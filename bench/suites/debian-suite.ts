@@ -1,7 +1,7 @@
 /** What the suites with a whole Debian share: its image, the machines, their boots, trials in what has booted. */
 import { hasProgram } from '../../src/host/node/program.ts';
 import { ok, type Result } from '../../src/support/result.ts';
-import { provideDebianImage } from '../guest/debian-image.ts';
+import { hasSsh, provideDebianImage } from '../guest/debian-image.ts';
 import { type BootOptions, bootDebians, bootSingles, type LoginMeasures, memoryMb } from '../measure/debian-boots.ts';
 import { type Seat, TrialRun } from '../measure/trials.ts';
 import { Ledger } from '../report/report.ts';
@@ -31,25 +31,24 @@ export async function runDebian(
   const { suite, runs, processors, measures } = plan;
   const startedAt = new Date().toISOString();
   const { wants } = options;
-  const runners = debianRunners.filter(({ name }) => options.uses(name));
-  const { ready, versions } = await prepareRunners(runners, ledger);
-  const image = await provideDebianImage(note);
-  if (!image.ok) return image;
-  const trials = await possibleTrials(
-    plan.trials.filter(({ measure }) => wants(measure.name)),
-    image.value.key !== undefined,
+  const { ready, versions } = await prepareRunners(
+    debianRunners.filter(({ name }) => options.uses(name)),
     ledger,
   );
-  const known = ledger.gaps.length;
-  const boots: BootOptions = { image: image.value, folder, processors, ledger, note };
   const wantsBoots = wants(measures.login.name) || (measures.memory !== undefined && wants(measures.memory.name));
-  const keep = trials.length > 0;
+  const wanted = plan.trials.filter(({ measure }) => wants(measure.name));
+  const trials = await possibleTrials(wanted, ledger);
+  const known = ledger.gaps.length;
   const seats: Seat[] = [];
-  if (wantsBoots) seats.push(...(await bootDebians(ready, runs, measures, keep, boots)));
-  else if (keep) seats.push(...(await bootDebians(ready, 1, undefined, keep, boots)));
-  if (trials.some(({ single }) => single === true)) {
+  if (ready.length > 0 && (wantsBoots || trials.length > 0)) {
+    const image = await provideDebianImage(note);
+    if (!image.ok) return image;
+    const keep = trials.length > 0;
+    const boots: BootOptions = { image: image.value, folder, processors, ledger, note };
+    if (wantsBoots) seats.push(...(await bootDebians(ready, runs, measures, keep, boots)));
+    else seats.push(...(await bootDebians(ready, 1, undefined, keep, boots)));
     const usable = ready.filter(({ name }) => seats.some(({ runner }) => runner === name));
-    seats.push(...(await bootSingles(usable, boots)));
+    if (trials.some(({ single }) => single === true)) seats.push(...(await bootSingles(usable, boots)));
   }
   const run = new TrialRun(ledger, note);
   for (const trial of trials) {
@@ -70,7 +69,8 @@ async function dismiss(seats: Seat[]): Promise<void> {
 }
 
 /** Leaves out, with the reason, what this host has no programs for. */
-async function possibleTrials(trials: readonly Trial[], reachable: boolean, ledger: Ledger): Promise<Trial[]> {
+async function possibleTrials(trials: readonly Trial[], ledger: Ledger): Promise<Trial[]> {
+  const reachable = await hasSsh();
   const possible: Trial[] = [];
   for (const trial of trials) {
     const missing = !reachable
