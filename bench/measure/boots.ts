@@ -4,9 +4,14 @@ import type { Ledger, Measure } from '../report/report.ts';
 import { bootTimeoutMs, Guest } from '../runners/guest.ts';
 import type { Runner } from '../runners/runner.ts';
 
-const bootInit: Measure = { name: 'boot-init', title: 'power-on to init', unit: 's' };
-const bootShell: Measure = { name: 'boot-shell', title: 'power-on to the shell', unit: 's' };
-const bootSpeed: Measure = { name: 'boot-speed', title: 'guest instructions a second, boot to power-off', unit: 'M/s' };
+const bootInit: Measure = { name: 'boot-init', title: 'power-on to init', unit: 's', better: 'less' };
+const bootShell: Measure = { name: 'boot-shell', title: 'power-on to the shell', unit: 's', better: 'less' };
+const bootSpeed: Measure = {
+  name: 'boot-speed',
+  title: 'guest instructions a second, boot to power-off',
+  unit: 'M/s',
+  better: 'more',
+};
 const bootCount: Measure = { name: 'boot-instructions', title: 'guest instructions, boot to power-off', unit: 'M' };
 
 export async function measureBoots(

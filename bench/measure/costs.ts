@@ -6,9 +6,19 @@ import { Guest } from '../runners/guest.ts';
 import type { Runner } from '../runners/runner.ts';
 import { monitorMemory, processorLoad } from './process.ts';
 
-const memoryPeak: Measure = { name: 'memory-boot', title: 'memory beside the guest, largest during boot', unit: 'MB' };
-const memoryIdle: Measure = { name: 'memory-idle', title: 'memory beside the guest, at the shell', unit: 'MB' };
-const idle: Measure = { name: 'idle', title: 'load of an idle guest on one host core', unit: '%' };
+const memoryPeak: Measure = {
+  name: 'memory-boot',
+  title: 'memory beside the guest, largest during boot',
+  unit: 'MB',
+  better: 'less',
+};
+const memoryIdle: Measure = {
+  name: 'memory-idle',
+  title: 'memory beside the guest, at the shell',
+  unit: 'MB',
+  better: 'less',
+};
+const idle: Measure = { name: 'idle', title: 'load of an idle guest on one host core', unit: '%', better: 'less' };
 
 const settleMs = 3000;
 const idleSeconds = 10;

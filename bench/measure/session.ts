@@ -6,7 +6,12 @@ import type { Runner } from '../runners/runner.ts';
 import type { Workload } from '../workloads.ts';
 import { monitorMemory } from './process.ts';
 
-const memoryEnd: Measure = { name: 'memory-end', title: 'memory beside the guest, after all workloads', unit: 'MB' };
+const memoryEnd: Measure = {
+  name: 'memory-end',
+  title: 'memory beside the guest, after all workloads',
+  unit: 'MB',
+  better: 'less',
+};
 
 const workloadTimeoutMs = 600_000;
 
@@ -41,7 +46,7 @@ export class Session {
 
   /** Takes `runs` samples on every runner in turn; a runner that fails drops out of this workload. */
   async run(workload: Workload, runs: number): Promise<void> {
-    const measure: Measure = { name: workload.name, title: workload.title, unit: 's' };
+    const measure: Measure = { name: workload.name, title: workload.title, unit: 's', better: 'less' };
     const failed = new Set<Runner>();
     let expected: { readonly output: string; readonly runner: string } | undefined;
     for (let round = 1; round <= runs; round++) {

@@ -1,5 +1,5 @@
-/** The times of a report as an SVG of bars, relative to QEMU's translator. */
-import { measuresOf, type Report, ratio, samplesOf } from './report.ts';
+/** The speeds of a report as an SVG of bars, relative to QEMU's translator. */
+import { isSpeed, measuresOf, type Report, ratio, samplesOf } from './report.ts';
 import { median, significant } from './statistics.ts';
 
 const size = { width: 980, left: 370, right: 110, top: 64, bar: 14, gap: 12 } as const;
@@ -29,14 +29,16 @@ function textAt(x: number, y: number, text: string, more = ''): string {
 /** @returns undefined when there is nothing to compare with */
 export function chart(report: Report, base = 'qemu-tcg'): string | undefined {
   const runners = Object.keys(report.runners).filter((runner) => runner !== base);
-  const rows = measuresOf(report).filter(({ unit, name }) => unit === 's' && samplesOf(report, name, base).length > 0);
+  const rows = measuresOf(report).filter(
+    (measure) => isSpeed(measure) && samplesOf(report, measure.name, base).length > 0,
+  );
   const bars = rows.map(({ name }) => runners.map((runner) => ratio(report, name, runner, base)));
   const ratios = bars.flat().filter((value) => value !== undefined);
   if (ratios.length === 0) return undefined;
   const { decades, x } = scale(ratios);
   const rowHeight = runners.length * size.bar + size.gap;
   const bottom = size.top + rows.length * rowHeight;
-  const title = `Time relative to ${base} (less is faster)`;
+  const title = `Time relative to ${base}, or its rate to that reached (less is faster)`;
   const parts: string[] = [textAt(16, 24, title, ' font-size="16"')];
   runners.forEach((runner, i) => {
     const at = size.left + i * 150;
@@ -49,11 +51,11 @@ export function chart(report: Report, base = 'qemu-tcg'): string | undefined {
     parts.push(`<line x1="${at}" x2="${at}" y1="${size.top}" y2="${bottom}" stroke="${stroke}"/>`);
     parts.push(textAt(Number(at), bottom + 16, `${10 ** decade}×`, ' text-anchor="middle"'));
   }
-  rows.forEach(({ name, title }, row) => {
+  rows.forEach(({ name, title, unit }, row) => {
     const top = size.top + row * rowHeight + size.gap / 2;
     const middle = top + (runners.length * size.bar) / 2 + 4;
-    const seconds = significant(median(samplesOf(report, name, base)));
-    parts.push(textAt(size.left - 8, middle, `${title} (${seconds} s)`, ' text-anchor="end"'));
+    const value = significant(median(samplesOf(report, name, base)));
+    parts.push(textAt(size.left - 8, middle, `${title} (${value} ${unit})`, ' text-anchor="end"'));
     bars[row]?.forEach((value, i) => {
       if (value === undefined) return;
       const [from, to] = [Math.min(1, value), Math.max(1, value)].map(x) as [number, number];

@@ -1,13 +1,16 @@
 /** The outcome of a bench run, as it is written to JSON. */
 import { geometricMean, median } from './statistics.ts';
 
-type Unit = 's' | 'MB' | '%' | 'M/s' | 'M';
+/** Rates end with `/s`; `×` is how many times the one is the other. */
+type Unit = 's' | 'MB' | '%' | 'M' | 'M/s' | 'MB/s' | 'Mbit/s' | 'IO/s' | 'tx/s' | 'op/s' | '×';
 
 /** What was measured, one row of the report. */
 export interface Measure {
   readonly name: string;
   readonly title: string;
   readonly unit: Unit;
+  /** Which of two values is the better one; none for what is only counted. */
+  readonly better?: 'less' | 'more';
 }
 
 export interface Series {
@@ -25,10 +28,13 @@ export interface Gap {
 }
 
 export interface Report {
+  readonly suite: string;
   readonly startedAt: string;
   readonly host: Readonly<Record<string, string | number>>;
   readonly runs: number;
+  /** Of each guest. */
   readonly memoryMb: number;
+  readonly processors: number;
   /** Name and version of every runner that took part, in the order of the columns. */
   readonly runners: Readonly<Record<string, string>>;
   readonly series: readonly Series[];
@@ -51,6 +57,11 @@ export class Ledger {
     if (!this.gaps.some((gap) => gap.what === what && gap.runner === runner)) this.gaps.push({ what, runner, reason });
   }
 
+  /** Those taken so far. */
+  samples(measure: string, runner: string): readonly number[] {
+    return this.#series.find((series) => series.measure.name === measure && series.runner === runner)?.samples ?? [];
+  }
+
   get series(): readonly Series[] {
     return this.#series;
   }
@@ -67,16 +78,27 @@ export function samplesOf(report: Report, measure: string, runner: string): read
   return report.series.find((series) => series.measure.name === measure && series.runner === runner)?.samples ?? [];
 }
 
-/** Median of `runner` over the median of `base`, or undefined where one is missing. */
+/** Whether it says how fast something is: these have a mean and a chart. */
+export function isSpeed({ unit, better }: Measure): boolean {
+  return better !== undefined && (unit === 's' || unit.endsWith('/s'));
+}
+
+/**
+ * How `runner` compares with `base`, by their medians: below 1 where it is better, whichever direction that is. For a
+ * time it is the time over that of the base, for a rate the base's rate over it. Undefined where a value is missing, or
+ * neither direction is the better one.
+ */
 export function ratio(report: Report, measure: string, runner: string, base: string): number | undefined {
-  const value = median(samplesOf(report, measure, runner)) / median(samplesOf(report, measure, base));
+  const better = measuresOf(report).find(({ name }) => name === measure)?.better;
+  const [own, other] = [median(samplesOf(report, measure, runner)), median(samplesOf(report, measure, base))];
+  const value = better === 'less' ? own / other : better === 'more' ? other / own : Number.NaN;
   return Number.isFinite(value) ? value : undefined;
 }
 
-/** Over all times that both have; undefined where there is none. */
+/** Over all speeds that both have; undefined where there is none. */
 export function meanRatio(report: Report, runner: string, base: string): number | undefined {
   const ratios = measuresOf(report)
-    .filter((measure) => measure.unit === 's')
+    .filter(isSpeed)
     .map((measure) => ratio(report, measure.name, runner, base))
     .filter((value) => value !== undefined);
   return ratios.length === 0 ? undefined : geometricMean(ratios);

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/host/node/guest/command.ts';
-import { fail, ok } from '../../src/support/result.ts';
-import { kernelCommandLine, type Runner } from './runner.ts';
+import { fail, ok, type Result } from '../../src/support/result.ts';
+import { type Command, kernelCommandLine, type Runner } from './runner.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
@@ -20,22 +20,29 @@ export function parseStatistics(stderr: string): Readonly<Record<string, number>
   }
 }
 
-/** Corbel as a person starts it, from a build that is up to date. */
+/** Corbel as a person starts it. */
+export function corbelProgram(): Command {
+  return { program: node[0], args: [node[1], `${root}/build/bundle/corbel.js`] };
+}
+
+/** Brings the build up to date. @returns which version it is */
+export async function prepareCorbel(): Promise<Result<string>> {
+  const built = await runCommand([process.execPath, 'scripts/bootstrap.mjs', 'build'], root);
+  if (!built.ok) return fail('unavailable', `the build failed: ${built.message}`);
+  const shown = await runCommand([...node, 'build/bundle/corbel.js', '--version'], root);
+  const version = Buffer.from(shown.stdout).toString('utf8').trim();
+  return shown.ok ? ok(`${version}, Node ${process.versions.node}`) : fail('unavailable', shown.message);
+}
+
 export function corbel(accel: 'interpret' | 'translate'): Runner {
   return {
     name: `corbel-${accel}`,
     machine: true,
-    prepare: async () => {
-      const built = await runCommand([process.execPath, 'scripts/bootstrap.mjs', 'build'], root);
-      if (!built.ok) return fail('unavailable', `the build failed: ${built.message}`);
-      const shown = await runCommand([...node, 'build/bundle/corbel.js', '--version'], root);
-      const version = Buffer.from(shown.stdout).toString('utf8').trim();
-      return shown.ok ? ok(`${version}, Node ${process.versions.node}`) : fail('unavailable', shown.message);
-    },
+    prepare: prepareCorbel,
     command: (image) => ({
-      program: node[0],
+      program: corbelProgram().program,
       args: [
-        [node[1], `${root}/build/bundle/corbel.js`, 'run', '--accel', accel, '--memory', `${image.memoryMb}M`],
+        [...corbelProgram().args, 'run', '--accel', accel, '--memory', `${image.memoryMb}M`],
         ['--kernel', image.kernel, '--initrd', image.initrd, '--append', kernelCommandLine, '--stats', '--json'],
       ].flat(),
     }),

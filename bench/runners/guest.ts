@@ -1,7 +1,6 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
 import { fail, ok, type Result } from '../../src/support/result.ts';
 import { type Marker, type MarkerKind, MarkerReader } from '../guest/marker.ts';
+import { MachineProcess } from './machine-process.ts';
 import type { Command } from './runner.ts';
 
 export interface TimedMarker extends Marker {
@@ -17,55 +16,46 @@ export interface WorkloadRun {
 /** For the slowest of machines on the slowest of hosts. */
 export const bootTimeoutMs = 300_000;
 const offTimeoutMs = 60_000;
-/** How much of the console is kept to tell what a guest said last. */
-const tailLength = 2000;
 
 /** A running guest (or the native shell), driven over its console. */
 export class Guest {
-  readonly startedMs: number;
-  readonly ended: Promise<void>;
-  stderr = '';
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #process: MachineProcess;
   readonly #reader = new MarkerReader();
   readonly #markers: TimedMarker[] = [];
-  #console = '';
-  #end: string | undefined;
   #changed: () => void = () => {};
-  readonly #kill = (): void => void this.#child.kill('SIGKILL');
 
   constructor(command: Command) {
-    this.startedMs = performance.now();
-    this.#child = spawn(command.program, command.args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    process.once('exit', this.#kill);
-    this.#child.stdin.on('error', () => {}); // It may have ended; waiting for its marker tells.
-    this.#child.stdout.on('data', (bytes: Buffer) => this.#receive(bytes, performance.now()));
-    this.#child.stderr.on('data', (bytes: Buffer) => {
-      this.stderr += bytes.toString('utf8');
-    });
-    this.ended = new Promise((resolve) => {
-      const finish = (reason: string): void => {
-        this.#end ??= reason;
-        process.off('exit', this.#kill);
-        this.#changed();
-        resolve();
-      };
-      this.#child.once('error', (error) => finish(error.message));
-      this.#child.once('close', (status, signal) => finish(`it ended with ${signal ?? `status ${status}`}`));
-    });
+    const receive = (text: string, atMs: number): void => {
+      for (const marker of this.#reader.push(text)) this.#markers.push({ ...marker, atMs });
+      this.#changed();
+    };
+    this.#process = new MachineProcess(command, receive, () => this.#changed());
+  }
+
+  get startedMs(): number {
+    return this.#process.startedMs;
+  }
+
+  /** What the machine itself said. */
+  get stderr(): string {
+    return this.#process.stderr;
   }
 
   /** 0 when it could not be started. */
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#process.pid;
   }
 
   /** The next marker, which has to be of this kind. */
   async expect(kind: MarkerKind, timeoutMs: number): Promise<Result<TimedMarker>> {
     const deadlineMs = performance.now() + timeoutMs;
     while (this.#markers.length === 0) {
-      if (this.#end !== undefined) return fail('died', `${this.#end}${this.#lastWords()}`);
+      const { end } = this.#process;
+      if (end !== undefined) return fail('died', `${end}${this.#process.lastWords()}`);
       const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) return fail('timeout', `no sign of "${kind}" within ${timeoutMs / 1000} s${this.#lastWords()}`);
+      if (leftMs <= 0) {
+        return fail('timeout', `no sign of "${kind}" within ${timeoutMs / 1000} s${this.#process.lastWords()}`);
+      }
       await this.#change(leftMs);
     }
     const marker = this.#markers.shift() as TimedMarker;
@@ -80,7 +70,7 @@ export class Guest {
 
   /** Runs a workload that its image holds. A failure of kind `status` leaves the guest as good as before. */
   async run(name: string, timeoutMs: number): Promise<Result<WorkloadRun>> {
-    this.#child.stdin.write(`run ${name}\n`);
+    this.#process.type(`run ${name}\n`);
     const start = await this.expect('start', timeoutMs);
     if (!start.ok) return start;
     const end = await this.expect('end', timeoutMs);
@@ -88,28 +78,18 @@ export class Guest {
     const output = await this.expect('output', timeoutMs);
     if (!output.ok) return output;
     const status = end.value.words[1];
-    if (status !== '0') return fail('status', `it ended with status ${status}${this.#lastWords()}`);
+    if (status !== '0') return fail('status', `it ended with status ${status}${this.#process.lastWords()}`);
     return ok({ seconds: (end.value.atMs - start.value.atMs) / 1000, output: output.value.words[1] ?? '' });
   }
 
   /** Powers it off; whoever does not go is killed. */
   async off(): Promise<void> {
-    this.#child.stdin.end('off\n');
-    const timer = setTimeout(this.#kill, offTimeoutMs);
-    await this.ended;
-    clearTimeout(timer);
+    this.#process.typeLast('off\n');
+    await this.#process.endWithin(offTimeoutMs);
   }
 
-  async kill(): Promise<void> {
-    this.#kill();
-    await this.ended;
-  }
-
-  #receive(bytes: Buffer, atMs: number): void {
-    const text = bytes.toString('latin1');
-    this.#console = (this.#console + text).slice(-tailLength);
-    for (const marker of this.#reader.push(text)) this.#markers.push({ ...marker, atMs });
-    this.#changed();
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
   #change(timeoutMs: number): Promise<void> {
@@ -120,12 +100,5 @@ export class Guest {
         resolve();
       };
     });
-  }
-
-  #lastWords(): string {
-    const said = (this.stderr.trim() || this.#console.trim()).split(/\r?\n/);
-    const lines = said.filter((line) => !line.startsWith('@bench')).slice(-2);
-    const text = lines.join(' / ').trim();
-    return text === '' ? '' : `; its last words: ${text}`;
   }
 }

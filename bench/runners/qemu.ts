@@ -1,8 +1,15 @@
 import { runCommand } from '../../src/host/node/guest/command.ts';
-import { fail, ok } from '../../src/support/result.ts';
+import { fail, ok, type Result } from '../../src/support/result.ts';
 import { kernelCommandLine, type Runner } from './runner.ts';
 
-const program = 'qemu-system-x86_64';
+export const qemuProgram = 'qemu-system-x86_64';
+
+/** @returns which version it is */
+export async function prepareQemu(): Promise<Result<string>> {
+  const shown = await runCommand([qemuProgram, '--version'], '/');
+  if (!shown.ok) return fail('unavailable', `${qemuProgram} did not start (${shown.message}); install qemu-system-x86`);
+  return ok(Buffer.from(shown.stdout).toString('utf8').split('\n', 1)[0] ?? '');
+}
 
 /**
  * QEMU's translator. The processor is its default, which is also what suits it best: the kernel needs no page-table
@@ -11,13 +18,9 @@ const program = 'qemu-system-x86_64';
 export const qemuTcg: Runner = {
   name: 'qemu-tcg',
   machine: true,
-  prepare: async () => {
-    const shown = await runCommand([program, '--version'], '/');
-    if (!shown.ok) return fail('unavailable', `${program} did not start (${shown.message}); install qemu-system-x86`);
-    return ok(Buffer.from(shown.stdout).toString('utf8').split('\n', 1)[0] ?? '');
-  },
+  prepare: prepareQemu,
   command: (image) => ({
-    program,
+    program: qemuProgram,
     args: [
       ['-accel', 'tcg', '-m', `${image.memoryMb}`, '-smp', '1'],
       ['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
