@@ -1,6 +1,7 @@
 /** The machine's thread: builds the machine, runs it to its end, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { CreateMachine } from '../../machine/config.ts';
+import type { BootSource, CreateMachine } from '../../machine/config.ts';
+import { filesOf } from './boot-files.ts';
 import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { VmMessage, VmReport, VmWorkerData } from './vm.ts';
@@ -13,12 +14,19 @@ function post(message: VmMessage): void {
   parentPort?.postMessage(message);
 }
 
+/** What a kernel was loaded from lies in the guest's memory now; these bytes, which this thread owns, would stay for good. */
+function giveBack(boot: BootSource): void {
+  if (boot.kind !== 'kernel') return;
+  for (const { buffer } of filesOf(boot)) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 function run(): VmReport {
   const service = translation === undefined ? undefined : openTranslationService(translation);
   const interpreter = readPreparedInterpreter();
   const host = { ...createMachineHost(link, post), translation: service, interpreter };
   const machine = createMachine(config, shared, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
+  giveBack(config.boot);
   post({ kind: 'started' });
   const outcome = machine.value.run();
   return { kind: 'ended', outcome, statistics: machine.value.statistics(), profile: machine.value.profile() };

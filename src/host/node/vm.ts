@@ -2,10 +2,11 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { IoSide } from '../../devices/virtio/io-side.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
-import type { BootSource, MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
+import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
+import { filesOf } from './boot-files.ts';
 import type { GovernedProcessors } from './fair-use/governor.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink, sharedNowNs } from './vm-link.ts';
@@ -274,10 +275,4 @@ function startTranslator(config: MachineConfig, shared: SharedMachine, ports: re
 /** The sources run as they are, the build as JavaScript: the workers' files have this file's own ending. */
 function workerFile(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-}
-
-function filesOf(boot: BootSource): readonly Uint8Array[] {
-  if (boot.kind === 'firmware') return [boot.image];
-  const { kernel, initrd, modules } = boot;
-  return [kernel, ...(initrd === undefined ? [] : [initrd]), ...modules.map(({ data }) => data)];
 }

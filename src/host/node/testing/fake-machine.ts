@@ -1,8 +1,8 @@
 /** A machine without a processor: what it does is named by the kernel's command line. Tests put it in a machine's place. */
-
 import type { FurtherProcessor, Machine, MachineConfig, MachineHost, Outcome } from '../../../machine/config.ts';
 import type { SharedMachine } from '../../../machine/shared-machine.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { filesOf } from '../boot-files.ts';
 
 const encoder = new TextEncoder();
 const waitNs = 5e9;
@@ -73,6 +73,9 @@ function channel(host: MachineHost): Outcome {
   return { kind: 'stopped' };
 }
 
+/** What there still is of the files that the machine started from. */
+const bytesOf = ({ boot }: MachineConfig): number => filesOf(boot).reduce((sum, { length }) => sum + length, 0);
+
 function act(verb: string, value: number, config: MachineConfig, host: MachineHost): Outcome {
   switch (verb) {
     case 'echo':
@@ -91,7 +94,10 @@ function act(verb: string, value: number, config: MachineConfig, host: MachineHo
       host.serialOutput(0, encoder.encode('last words\n'));
       return { kind: 'power-off' };
     case 'config':
-      host.serialOutput(0, encoder.encode(JSON.stringify({ ...config, boot: Object.keys(config.boot) })));
+      host.serialOutput(
+        0,
+        encoder.encode(JSON.stringify({ ...config, boot: Object.keys(config.boot), bootBytes: bytesOf(config) })),
+      );
       return { kind: 'power-off' };
     case 'debug-exit':
       return { kind: 'debug-exit', value };
@@ -118,6 +124,7 @@ export function createMachine(config: MachineConfig, _shared: SharedMachine, hos
   const commandLine = boot.kind === 'kernel' ? boot.commandLine : new TextDecoder().decode(boot.image);
   const words = commandLine.split(' ').filter((word) => !/[=]|^quiet$/.test(word));
   const [verb = '', value = '0'] = words;
+  if (bytesOf(config) === 0) return fail('input', 'there is no kernel.');
   if (verb === 'refuse') return fail('input', 'the kernel is not one.');
   return ok({
     run: () => act(verb, Number(value), config, host),
