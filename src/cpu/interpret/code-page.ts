@@ -1,5 +1,6 @@
 /** What is decoded of one page of RAM: by decoding mode and page offset, and what branches in it wait for or lead to. */
 import { pageSize } from '../../memory/guest-memory.ts';
+import { OffsetNumbers } from './offset-numbers.ts';
 
 /** Enough for a page of nothing but calls, and a bound on one that rewrites itself for ever. */
 const maxOutgoing = 1024;
@@ -24,7 +25,7 @@ const offsetMask = pageSize - 1;
 export class CodePage {
   readonly ramPage: number;
   /** By mode and offset: the number of its record; 0 for none. */
-  readonly #numbers: (Uint16Array | undefined)[] = [];
+  readonly #numbers: (OffsetNumbers | undefined)[] = [];
   /** Addresses of records, by number from 1 on. */
   #records = new Int32Array(firstRecords);
   /** Bytes that a record's instruction takes, by number. */
@@ -53,7 +54,7 @@ export class CodePage {
   /** The record of `key`; 0 if there is none. */
   get(key: CodeKey): number {
     const numbers = this.#numbers[key >> 12];
-    return numbers === undefined ? 0 : (this.#records[numbers[key & offsetMask] as number] as number);
+    return numbers === undefined ? 0 : (this.#records[numbers.get(key & offsetMask)] as number);
   }
 
   /** Whether any instruction has bytes in a chunk. */
@@ -72,19 +73,19 @@ export class CodePage {
     const mode = key >> 12;
     let numbers = this.#numbers[mode];
     if (numbers === undefined) {
-      numbers = new Uint16Array(pageSize);
+      numbers = new OffsetNumbers();
       this.#numbers[mode] = numbers;
     }
     const number = this.#free.pop() ?? this.#next++;
     if (number >= this.#records.length) {
-      const more = new Int32Array(this.#records.length * 2);
+      const more = new Int32Array(this.#records.length + (this.#records.length >> 1));
       more.set(this.#records);
       this.#records = more;
       const longer = new Uint8Array(more.length);
       longer.set(this.#lengths);
       this.#lengths = longer;
     }
-    numbers[key & offsetMask] = number;
+    numbers.set(key & offsetMask, number);
     this.#records[number] = address;
     this.#lengths[number] = length;
     this.#count(key, length, 1);
@@ -93,9 +94,9 @@ export class CodePage {
 
   /** Gives up the record of `key`: it is stale now. @returns all the stale records of that place, itself included */
   retire(key: CodeKey): readonly number[] {
-    const numbers = this.#numbers[key >> 12] as Uint16Array;
-    const number = numbers[key & offsetMask] as number;
-    numbers[key & offsetMask] = 0;
+    const numbers = this.#numbers[key >> 12] as OffsetNumbers;
+    const number = numbers.get(key & offsetMask);
+    numbers.set(key & offsetMask, 0);
     this.#free.push(number);
     this.#count(key, this.#lengths[number] as number, -1);
     this.#live--;
@@ -118,12 +119,9 @@ export class CodePage {
     last: number,
     visit: (offset: number, address: number, length: number) => void,
   ): void {
-    const numbers = this.#numbers[modeIndex];
-    if (numbers === undefined) return;
-    for (let offset = first; offset <= last; offset++) {
-      const number = numbers[offset] as number;
-      if (number !== 0) visit(offset, this.#records[number] as number, this.#lengths[number] as number);
-    }
+    this.#numbers[modeIndex]?.visit(first, last, (offset, number) => {
+      visit(offset, this.#records[number] as number, this.#lengths[number] as number);
+    });
   }
 
   /** As many decoding modes as the page was met in. */
