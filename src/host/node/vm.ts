@@ -58,8 +58,8 @@ export interface VmParts {
   readonly report: (device: number, reason: string) => void;
 }
 
-/** Translation makes more, in bursts. */
-const translatorLimits = { maxYoungGenerationSizeMb: 16 } as const;
+/** Translation makes more, in bursts; but memory that is touched for the first time costs more than collecting more often. */
+const translatorLimits = { maxYoungGenerationSizeMb: 4 } as const;
 
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
