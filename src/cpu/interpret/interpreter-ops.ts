@@ -13,6 +13,7 @@ import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
+import { tlbEntry } from '../emit/tlb-entry.ts';
 import { blockKeys } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
@@ -29,9 +30,6 @@ export interface InlineExits {
   readonly link: Local;
 }
 
-/** log2 of a TLB entry's size. */
-export const tlbEntryShift = Math.log2(tlb.entrySize);
-
 /** A look into the TLB: whether it hit (i32), the tag found there (i64, bound), and where the operand lies in RAM (i32). */
 export interface Probe {
   readonly hit: Value;
@@ -41,7 +39,7 @@ export interface Probe {
 
 /** Added to the byte count of a slow access by way of the stack segment: not canonical, it is #SS instead of #GP. */
 export const stackAccess = 0x100;
-/** Added likewise by translated code: it must not overwrite decoded code, which may be its own. */
+/** Added likewise by translated code: it must not overwrite decoded code, which may be its own, nor wait for other processors. */
 export const regionAccess = 0x200;
 
 export class InterpreterOps extends Ops {
@@ -133,8 +131,7 @@ export class InterpreterOps extends Ops {
 
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */
   #probe(linear: Value, bytes: number, table: number): Probe {
-    const index = this.wrap(this.and(this.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
-    const entry = this.let(this.add(this.loadState32(state.tlbBase), index));
+    const entry = this.let(tlbEntry(this, this.loadState32(state.tlbBase), linear));
     const tag = this.let(this.loadState64(entry, table + tlb.tag));
     const hit = this.eq(tag, this.and(this.add(linear, bytes - 1), -4096n));
     const ram = this.add(this.wrap(linear), this.loadState32(entry, table + tlb.addend));

@@ -1,8 +1,9 @@
 /** A number for each byte offset in a page, most of them 0: stored by blocks of 64 offsets that have any. */
+import { pageSize } from '../../memory/guest-memory.ts';
 
 const blockBits = 6;
 const blockSize = 1 << blockBits;
-const blocksOfPage = 4096 >> blockBits;
+const blocksOfPage = pageSize >> blockBits;
 const firstBlocks = 4;
 /** Blocks that there is room for when more are needed. */
 const grown = (blocks: number): number => Math.min(blocksOfPage, blocks + Math.max(firstBlocks, blocks >> 1));

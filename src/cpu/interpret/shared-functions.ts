@@ -6,8 +6,9 @@ import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { vector } from '../emit/ops.ts';
+import { tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
-import { stackAccess, tlbEntryShift } from './interpreter-ops.ts';
+import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
@@ -69,8 +70,7 @@ function defineSlow(module: ModuleBuilder, accessSlow: number, { kind, table, mo
   const e = new Emitter(code);
   const [linear, access] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
   const bytes = e.let(e.and(access, stackAccess - 1));
-  const place = e.wrap(e.and(e.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
-  const entry = e.let(e.add(e.loadState32(state.tlbBase), place));
+  const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), linear));
   const lastPage = e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), -4096n);
   e.if(e.eq(e.loadState64(entry, table + tlb.tag), lastPage), () => {
     const ram = e.add(e.wrap(linear), e.loadState32(entry, table + tlb.addend));

@@ -8,8 +8,9 @@ import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-op
 import type { Unless } from '../emit/emitter.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Access } from '../emit/ops.ts';
+import { tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
-import { type Probe, regionAccess, stackAccess, tlbEntryShift } from '../interpret/interpreter-ops.ts';
+import { type Probe, regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { AccessGroups, type Membership, notInRam } from './access-groups.ts';
 import type { Address } from './known-addresses.ts';
@@ -93,20 +94,14 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   /** A block begins; in a loop, what comes later may come before it, too. */
   beginBlock(inLoop: boolean): void {
     this.#groups.divide();
-    if (inLoop) this.#forgetPlaces();
+    if (inLoop) this.forgetPlaces();
   }
 
-  #forgetPlaces(): void {
+  /** What was found out of addresses so far does not hold for what comes. */
+  protected forgetPlaces(): void {
     this.addresses.forget();
     this.#groups.forget();
     this.#segmentChanges++;
-  }
-
-  /** The instruction may have ended before its end. */
-  protected endEarly(): void {
-    this.addresses.forget();
-    this.#groups.forget();
-    this.#groups.divide();
   }
 
   override selectTlb(set: Value): void {
@@ -120,8 +115,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   #entryOf(linear: Value): Value {
-    const index = this.wrap(this.and(this.shrU(linear, 12 - tlbEntryShift), (tlb.entries - 1) << tlbEntryShift));
-    return this.let(this.add(this.get(this.frame.tlbBase), index));
+    return this.let(tlbEntry(this, this.get(this.frame.tlbBase), linear));
   }
 
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */

@@ -57,7 +57,8 @@ export class TranslatorOps extends TranslatorMemory {
       this.ended = false;
       this.pending = unknown;
       this.known = knownOnBoth(this.known, known);
-      this.endEarly();
+      // It may have ended before its end.
+      this.forgetPlaces();
     }
     if (outer.instruction !== undefined) this.setRunning(outer.instruction, outer.offset);
     this.form = outer.form;
