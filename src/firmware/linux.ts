@@ -5,7 +5,7 @@ import { pcMemory } from '../spec/pc/e820.ts';
 import { bootParams, linuxBoot, setupHeader } from '../spec/pc/linux-boot.ts';
 import { fail, ok } from '../support/result.ts';
 import { bootGdtBytes, writeBootGdt } from './boot-gdt.ts';
-import type { BootRequest, BootResult, LoadedGuest } from './boot-request.ts';
+import { type BootRequest, type BootResult, type LoadedGuest, placeData } from './boot-request.ts';
 import { longModeState, protectedModeState } from './cpu-state.ts';
 import { FreeSpace } from './free-space.ts';
 import { identityPagingBytes, writeIdentityPaging } from './identity-paging.ts';
@@ -40,7 +40,10 @@ export function loadLinux(request: BootRequest): BootResult<LoadedGuest> {
 
   const { memory, kernel } = request;
   memory.write(placement.kernel, kernel.subarray(header.codeOffset, header.codeOffset + header.codeLength));
-  if (placement.initrdLength > 0 && request.initrd !== undefined) memory.write(placement.initrd, request.initrd);
+  if (placement.initrdLength > 0 && request.initrd !== undefined) {
+    const initrd = placeData(memory, placement.initrd, request.initrd);
+    if (!initrd.ok) return initrd;
+  }
   memory.write(placement.commandLine, commandLine);
   writeBootParams(request, header, placement);
   return ok(enter(memory, header, placement));

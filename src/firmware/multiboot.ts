@@ -4,7 +4,14 @@ import { pcMemory } from '../spec/pc/e820.ts';
 import { multiboot } from '../spec/pc/multiboot.ts';
 import { fail, ok } from '../support/result.ts';
 import { bootGdtBytes, writeBootGdt } from './boot-gdt.ts';
-import { allModules, type BootModule, type BootRequest, type BootResult, type LoadedGuest } from './boot-request.ts';
+import {
+  allModules,
+  type BootModule,
+  type BootRequest,
+  type BootResult,
+  type LoadedGuest,
+  placeData,
+} from './boot-request.ts';
 import { protectedModeState } from './cpu-state.ts';
 import { type ElfFile, isElf, parseElf } from './elf.ts';
 import { FreeSpace } from './free-space.ts';
@@ -110,7 +117,8 @@ function placeModules(
           `${formatSize(space.ramBytes)} of RAM; give it more with --memory.`,
       );
     }
-    memory.write(start, data);
+    const written = placeData(memory, start, data);
+    if (!written.ok) return written;
     from = start + data.length;
     placed.push({ start, end: from, commandLine });
   }

@@ -4,7 +4,14 @@ import { pcMemory } from '../spec/pc/e820.ts';
 import { pvhNote, pvhStartInfo } from '../spec/pc/elf.ts';
 import { fail, ok } from '../support/result.ts';
 import { bootGdtBytes, writeBootGdt } from './boot-gdt.ts';
-import { allModules, type BootModule, type BootRequest, type BootResult, type LoadedGuest } from './boot-request.ts';
+import {
+  allModules,
+  type BootModule,
+  type BootRequest,
+  type BootResult,
+  type LoadedGuest,
+  placeData,
+} from './boot-request.ts';
 import { protectedModeState } from './cpu-state.ts';
 import { type ElfFile, findNote, parseElf } from './elf.ts';
 import { alignUp, FreeSpace } from './free-space.ts';
@@ -79,7 +86,8 @@ function placeModules(
           `${formatSize(space.ramBytes)} of RAM; give it more with --memory.`,
       );
     }
-    memory.write(address, data);
+    const written = placeData(memory, address, data);
+    if (!written.ok) return written;
     placed.push({ address, length: data.length, commandLine });
   }
   return ok(placed);

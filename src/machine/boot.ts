@@ -5,6 +5,7 @@ import { apicIdsOf, type Topology } from '../cpu/system/topology.ts';
 import type { Vcpu } from '../cpu/vcpu.ts';
 import type { AcpiBoard } from '../firmware/acpi/board.ts';
 import { installAcpi } from '../firmware/acpi/install.ts';
+import type { BootData as LoadedData } from '../firmware/boot-request.ts';
 import type { InitialCpuState, SegmentState } from '../firmware/cpu-state.ts';
 import { firmwareFiles, installFirmwareRom } from '../firmware/firmware-rom.ts';
 import { loadGuestKernel } from '../firmware/guest-kernel.ts';
@@ -15,7 +16,7 @@ import { hpetMmio, hpetRegister } from '../spec/pc/hpet.ts';
 import { ioApicInput } from '../spec/pc/isa-irq.ts';
 import { fail, ok, type Result } from '../support/result.ts';
 import { type Board, boardFacts } from './board.ts';
-import type { BootSource, FirmwareSource, KernelSource } from './config.ts';
+import type { BootData, BootSource, FirmwareSource, KernelSource, MachineHost } from './config.ts';
 import { setUpBoard } from './firmware-setup.ts';
 import { pciMemoryWindow } from './pci-window.ts';
 
@@ -23,6 +24,7 @@ import { pciMemoryWindow } from './pci-window.ts';
 const machineVersion = '1';
 
 export interface BootMachine {
+  readonly host: MachineHost;
   readonly memory: GuestMemory;
   readonly board: Board;
   readonly vcpu: Vcpu;
@@ -38,7 +40,8 @@ export function boot(machine: BootMachine, source: BootSource): Result<void> {
 }
 
 function bootKernel(machine: BootMachine, source: KernelSource): Result<void> {
-  const { memory, board, vcpu } = machine;
+  const { memory, board, vcpu, host } = machine;
+  const { initrd, modules } = source;
   const memoryMap = buildMemoryMap(memory);
   writeBiosDataArea(memory);
   const acpi = installAcpi(memory, acpiBoard(machine));
@@ -49,8 +52,8 @@ function bootKernel(machine: BootMachine, source: KernelSource): Result<void> {
     memoryMap,
     kernel: source.kernel,
     commandLine: source.commandLine,
-    initrd: source.initrd,
-    modules: source.modules,
+    initrd: initrd && loadable(initrd, host),
+    modules: modules.map(({ data, commandLine }) => ({ data: loadable(data, host), commandLine })),
     rsdpAddress: acpi.value.rsdpAddress,
   });
   if (!loaded.ok) return fail('input', loaded.error.message);
@@ -58,6 +61,9 @@ function bootKernel(machine: BootMachine, source: KernelSource): Result<void> {
   applyCpuState(vcpu, loaded.value.state);
   return ok(undefined);
 }
+
+const loadable = (data: BootData, host: MachineHost): LoadedData =>
+  data instanceof Uint8Array ? data : { length: data.length, readInto: (target) => host.readFile(data, target) };
 
 /** The processor and the board stay as reset has left them: the rest is what firmware is for. */
 function bootFirmware(machine: BootMachine, { image }: FirmwareSource): Result<void> {

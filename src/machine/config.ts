@@ -5,8 +5,19 @@ import type { Result } from '../support/result.ts';
 import type { ProfileEntry } from './profile.ts';
 import type { SharedMachine } from './shared-machine.ts';
 
+/** A file that the machine's host reads straight into the guest's memory. */
+export interface BootFile {
+  /** What it is for, in messages: initrd, module. */
+  readonly role: string;
+  readonly path: string;
+  /** In bytes; a file that has another length by then is refused. */
+  readonly length: number;
+}
+
+export type BootData = Uint8Array | BootFile;
+
 export interface BootModule {
-  readonly data: Uint8Array;
+  readonly data: BootData;
   readonly commandLine: string;
 }
 
@@ -14,7 +25,7 @@ export interface BootModule {
 export interface KernelSource {
   readonly kind: 'kernel';
   readonly kernel: Uint8Array;
-  readonly initrd?: Uint8Array;
+  readonly initrd?: BootData;
   readonly commandLine: string;
   readonly modules: readonly BootModule[];
 }
@@ -92,6 +103,8 @@ export interface MachineHost extends ProcessorHost {
   /** Takes a request that waits, if there is one. Never blocks. */
   takeRequest(): MachineRequest | undefined;
   report(event: MachineEvent): void;
+  /** Fills `into`, which has the file's length. Errors: kind `input`, for people. */
+  readFile(file: BootFile, into: Uint8Array): Result<void>;
 }
 
 /** What the host asks a machine for; it is met between two slices, also while the machine is paused. */

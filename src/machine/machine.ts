@@ -119,7 +119,7 @@ function assemble(
     interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
   });
   socket.insert(vcpu);
-  const hardware = { memory, board, vcpu, processorName: model.name, topology, uuid: randomUuid(host) };
+  const hardware = { host, memory, board, vcpu, processorName: model.name, topology, uuid: randomUuid(host) };
   const booted = boot(hardware, config.boot);
   if (!booted.ok) return booted;
   loop = new RunLoop({

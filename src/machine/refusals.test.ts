@@ -70,6 +70,13 @@ test('modules and command lines that do not fit', () => {
   assert.equal(refusal(good, withBoot(good, { commandLine: 'x'.repeat(17 * mebibyte) })).kind, 'input');
 });
 
+test('a file that its host cannot read any more', () => {
+  const initrd = { role: 'initrd', path: 'gone', length: 100 };
+  const machine = tryMachine(configFor(good, withBoot(good, { initrd })), new TestHost());
+  assert.ok(!machine.ok);
+  assert.deepEqual(machine.error, { kind: 'input', message: 'gone has changed.' });
+});
+
 test('a guest smaller than its kernel', () => {
   assert.equal(refusal(good, { memoryBytes: mebibyte }).kind, 'input');
 });

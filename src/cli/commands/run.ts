@@ -4,10 +4,10 @@ import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
-import { readInputFile } from '../../host/node/input-file.ts';
+import { findInputFile, readInputFile } from '../../host/node/input-file.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
-import type { BootModule, MachineConfig } from '../../machine/config.ts';
+import type { BootData, BootModule, MachineConfig } from '../../machine/config.ts';
 import { type Failure, ok, type Result } from '../../support/result.ts';
 import { conclude, printProfile, printStatistics, type RunEnd, refuse } from '../conclusion.ts';
 import { withDebian } from '../debian-guest.ts';
@@ -152,7 +152,7 @@ async function prepare(
   }
   const modules: BootModule[] = [];
   for (const text of options.modules) {
-    const data = await readInputFile('module', modulePath(text), limit);
+    const data = await findInputFile('module', modulePath(text), limit);
     if (!data.ok) return data;
     modules.push({ data: data.value, commandLine: text });
   }
@@ -162,9 +162,9 @@ async function prepare(
     if (!file.ok) return file;
     kernel = file.value;
   }
-  let initrd: Uint8Array | undefined;
+  let initrd: BootData | undefined;
   if (options.initrd !== undefined) {
-    const file = await readInputFile('initrd', options.initrd, limit);
+    const file = await findInputFile('initrd', options.initrd, limit);
     if (!file.ok) return file;
     initrd = file.value;
   }

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPort } from '../../machine/config.ts';
 import { maxProcessors } from '../../memory/page-users.ts';
+import { readBootFile } from './boot-files.ts';
 import { ByteRing } from './byte-ring.ts';
 import { type Block, blockedForNs } from './fair-use/block.ts';
 
@@ -129,6 +130,7 @@ export function createMachineHost(buffer: SharedArrayBuffer, report: (event: Mac
       return requestOrder[bit];
     },
     report,
+    readFile: readBootFile,
     serialInput: (port) => {
       const byte = input[port].readByte();
       // The main thread may be waiting for room.

@@ -1,7 +1,7 @@
 /** The machine's thread: builds the machine, runs it to its end, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BootSource, CreateMachine } from '../../machine/config.ts';
-import { filesOf } from './boot-files.ts';
+import { buffersOf } from './boot-files.ts';
 import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { VmMessage, VmReport, VmWorkerData } from './vm.ts';
@@ -17,7 +17,7 @@ function post(message: VmMessage): void {
 /** What a kernel was loaded from lies in the guest's memory now; these bytes, which this thread owns, would stay for good. */
 function giveBack(boot: BootSource): void {
   if (boot.kind !== 'kernel') return;
-  for (const { buffer } of filesOf(boot)) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  for (const buffer of buffersOf(boot)) buffer.transfer(0);
 }
 
 function run(): VmReport {

@@ -6,7 +6,7 @@ import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } fro
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { createIoSide, type SharedMachine } from '../../machine/shared-machine.ts';
 import type { Failure } from '../../support/result.ts';
-import { filesOf } from './boot-files.ts';
+import { buffersOf } from './boot-files.ts';
 import type { GovernedProcessors } from './fair-use/governor.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 import { allocateLink, HostLink, sharedNowNs } from './vm-link.ts';
@@ -99,13 +99,12 @@ export class Vm {
       report,
       crashed: (error) => this.#crashed(error),
     });
-    // Handed over, not copied; a file that was given twice is one buffer.
-    const buffers = [...new Set(filesOf(config.boot).map((bytes) => bytes.buffer as ArrayBuffer))];
     const channels = translates(config) ? shared.processors.map(() => new MessageChannel()) : [];
     const ports = channels.map(({ port1 }) => port1);
     const common = { link, shared, machineModule: machineModule.href };
     const workerData: VmWorkerData = { ...common, config, translation: ports[0] };
-    const transferList = [...buffers, ...ports.slice(0, 1)];
+    // Handed over, not copied.
+    const transferList = [...buffersOf(config.boot), ...ports.slice(0, 1)];
     this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
     const bare = { ...config, boot: { kind: 'firmware', image: new Uint8Array(0) } } as const;
     this.#processors = shared.processors.slice(1).map((_, n) => {

@@ -1,7 +1,15 @@
 /** A host for tests: time passes when the machine looks at the clock or sleeps, and everything else is in memory. */
 import assert from 'node:assert/strict';
-import type { Result } from '../../support/result.ts';
-import type { Machine, MachineConfig, MachineEvent, MachineHost, MachineRequest, SerialPort } from '../config.ts';
+import { fail, ok, type Result } from '../../support/result.ts';
+import type {
+  BootFile,
+  Machine,
+  MachineConfig,
+  MachineEvent,
+  MachineHost,
+  MachineRequest,
+  SerialPort,
+} from '../config.ts';
 import { createMachine } from '../machine.ts';
 import { allocateMachine } from '../shared-machine.ts';
 
@@ -26,6 +34,8 @@ export class TestHost implements MachineHost {
   stop = false;
   slicesLeft = patience;
   readonly cores = 1;
+  /** By path. */
+  readonly files = new Map<string, Uint8Array>();
   #now = 5_000_000_000;
   #random = 0x0123_4567_89ab_cdefn;
 
@@ -36,6 +46,13 @@ export class TestHost implements MachineHost {
 
   wallClockMs(): number {
     return Date.UTC(2026, 0, 2, 3, 4, 5) + this.#now / 1e6;
+  }
+
+  readFile({ path }: BootFile, into: Uint8Array): Result<void> {
+    const content = this.files.get(path);
+    if (content?.length !== into.length) return fail('input', `${path} has changed.`);
+    into.set(content);
+    return ok(undefined);
   }
 
   random64(): bigint {

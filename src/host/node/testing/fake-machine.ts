@@ -2,7 +2,7 @@
 import type { FurtherProcessor, Machine, MachineConfig, MachineHost, Outcome } from '../../../machine/config.ts';
 import type { SharedMachine } from '../../../machine/shared-machine.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
-import { filesOf } from '../boot-files.ts';
+import { buffersOf } from '../boot-files.ts';
 
 const encoder = new TextEncoder();
 const waitNs = 5e9;
@@ -74,7 +74,8 @@ function channel(host: MachineHost): Outcome {
 }
 
 /** What there still is of the files that the machine started from. */
-const bytesOf = ({ boot }: MachineConfig): number => filesOf(boot).reduce((sum, { length }) => sum + length, 0);
+const bytesOf = ({ boot }: MachineConfig): number =>
+  buffersOf(boot).reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 function act(verb: string, value: number, config: MachineConfig, host: MachineHost): Outcome {
   switch (verb) {
