@@ -330,7 +330,7 @@ export class Vcpu implements Processor {
       }
       switch (result) {
         case status.budget:
-          return 'budget';
+          break;
         case status.halt:
           this.halted = true;
           break;
@@ -349,8 +349,17 @@ export class Vcpu implements Processor {
         default:
           break;
       }
-      if ((this.#view.getInt32(state.budget, true) | this.#view.getInt32(state.request, true)) < 0) return 'budget';
+      if (this.#mustEnd()) return 'budget';
     }
+  }
+
+  #mustEnd(): boolean {
+    if (this.#view.getInt32(state.budget, true) < 0) return true;
+    if (this.#view.getInt32(state.request, true) >= 0) return false;
+    if (this.siblings?.stepAside() !== true) return true;
+    // That was all that the kick was for, unless somebody wants something else. Compare `run`.
+    Atomics.store(this.#request, 0, 0);
+    return this.#interrupted() || this.siblings.attention;
   }
 
   #raiseRecorded(): boolean {
