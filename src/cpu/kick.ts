@@ -1,7 +1,8 @@
 import type { WasmMemory } from '../wasm/webassembly.ts';
 import { state } from './state/layout.ts';
 
-/** Ends a running slice, from any thread: as `Vcpu.kick`. @param ownMemory the vCPU's */
-export function kickVcpu(ownMemory: WasmMemory): void {
-  Atomics.store(new Int32Array(ownMemory.buffer, state.request, 1), 0, -1);
+/** A function that ends a running slice, from any thread: as `Vcpu.kick`. @param ownMemory the vCPU's */
+export function kickOf(ownMemory: WasmMemory): () => void {
+  const request = new Int32Array(ownMemory.buffer, state.request, 1);
+  return () => void Atomics.store(request, 0, -1);
 }

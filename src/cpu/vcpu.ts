@@ -19,6 +19,8 @@ import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
+import { soloBus } from './smp/bus-module.ts';
+import { joinSiblings } from './smp/join-siblings.ts';
 import type { Siblings } from './smp/siblings.ts';
 import { CpuState } from './state/cpu-state.ts';
 import { engine, segmentIndex, shadowBit, state } from './state/layout.ts';
@@ -104,6 +106,7 @@ export class Vcpu implements Processor {
       imports: {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
         host: (at, call) => this.#hostCall(at, call),
+        bus: options.siblings?.bus ?? soloBus,
       },
       mainModule: options.interpreter,
       translation: options.translation,
@@ -118,7 +121,7 @@ export class Vcpu implements Processor {
     const { moves, code, translator } = this.#interpreter;
     const holdsCode = (at: number, bytes: number): boolean => code.holds(at, bytes) || translator.holds(at, bytes);
     this.mmu.attach(moves, this.siblings !== undefined, holdsCode);
-    this.#joinSiblings();
+    if (this.siblings !== undefined) joinSiblings(this.siblings, { memory: this.memory, tlb: this.mmu.tlb, code });
     this.#runner = new CodeRunner({
       cpu: this,
       interpreter: this.#interpreter,
@@ -133,26 +136,6 @@ export class Vcpu implements Processor {
 
   #protect(ramPage: number): void {
     if (this.memory.users.releaseWrite(ramPage)) this.mmu.tlb.protectRamPage(ramPage * pageSize);
-  }
-
-  /** What becomes of this processor's caches when others write. */
-  #joinSiblings(): void {
-    const { siblings, memory } = this;
-    if (siblings === undefined) return;
-    memory.onRemoteCodeWrite((processors, ramOffset, length) => siblings.tellWritten(processors, ramOffset, length));
-    siblings.attach({
-      protect: (ramPage) => {
-        // First out of the TLB, then out of the list of those that may write.
-        this.mmu.tlb.protectRamPage(ramPage * pageSize);
-        memory.users.releaseWrite(ramPage);
-      },
-      protectAll: () => {
-        this.mmu.tlb.flushAll();
-        memory.users.releaseAllWrites();
-      },
-      dropCode: ({ ramOffset, length }) => memory.dropCode(ramOffset, length),
-      dropAllCode: () => this.#interpreter.code.clear(),
-    });
   }
 
   get translatorStatistics(): Readonly<TranslatorStatistics> {

@@ -25,7 +25,7 @@ import { boardMsrs } from './msrs.ts';
 import { ProcessorMmio } from './processor-mmio.ts';
 import { RemoteIo } from './remote-io.ts';
 import { openMemory, type SharedMachine } from './shared-machine.ts';
-import { createSiblings, wakeProcessor } from './siblings.ts';
+import { createSiblings, processorWaker } from './siblings.ts';
 import { Slices } from './slices.ts';
 import { translation } from './translation.ts';
 
@@ -56,7 +56,7 @@ export class ApplicationProcessor implements FurtherProcessor {
   constructor({ config, shared, host, model, processor }: ApplicationProcessorParts) {
     const memory = openMemory(shared, processor);
     const siblings = createSiblings({ shared, host, memory, processor });
-    const wake = (other: number): void => wakeProcessor(shared, host, other);
+    const wake = processorWaker(shared, host);
     this.#clock = new GuestClock(shared.clock, () => host.nowNs());
     const socket = new ProcessorSocket();
     const apicId = shared.apicIds[processor] as number;

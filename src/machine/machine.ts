@@ -22,7 +22,7 @@ import { RemoteIoService } from './remote-io.ts';
 import { RunLoop } from './run-loop.ts';
 import { SerialPump } from './serial.ts';
 import { openMemory, type SharedMachine } from './shared-machine.ts';
-import { createSiblings, wakeProcessor } from './siblings.ts';
+import { createSiblings, processorWaker } from './siblings.ts';
 import { translation } from './translation.ts';
 
 type Model = NonNullable<ReturnType<typeof findCpuModel>>;
@@ -44,7 +44,7 @@ function assemble(
 ): ReturnType<CreateMachine> {
   const topology = config.topology ?? uniprocessor;
   const memory = openMemory(shared, 0);
-  const wake = (processor: number): void => wakeProcessor(shared, host, processor);
+  const wake = processorWaker(shared, host);
   const clock = new GuestClock(shared.clock, () => host.nowNs());
   clock.begin();
   const wallClockMs = (): number => host.wallClockMs();

@@ -1,6 +1,6 @@
 /** The memory that the threads of a machine share: RAM with its marks, processors, and what passes between them. */
 import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
-import { kickVcpu } from '../cpu/kick.ts';
+import { kickOf } from '../cpu/kick.ts';
 import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { allocateKvmClocks } from '../cpu/system/kvm-clock.ts';
 import { allocateApicMail } from '../devices/apic/apic-mail.ts';
@@ -28,7 +28,7 @@ export interface SharedMachine {
   readonly processors: readonly WasmMemory[];
   readonly apicIds: readonly number[];
   readonly pageUsers: SharedArrayBuffer;
-  readonly processorBoard: SharedArrayBuffer;
+  readonly processorBoard: WasmMemory;
   readonly apicMail: SharedArrayBuffer;
   readonly remoteIo: SharedArrayBuffer;
   readonly clock: SharedArrayBuffer;
@@ -66,7 +66,7 @@ export function allocateMachine(
     processors: apicIds.map(() => createVcpuMemory()),
     apicIds,
     pageUsers: allocatePageUsers(memoryBytes),
-    processorBoard: allocateProcessorBoard(apicIds.length),
+    processorBoard: allocateProcessorBoard(),
     apicMail: allocateApicMail(apicIds),
     remoteIo: allocateRemoteIo(apicIds.length),
     clock: allocateGuestClock(),
@@ -100,12 +100,13 @@ export interface IoHost {
  * @param devices in the order of the descriptions that the machine was allocated with
  */
 export function createIoSide(machine: SharedMachine, devices: readonly VirtioDevice[], host: IoHost): IoSide {
+  const kicks = machine.processors.map(kickOf);
   const wakeMachine = (): void => {
-    kickVcpu(machine.processors[0] as WasmMemory);
+    kicks[0]?.();
     host.ringMachine();
   };
   const wakeProcessors = (): void => {
-    for (const processor of machine.processors) kickVcpu(processor);
+    for (const kick of kicks) kick();
     host.ringProcessors();
   };
   return new IoSide({

@@ -1,9 +1,9 @@
 /** The other processors of a machine, as one of them reaches them. */
-import { kickVcpu } from '../cpu/kick.ts';
+import { kickOf } from '../cpu/kick.ts';
+import { createBus } from '../cpu/smp/bus-module.ts';
 import { ProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { Siblings } from '../cpu/smp/siblings.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
-import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { ProcessorHost } from './config.ts';
 import type { SharedMachine } from './shared-machine.ts';
 
@@ -17,20 +17,24 @@ export interface SiblingsSeat {
 }
 
 /** Makes a processor look at what was left for it: ends its slice, or its sleep. */
-export function wakeProcessor(shared: SharedMachine, host: ProcessorHost, processor: number): void {
-  kickVcpu(shared.processors[processor] as WasmMemory);
-  host.ring(processor);
+export function processorWaker(shared: SharedMachine, host: ProcessorHost): (processor: number) => void {
+  const kicks = shared.processors.map(kickOf);
+  return (processor) => {
+    kicks[processor]?.();
+    host.ring(processor);
+  };
 }
 
 export function createSiblings({ shared, host, memory, processor, serve }: SiblingsSeat): Siblings {
-  const processors = shared.processors.length;
+  const kicks = shared.processors.map(kickOf);
   return new Siblings({
     board: new ProcessorBoard(shared.processorBoard),
+    bus: createBus(shared.processors, shared.processorBoard, processor),
     processor,
-    processors,
+    processors: kicks.length,
     users: memory.users,
-    kick: (other) => kickVcpu(shared.processors[other] as WasmMemory),
-    crowded: processors > host.cores,
+    kick: (other) => kicks[other]?.(),
+    crowded: kicks.length > host.cores,
     ...(serve === undefined ? {} : { serve }),
   });
 }

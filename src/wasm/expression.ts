@@ -1,6 +1,6 @@
 /** Constructors of expression values; the operation's type follows from its operands. */
 import type { LateNumber } from './late-number.ts';
-import { constant, control, convert, f32, f64, i32, i64, load, scalarResults } from './opcodes.ts';
+import { atomic, constant, control, convert, f32, f64, i32, i64, load, scalarResults } from './opcodes.ts';
 import type { Value, ValueType } from './types.ts';
 
 type IntegerOperation = keyof typeof i32 & keyof typeof i64;
@@ -116,6 +116,10 @@ export const compareExchange = (
   replacement: Value,
   memory: number,
 ): Value => node(expected.type, opcode, [address, expected, replacement], undefined, memory, 0);
+
+/** Wakes all who wait for the word at `address`, as Atomics.notify does. Gives how many: i32. */
+export const notify = (address: Value, memory: number): Value =>
+  node('i32', atomic.notify, [address, i32Constant(-1)], undefined, memory, 0);
 
 /** A call as an expression; evaluated where it is used, so bind it. */
 export const callFor = (type: ValueType, functionIndex: number, parameters: readonly Value[]): Value =>

@@ -30,7 +30,7 @@ export const store = {
 // biome-ignore format: a table in the order of the opcodes
 /** Compare and exchange: narrow ones compare and give zero-extended values. */
 export const atomic = {
-  fence: threads(0x03), i32CompareExchange: threads(0x48), i64CompareExchange: threads(0x49),
+  notify: threads(0x00), fence: threads(0x03), i32Store: threads(0x17), i32CompareExchange: threads(0x48), i64CompareExchange: threads(0x49),
   i32_8CompareExchange: threads(0x4a), i32_16CompareExchange: threads(0x4b),
 } as const;
 

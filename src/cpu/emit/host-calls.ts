@@ -22,7 +22,6 @@ export const hostCalls = [
   'hlt',
   'pause',
   'lock-bus',
-  'unlock-bus',
   'sti',
   'popf',
   'invlpg',

@@ -60,6 +60,10 @@ export abstract class Ops extends FloatEmitter {
 
   // What the users of the semantics provide
 
+  /** From here to `unlockBus`, or a fault, no other processor runs guest code. */
+  abstract lockBus(): void;
+  abstract unlockBus(): void;
+
   /** The operand's register address in the vCPU's memory, as an i32 value. Registers of every file. */
   protected abstract registerAddress(operand: Operand): Value;
   /** The number that an operand's register field holds where it is no state address (CR, DR, ST) — or that address. */

@@ -4,7 +4,7 @@
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { i32Constant } from '../../wasm/expression.ts';
+import { callFor, i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
@@ -70,8 +70,12 @@ function leaveAt(loop: Loop, exits: InlineExits, ip: Value, outcome: number): vo
   code.branch(exits.leave);
 }
 
-/** i32: the budget is used up, or somebody wants the slice to end. */
-const mustEnd = (e: Emitter, budget: Value): Value => e.ltS(e.or(budget, e.loadState32(state.request)), 0);
+/** `leave`, if the budget is used up or somebody wants the slice to end. */
+function emitEnd(e: Emitter, budget: Value, mustEnd: number, leave: () => void): void {
+  e.ifUnlikely(e.ltS(e.or(budget, e.loadState32(state.request)), 0), () => {
+    e.if(callFor('i32', mustEnd, [budget]), leave);
+  });
+}
 
 /** Adds what was spent since the interpreter was entered to its account. */
 function settleAccount(e: Emitter): void {
@@ -86,13 +90,13 @@ function enterRegion(loop: Loop, reference: Value): void {
 }
 
 /** Everything after a control transfer to `exits.target`: budget, target cache; falls out of its block to go on. */
-function emitTransfer(loop: Loop, exits: InlineExits, find: number): void {
+function emitTransfer(loop: Loop, exits: InlineExits, functions: SharedFunctions): void {
   const { e, code } = loop;
   const left = spend(loop, 1);
   const target = code.get(exits.target);
-  e.ifUnlikely(mustEnd(e, left), () => leaveAt(loop, exits, target, status.budget));
+  emitEnd(e, left, functions.mustEnd, () => leaveAt(loop, exits, target, status.budget));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
-  const entry = emitLookup(e, linear, find, () => leaveAt(loop, exits, target, status.lookup));
+  const entry = emitLookup(e, linear, functions.find, () => leaveAt(loop, exits, target, status.lookup));
   code.set(loop.rec, e.loadState32(entry, targetCache.record));
   code.set(loop.start, code.get(loop.rec));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
@@ -101,7 +105,7 @@ function emitTransfer(loop: Loop, exits: InlineExits, find: number): void {
   countEntry(loop, () => leaveAt(loop, exits, target, status.hot));
 }
 
-function emitLinked(loop: Loop, exits: InlineExits): void {
+function emitLinked(loop: Loop, exits: InlineExits, functions: SharedFunctions): void {
   const { e, code } = loop;
   const left = spend(loop, 1);
   code.set(loop.rec, code.get(exits.link));
@@ -110,7 +114,7 @@ function emitLinked(loop: Loop, exits: InlineExits): void {
     const offset = e.extendU(e.loadState16(code.get(exits.link), record.pageOffset));
     leaveAt(loop, exits, e.add(e.loadState64(state.codeBase), offset), outcome);
   };
-  e.ifUnlikely(mustEnd(e, left), () => leaveWith(status.budget));
+  emitEnd(e, left, functions.mustEnd, () => leaveWith(status.budget));
   countEntry(loop, () => leaveWith(status.hot));
 }
 
@@ -247,10 +251,10 @@ function defineRun(
             code.branch(dispatch);
           });
         });
-        emitLinked(loop, { next: leave, transfer, linked: leave, leave, ...locals });
+        emitLinked(loop, { next: leave, transfer, linked: leave, leave, ...locals }, functions);
         code.branch(again);
       });
-      emitTransfer(loop, { next: leave, transfer: leave, linked: leave, leave, ...locals }, functions.find);
+      emitTransfer(loop, { next: leave, transfer: leave, linked: leave, leave, ...locals }, functions);
       code.branch(again);
     });
   });

@@ -205,16 +205,24 @@ export class InterpreterOps extends Ops {
       this.and(probe.hit, aligned),
       () => exchangeInRam(this, this.let(probe.ram), bytes, old, change),
       () => {
-        this.bus('lock-bus');
-        this.set(old, this.#modify(linear, bytes, change));
-        this.bus('unlock-bus');
+        this.withBusLocked(() => this.set(old, this.#modify(linear, bytes, change)));
       },
     );
     return this.get(old);
   }
 
-  protected bus(call: 'lock-bus' | 'unlock-bus'): void {
-    this.host(call);
+  protected withBusLocked(emit: () => void): void {
+    this.lockBus();
+    emit();
+    this.unlockBus();
+  }
+
+  lockBus(): void {
+    this.ifUnlikely(callFor('i32', this.#functions.lockBus, []), () => this.host('lock-bus'));
+  }
+
+  unlockBus(): void {
+    this.code.call(this.#functions.unlockBus, []);
   }
 
   #modify(linear: Value, bytes: number, change: (old: Value) => Value): Value {

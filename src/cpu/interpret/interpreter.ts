@@ -2,6 +2,7 @@
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
+import type { Bus } from '../smp/bus-module.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
 import type { TranslationService } from '../translate/job.ts';
 import { LocalTranslation } from '../translate/local-translation.ts';
@@ -21,6 +22,7 @@ export interface InterpreterImports {
   readonly accessSlow: (kind: number, bytes: number) => number;
   /** (record, host call) → status. */
   readonly host: (record: number, call: number) => number;
+  readonly bus: Bus;
 }
 
 export interface Interpreter {
@@ -66,8 +68,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
   const module: WasmModule = new webAssembly.Module(options.mainModule ?? buildMainModule(hot, semantics));
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
+  const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
-    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, regions, ...options.imports },
+    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, regions, ...slow, ...bus },
   });
   const exported = instance.exports;
   const shared = exported as unknown as SharedExports;

@@ -13,10 +13,13 @@ import { emitFind } from './lookup.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 
-/** What the main module imports; JavaScript functions of the vCPU. */
+/** What the main module imports from the vCPU: JavaScript functions, and those of `Bus`. */
 const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
   host: sharedTypes.host,
+  lockBus: sharedTypes.lockBus,
+  unlockBus: sharedTypes.unlockBus,
+  stepAside: { parameters: [], results: ['i32'] },
 } as const;
 
 /** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */
@@ -130,10 +133,23 @@ function defineFind(module: ModuleBuilder): number {
   return index;
 }
 
+function defineMustEnd(module: ModuleBuilder, stepAside: number): number {
+  const index = module.declare(sharedTypes.mustEnd);
+  const code = new CodeBuilder(sharedTypes.mustEnd.parameters);
+  const e = new Emitter(code);
+  e.if(e.ltS(code.get(code.parameter(0)), 0), () => code.return(i32Constant(1)));
+  code.value(e.isZero(callFor('i32', stepAside, [])));
+  module.define(index, code);
+  return index;
+}
+
 /** Imports what comes from the vCPU, and defines the rest. */
 export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
   const host = module.importFunction('host', hostTypes.host);
+  const lockBus = module.importFunction('lockBus', hostTypes.lockBus);
+  const unlockBus = module.importFunction('unlockBus', hostTypes.unlockBus);
+  const stepAside = module.importFunction('stepAside', hostTypes.stepAside);
   const { fromRam, toRam } = defineMoves(module);
   const { read, readForWrite, write } = slowAccess;
   return {
@@ -144,5 +160,8 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
     host,
     settle: defineSettle(module),
     find: defineFind(module),
+    mustEnd: defineMustEnd(module, stepAside),
+    lockBus,
+    unlockBus,
   };
 }

@@ -19,6 +19,11 @@ export const sharedTypes = {
   settle: { parameters: [], results: [] },
   /** (linear, what was there instead) → address of the target cache's entry; see `emitFind`. */
   find: { parameters: ['i64', 'i64'], results: ['i32'] },
+  /** (budget) → whether the slice must end; a negative request was found, or a negative budget. See `Bus.stepAside`. */
+  mustEnd: { parameters: ['i32'], results: ['i32'] },
+  /** → status: 0 if the other processors stand still. */
+  lockBus: { parameters: [], results: ['i32'] },
+  unlockBus: { parameters: [], results: [] },
 } as const satisfies Record<string, FunctionType>;
 
 /** Their numbers in a module. */

@@ -85,7 +85,7 @@ function cmpxchg16b(o: Ops, x: Form): void {
   const replacementHigh = o.gpr(rcx, 64);
   const highLinear = o.let(o.add(linear, 8));
   // No host can exchange 16 bytes at once as a guest sees it: the others stand still meanwhile.
-  if (x.locked) o.host('lock-bus');
+  if (x.locked) o.lockBus();
   // A fault is one of the operand's first byte.
   o.probeWrite(linear, 8);
   const low = o.let(o.loadMemory(linear, 8));
@@ -93,7 +93,7 @@ function cmpxchg16b(o: Ops, x: Form): void {
   const equal = o.let(o.and(o.eq(low, expectedLow), o.eq(high, expectedHigh)));
   o.storeMemory(highLinear, 8, o.select(equal, replacementHigh, high));
   o.storeMemory(linear, 8, o.select(equal, replacementLow, low));
-  if (x.locked) o.host('unlock-bus');
+  if (x.locked) o.unlockBus();
   o.setFlags({ zf: equal });
   o.if(o.isZero(equal), () => {
     o.setGpr(rax, 64, low);

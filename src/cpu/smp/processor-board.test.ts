@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocateProcessorBoard, ProcessorBoard } from './processor-board.ts';
 
-const create = (): ProcessorBoard => new ProcessorBoard(allocateProcessorBoard(2));
+const create = (): ProcessorBoard => new ProcessorBoard(allocateProcessorBoard());
 
 test('a page of code that another processor clears piece by piece is one run, wherever in RAM', () => {
   for (const page of [0, 0x7000, 0xffff_f000]) {

@@ -4,6 +4,9 @@
  * atomics; a processor that changes a word for another kicks it afterwards.
  */
 
+import { maxProcessors } from '../../memory/page-users.ts';
+import { type WasmMemory, webAssembly } from '../../wasm/webassembly.ts';
+
 /** What each list holds. */
 const capacity = 512;
 
@@ -27,6 +30,9 @@ const word = {
 const pageBytes = 4096;
 /** The processor + 1 that has stopped the others; 0: none. */
 const stopWord = 0;
+/** Threads that sleep until that changes, and threads that sleep until a processor is not busy: waking takes long. */
+const stopSleepers = 1;
+const busySleepers = 2;
 const firstWords = 16;
 
 export interface CodeWrite {
@@ -40,13 +46,27 @@ export interface Mail {
   readonly writes: readonly CodeWrite[] | undefined;
 }
 
-export const allocateProcessorBoard = (processors: number): SharedArrayBuffer =>
-  new SharedArrayBuffer((firstWords + processors * word.words) * 4);
+const maxBytes = (firstWords + maxProcessors * word.words) * 4;
+/** WebAssembly's pages. */
+export const boardPages = Math.ceil(maxBytes / 65_536);
+
+/** A memory, so that emitted code can see it. */
+export const allocateProcessorBoard = (): WasmMemory =>
+  new webAssembly.Memory({ initial: boardPages, maximum: boardPages, shared: true });
+
+/** Where emitted code finds the words, in bytes. */
+export const boardWord = {
+  stop: 4 * stopWord,
+  stopSleepers: 4 * stopSleepers,
+  busySleepers: 4 * busySleepers,
+  busy: (processor: number): number => 4 * (firstWords + processor * word.words + word.busy),
+  mail: (processor: number): number => 4 * (firstWords + processor * word.words + word.mail),
+} as const;
 
 export class ProcessorBoard {
   readonly #words: Int32Array<SharedArrayBuffer>;
 
-  constructor(buffer: SharedArrayBuffer) {
+  constructor({ buffer }: WasmMemory) {
     this.#words = new Int32Array(buffer);
   }
 
@@ -61,12 +81,12 @@ export class ProcessorBoard {
   setBusy(processor: number, busy: boolean): void {
     const at = this.#at(processor, word.busy);
     Atomics.store(this.#words, at, busy ? 1 : 0);
-    if (!busy) Atomics.notify(this.#words, at);
+    if (!busy && Atomics.load(this.#words, busySleepers) !== 0) Atomics.notify(this.#words, at);
   }
 
   /** Returns when a processor is no longer busy, or after `maxMs`. */
   awaitIdle(processor: number, maxMs: number): void {
-    Atomics.wait(this.#words, this.#at(processor, word.busy), 1, maxMs);
+    this.#sleep(busySleepers, this.#at(processor, word.busy), 1, maxMs);
   }
 
   hasMail(processor: number): boolean {
@@ -85,7 +105,7 @@ export class ProcessorBoard {
 
   goOn(): void {
     Atomics.store(this.#words, stopWord, 0);
-    Atomics.notify(this.#words, stopWord);
+    if (Atomics.load(this.#words, stopSleepers) !== 0) Atomics.notify(this.#words, stopWord);
   }
 
   /** `awaitGo` returns, for all. */
@@ -95,7 +115,14 @@ export class ProcessorBoard {
 
   /** Returns when `processor` no longer keeps the others stopped, when it nudges, or after `maxMs`. */
   awaitGo(processor: number, maxMs: number): void {
-    Atomics.wait(this.#words, stopWord, processor + 1, maxMs);
+    this.#sleep(stopSleepers, stopWord, processor + 1, maxMs);
+  }
+
+  /** Whoever changes the word at `at` afterwards finds this thread counted; if it was changed before, nobody sleeps. */
+  #sleep(sleepers: number, at: number, value: number, maxMs: number): void {
+    Atomics.add(this.#words, sleepers, 1);
+    Atomics.wait(this.#words, at, value, maxMs);
+    Atomics.sub(this.#words, sleepers, 1);
   }
 
   /** Tells `processor` that it must not write to a page unseen. */

@@ -7,10 +7,13 @@
  * before it looks whether they are busy.
  */
 import type { PageUsers } from '../../memory/page-users.ts';
+import type { Bus } from './bus-module.ts';
 import type { CodeWrite, Mail, ProcessorBoard } from './processor-board.ts';
 
 /** Rounds of looking before a thread goes to sleep: as long as a processor takes to notice a kick, mostly. */
 const spins = 2000;
+/** The last is that before it sleeps. */
+const spinsPerService = 100;
 /** Longest sleep: a kick that came too early for a slice is repeated then. */
 const napMs = 1;
 
@@ -19,6 +22,8 @@ export interface SiblingsParts {
   readonly processor: number;
   readonly processors: number;
   readonly users: PageUsers;
+  /** See `createBus`; absent: everything by way of this class. */
+  readonly bus?: Bus;
   /** Ends the running slice of a processor. */
   readonly kick: (processor: number) => void;
   /** More processors than the host has for them: one that spins had better let another run. */
@@ -42,6 +47,8 @@ const pausesPerYield = 16;
 const yieldMs = 0.1;
 
 export class Siblings {
+  /** For emitted code. */
+  readonly bus: Bus;
   readonly #parts: SiblingsParts;
   #handlers: MailHandlers | undefined;
   #pauses = 0;
@@ -50,6 +57,7 @@ export class Siblings {
 
   constructor(parts: SiblingsParts) {
     this.#parts = parts;
+    this.bus = parts.bus ?? { lockBus: () => 1, unlockBus: () => this.resumeOthers(), stepAside: () => 0 };
   }
 
   attach(handlers: MailHandlers): void {
@@ -123,7 +131,7 @@ export class Siblings {
   /** Returns when no other processor runs guest code; they stay so until `resumeOthers` or the end of the slice. */
   stopOthers(): void {
     const { board, processor } = this.#parts;
-    while (!board.tryStop(processor)) {
+    while (board.stoppedBy !== processor && !board.tryStop(processor)) {
       const holder = board.stoppedBy;
       if (holder >= 0) this.block(() => this.#awaitGo(holder));
     }
@@ -132,9 +140,11 @@ export class Siblings {
 
   #awaitGo(holder: number): void {
     const { board, serve } = this.#parts;
-    serve?.();
     // What cannot be done at once takes a microsecond; waking a thread takes many.
-    for (let n = 0; n < spins; n++) if (board.stoppedBy !== holder) return;
+    for (let n = 1; n <= spins; n++) {
+      if (board.stoppedBy !== holder) return;
+      if (n % spinsPerService === 0) serve?.();
+    }
     // Others want nothing of a processor without board: a pause may keep it here for hours.
     board.awaitGo(holder, serve === undefined ? Number.POSITIVE_INFINITY : napMs);
   }

@@ -9,7 +9,7 @@ const device = 0x3000_0000;
 const rounds = 14_000;
 
 test('a store after an access that waited is seen by whoever has claimed the code of its page meanwhile', () => {
-  const board = new ProcessorBoard(allocateProcessorBoard(2));
+  const board = new ProcessorBoard(allocateProcessorBoard());
   const machine = bareMachine(4, 'hot', {
     apicId: 0,
     siblings: ({ users }) =>

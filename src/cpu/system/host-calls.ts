@@ -60,14 +60,9 @@ function pause(cpu: Processor): number {
   return status.next;
 }
 
-/** Around what is one step for all processors and cannot be one for the host. */
+/** Before what is one step for all processors and cannot be one for the host, where `Bus.lockBus` takes too long. */
 function lockBus(cpu: Processor): number {
   cpu.siblings?.stopOthers();
-  return status.next;
-}
-
-function unlockBus(cpu: Processor): number {
-  cpu.siblings?.resumeOthers();
   return status.next;
 }
 
@@ -141,7 +136,6 @@ export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> =
   serialize: (cpu) => (cpu.siblings?.attention === true ? cpu.leave() : status.next),
   pause,
   'lock-bus': lockBus,
-  'unlock-bus': unlockBus,
   rdtsc: timeStamp,
   rdtscp,
   rdpmc,

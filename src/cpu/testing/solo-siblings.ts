@@ -4,6 +4,6 @@ import { allocateProcessorBoard, ProcessorBoard } from '../smp/processor-board.t
 import { Siblings } from '../smp/siblings.ts';
 
 export function soloSiblings({ users }: GuestMemory): Siblings {
-  const board = new ProcessorBoard(allocateProcessorBoard(1));
+  const board = new ProcessorBoard(allocateProcessorBoard());
   return new Siblings({ board, processor: 0, processors: 1, users, kick: () => {}, crowded: false });
 }

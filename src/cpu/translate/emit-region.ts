@@ -3,7 +3,7 @@
  * "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests. The root chooses the entry.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { i32Constant } from '../../wasm/expression.ts';
+import { callFor, i32Constant } from '../../wasm/expression.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
@@ -251,16 +251,19 @@ class RegionEmitter {
 }
 
 /** On from a region to whatever code `target` is: the interpreter stands in the table of regions, too. */
-function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'from' | 'budget'>, find: number): void {
+function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'from' | 'budget' | 'functions'>): void {
   const e = new Emitter(code);
+  const { find, mustEnd } = frame.functions;
   const target = code.get(frame.target);
   const leaveWith = (outcome: number): void => {
     e.storeState64(state.rip, target);
     e.storeState32(engine.translated, i32Constant(1));
     code.return(i32Constant(outcome));
   };
-  const mustEnd = e.ltS(e.or(code.get(frame.budget), e.loadState32(state.request)), 0);
-  e.ifUnlikely(mustEnd, () => leaveWith(status.budget));
+  const budget = code.get(frame.budget);
+  e.ifUnlikely(e.ltS(e.or(budget, e.loadState32(state.request)), 0), () => {
+    e.if(callFor('i32', mustEnd, [budget]), () => leaveWith(status.budget));
+  });
   const entry = emitSiteLookup(e, target, code.get(frame.from), find, () => leaveWith(status.lookup));
   e.storeState64(state.codeBase, e.and(target, -4096n));
   const reference = e.let(e.loadState32(entry, targetCache.region));
@@ -339,7 +342,7 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
     ops.storeRegisters();
     ops.storeFlags();
     ops.storeState32(state.budget, code.get(locals.budget));
-    emitChain(code, locals, functions.find);
+    emitChain(code, { functions, ...locals });
   });
   const ops = finished as unknown as TranslatorOps;
   const site = code.get(locals.site);

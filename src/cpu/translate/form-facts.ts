@@ -27,6 +27,9 @@ const nowhere: SharedFunctions = {
   host: 0,
   settle: 0,
   find: 0,
+  mustEnd: 0,
+  lockBus: 0,
+  unlockBus: 0,
 };
 
 export interface FormFacts extends FlagEffect {
@@ -61,8 +64,14 @@ class ProbingOps extends InterpreterOps {
     if (!allowedCalls.has(name)) this.translatable = false;
   }
 
-  /** What cannot be done by an atomic access is left to the interpreter. */
-  protected override bus(): void {}
+  /** What an atomic access cannot do is left to the interpreter. */
+  protected override withBusLocked(emit: () => void): void {
+    emit();
+  }
+
+  override lockBus(): void {
+    this.translatable = false;
+  }
 
   override enableInterrupts(): void {}
 

@@ -160,6 +160,14 @@ export class TranslatorOps extends TranslatorMemory {
     super.selectTlb(this.get(this.frame.tlbBase));
   }
 
+  lockBus(): void {
+    throw new Error('what locks the bus is not translated');
+  }
+
+  unlockBus(): void {
+    this.lockBus();
+  }
+
   /** Only slow paths that touch neither general registers nor flags nor the flow of control reach translated code. */
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {

@@ -39,6 +39,10 @@ export class TestOps extends Ops {
 
   charge(): void {}
 
+  lockBus(): void {}
+
+  unlockBus(): void {}
+
   enableInterrupts(): void {
     this.host('sti');
   }
