@@ -24,9 +24,12 @@ import { type NumberedEntry, type Placement, RegionModule, RegionStore } from '.
 
 /** Regions that are asked for together. */
 const batchSize = 16;
-/** What V8 keeps for a module: besides the code, and for a byte of it (its own form, both tiers' machine code, tables). */
-const moduleOverhead = 26 << 10;
-const bytesPerByte = 6;
+/**
+ * What V8 keeps for a module besides the code, and for a byte of it: the byte itself, 1.8 of optimised machine code, and a
+ * part of the baseline's 2.6, which it gives back sooner or later. Measured; see docs/PERFORMANCE.md.
+ */
+const moduleOverhead = 8 << 10;
+const bytesPerByte = 4;
 /** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
 /** Index of the decoding mode of 64-bit code. */
