@@ -87,8 +87,10 @@ export class Assembler {
     }
     ints[int + record.immediate / 4] = s.isOffset ? 0 : s.low;
     ints[int + record.immediate / 4 + 1] = s.isOffset ? 0 : s.high;
-    if (facts.relative) ints[int + record.link / 4] = 0;
-    else if (facts.secondImmediate) ints[int + record.immediate2 / 4] = s.immediate2;
+    if (facts.relative) {
+      ints[int + record.farLink / 4] = 0;
+      ints[int + record.link / 4] = 0;
+    } else if (facts.secondImmediate) ints[int + record.immediate2 / 4] = s.immediate2;
     if (facts.vvvv !== fieldKind.none) words[word + record.vvvv / 2] = registerField(facts.vvvv, s.vvvv, rex);
   }
 
@@ -98,5 +100,6 @@ export class Assembler {
     this.#bytes[address + record.length] = 0;
     this.#words[(address + record.pageOffset) >> 1] = pageOffset;
     this.#ints[(address + record.link) >> 2] = link;
+    this.#ints[(address + record.farLink) >> 2] = 0;
   }
 }

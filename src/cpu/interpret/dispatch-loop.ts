@@ -16,7 +16,7 @@ import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
 import type { hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
-import { emitLookup, liesAt } from './lookup.ts';
+import { emitLookup, liesAt, withCodePage } from './lookup.ts';
 import { importMemories } from './memories.ts';
 import { record, recordHeat } from './record.ts';
 import { defineSharedFunctions } from './shared-functions.ts';
@@ -89,6 +89,18 @@ function enterRegion(loop: Loop, reference: Value): void {
   code.returnCallIndirect(1, 1, [code.get(loop.rec), reference], e.shrU(reference, regionReference.entryBits));
 }
 
+/**
+ * Goes on at the record that the direct jump of record `from` led to last, if the target's page still lies where it lay: what
+ * decides lies beside the jump, not in large tables. A stale record leads to a look at its page in TypeScript.
+ */
+function emitFarLink(e: Emitter, from: Value, linear: Value, goOn: (far: Value) => void): void {
+  const far = e.let(e.loadState32(from, record.farLink));
+  e.ifLikely(far, () => {
+    const fresh = e.ne(e.loadState16(far, record.handler), pseudoHandler.stale);
+    e.ifLikely(e.and(fresh, liesAt(e, linear, e.loadState32(from, record.farPage))), () => goOn(far));
+  });
+}
+
 /** Everything after a control transfer to `exits.target`: budget, target cache; falls out of its block to go on. */
 function emitTransfer(loop: Loop, exits: InlineExits, functions: SharedFunctions): void {
   const { e, code } = loop;
@@ -96,12 +108,30 @@ function emitTransfer(loop: Loop, exits: InlineExits, functions: SharedFunctions
   const target = code.get(exits.target);
   emitEnd(e, left, functions.mustEnd, () => leaveAt(loop, exits, target, status.budget));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
-  const entry = emitLookup(e, linear, functions.find, () => leaveAt(loop, exits, target, status.lookup));
-  code.set(loop.rec, e.loadState32(entry, targetCache.record));
-  code.set(loop.start, code.get(loop.rec));
-  e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
-  const reference = e.let(e.loadState32(entry, targetCache.region));
-  e.if(reference, () => enterRegion(loop, reference));
+  const goOnAt = (at: Value): void => {
+    code.set(loop.rec, at);
+    code.set(loop.start, code.get(loop.rec));
+    e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
+  };
+  const from = code.get(exits.from);
+  code.block((found) => {
+    e.if(from, () =>
+      emitFarLink(e, from, linear, (far) => {
+        goOnAt(far);
+        code.branch(found);
+      }),
+    );
+    const entry = emitLookup(e, linear, functions.find, () => leaveAt(loop, exits, target, status.lookup));
+    goOnAt(e.loadState32(entry, targetCache.record));
+    e.if(from, () => {
+      withCodePage(e, linear, (page) => {
+        e.storeState(store.i32, from, record.farPage, page);
+        e.storeState(store.i32, from, record.farLink, code.get(loop.rec));
+      });
+    });
+    const reference = e.let(e.loadState32(entry, targetCache.region));
+    e.if(reference, () => enterRegion(loop, reference));
+  });
   countEntry(loop, () => leaveAt(loop, exits, target, status.hot));
 }
 
@@ -146,6 +176,7 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
     case pseudoHandler.continue:
       // Not an instruction: take it out of the count.
       code.set(exits.target, own());
+      code.set(exits.from, code.get(loop.rec));
       e.storeState32(state.budget, e.add(e.loadState32(state.budget), 1));
       code.branch(exits.transfer);
       break;
@@ -209,6 +240,7 @@ function emitSwitch(
   code.branchIf(e.isZero(code.get(exits.status)), exits.next);
   e.ifLikely(e.eq(code.get(exits.status), status.transfer), () => {
     code.set(exits.target, e.loadState64(state.rip));
+    code.set(exits.from, e.i32(0));
     code.branch(exits.transfer);
   });
   code.branch(exits.leave);
@@ -225,7 +257,12 @@ function defineRun(
   const e = new Emitter(code);
   const rec = code.parameter(0);
   const loop: Loop = { code, e, rec, start: code.local('i32') };
-  const locals = { status: code.local('i32'), target: code.local('i64'), link: code.local('i32') };
+  const locals = {
+    status: code.local('i32'),
+    target: code.local('i64'),
+    from: code.local('i32'),
+    link: code.local('i32'),
+  };
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
   // Regions come here with what is not translated, and often with nothing else before it.
   countEntry(loop, () => {

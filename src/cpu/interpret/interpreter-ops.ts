@@ -27,6 +27,8 @@ export interface InlineExits {
   readonly leave: Label;
   readonly status: Local;
   readonly target: Local;
+  /** For `transfer`: the record of a direct jump, which remembers where it leads; 0 for others. */
+  readonly from: Local;
   readonly link: Local;
 }
 
@@ -310,11 +312,16 @@ export class InterpreterOps extends Ops {
   }
 
   jump(ip: Value): void {
+    this.#jumpFrom(this.i32(0), ip);
+  }
+
+  #jumpFrom(from: Value, ip: Value): void {
     if (this.#exits === undefined) {
       this.storeState64(state.rip, ip);
       this.code.return(this.i32(status.transfer));
     } else {
       this.set(this.#exits.target, ip);
+      this.set(this.#exits.from, from);
       this.branch(this.#exits.transfer);
     }
   }
@@ -328,7 +335,7 @@ export class InterpreterOps extends Ops {
     const distance = this.extendS(this.loadState32(this.#record, record.immediate));
     const target = this.add(this.nextIp(), distance);
     if (this.long) {
-      this.jump(target);
+      this.#jumpFrom(this.#record, target);
       return;
     }
     const cut = this.let(this.and(target, this.form.operandSize === 16 ? 0xffffn : 0xffff_ffffn));

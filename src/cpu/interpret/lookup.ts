@@ -28,6 +28,12 @@ export function liesAt(e: Emitter, linear: Value, ramOffset: Value | number): Va
   );
 }
 
+/** Calls `use` with the RAM offset of the page of `linear` (i64, bound), if the code TLB has it. */
+export function withCodePage(e: Emitter, linear: Value, use: (page: Value) => void): void {
+  const entry = e.let(codeTlbEntry(e, linear));
+  e.if(e.eq(e.loadState64(entry, codeTlb.tag), codeTag(e, linear)), () => use(e.loadState32(entry, codeTlb.page)));
+}
+
 /** Address of the jump-cache entry for code at `linear` (i64, bound): i32, bound. `missing` must not fall through. */
 function jumpCacheEntry(e: Emitter, linear: Value, missing: () => void): Value {
   const page = e.let(codeTlbEntry(e, linear));

@@ -24,6 +24,9 @@ export const record = {
   segment: 15,
   /** i64. Displacement; RIP-relative ones include the offset of the next instruction in its page. */
   displacement: 16,
+  /** Relative branches and `continue`: i32, the record of a target in another page (0: not known), and that page's RAM offset. */
+  farLink: 16,
+  farPage: 20,
   /** i64. Immediate; only i32 where one of the next two fields is in use. */
   immediate: 24,
   /** Branches: i32, the record of a target in the same page; 0: not known. */
