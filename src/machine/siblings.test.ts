@@ -1,6 +1,7 @@
 /** What becomes of a machine with several processors when one of them dies, and while it is paused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { soloBus } from '../cpu/smp/bus-module.ts';
 import { ProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { Siblings } from '../cpu/smp/siblings.ts';
 import { MmioBus } from '../device-model/mmio.ts';
@@ -24,6 +25,7 @@ test('nobody waits for a processor that has come to a triple fault', () => {
   const { shared, board } = twoProcessors();
   const dying = new Siblings({
     board,
+    bus: soloBus,
     processor: 1,
     processors: 2,
     users: new PageUsers(allocatePageUsers(ramBytes), 1),

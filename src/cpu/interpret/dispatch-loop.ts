@@ -4,7 +4,7 @@
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { callFor, i32Constant } from '../../wasm/expression.ts';
+import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
@@ -21,6 +21,7 @@ import { importMemories } from './memories.ts';
 import { record, recordHeat } from './record.ts';
 import { defineSharedFunctions } from './shared-functions.ts';
 import type { SharedFunctions } from './shared-types.ts';
+import { emitSliceEnd } from './slice-end.ts';
 import { status } from './status.ts';
 
 interface Loop {
@@ -70,13 +71,6 @@ function leaveAt(loop: Loop, exits: InlineExits, ip: Value, outcome: number): vo
   code.branch(exits.leave);
 }
 
-/** `leave`, if the budget is used up or somebody wants the slice to end. */
-function emitEnd(e: Emitter, budget: Value, mustEnd: number, leave: () => void): void {
-  e.ifUnlikely(e.ltS(e.or(budget, e.loadState32(state.request)), 0), () => {
-    e.if(callFor('i32', mustEnd, [budget]), leave);
-  });
-}
-
 /** Adds what was spent since the interpreter was entered to its account. */
 function settleAccount(e: Emitter): void {
   const spent = e.sub(e.loadState32(engine.entryBudget), e.loadState32(state.budget));
@@ -106,7 +100,7 @@ function emitTransfer(loop: Loop, exits: InlineExits, functions: SharedFunctions
   const { e, code } = loop;
   const left = spend(loop, 1);
   const target = code.get(exits.target);
-  emitEnd(e, left, functions.mustEnd, () => leaveAt(loop, exits, target, status.budget));
+  emitSliceEnd(e, left, functions.mustEnd, () => leaveAt(loop, exits, target, status.budget));
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
   const goOnAt = (at: Value): void => {
     code.set(loop.rec, at);
@@ -144,7 +138,7 @@ function emitLinked(loop: Loop, exits: InlineExits, functions: SharedFunctions):
     const offset = e.extendU(e.loadState16(code.get(exits.link), record.pageOffset));
     leaveAt(loop, exits, e.add(e.loadState64(state.codeBase), offset), outcome);
   };
-  emitEnd(e, left, functions.mustEnd, () => leaveWith(status.budget));
+  emitSliceEnd(e, left, functions.mustEnd, () => leaveWith(status.budget));
   countEntry(loop, () => leaveWith(status.hot));
 }
 

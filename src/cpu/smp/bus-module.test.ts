@@ -46,6 +46,7 @@ test('one that does not stop for long is waited for in TypeScript, with the othe
   const kicks: number[] = [];
   const siblings = new Siblings({
     board,
+    bus,
     processor: 1,
     processors: 3,
     users: new PageUsers(allocatePageUsers(1 << 20), 1),

@@ -22,8 +22,8 @@ export interface SiblingsParts {
   readonly processor: number;
   readonly processors: number;
   readonly users: PageUsers;
-  /** See `createBus`; absent: everything by way of this class. */
-  readonly bus?: Bus;
+  /** For emitted code; what takes longer comes to this class. */
+  readonly bus: Bus;
   /** Ends the running slice of a processor. */
   readonly kick: (processor: number) => void;
   /** More processors than the host has for them: one that spins had better let another run. */
@@ -47,7 +47,6 @@ const pausesPerYield = 16;
 const yieldMs = 0.1;
 
 export class Siblings {
-  /** For emitted code. */
   readonly bus: Bus;
   readonly #parts: SiblingsParts;
   #handlers: MailHandlers | undefined;
@@ -57,7 +56,7 @@ export class Siblings {
 
   constructor(parts: SiblingsParts) {
     this.#parts = parts;
-    this.bus = parts.bus ?? { lockBus: () => 1, unlockBus: () => this.resumeOthers(), stepAside: () => 0 };
+    this.bus = parts.bus;
   }
 
   attach(handlers: MailHandlers): void {

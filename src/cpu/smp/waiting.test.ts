@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bareMachine } from '../testing/bare-machine.ts';
 import { place, runCode } from '../testing/run-code.ts';
+import { soloBus } from './bus-module.ts';
 import { allocateProcessorBoard, ProcessorBoard } from './processor-board.ts';
 import { Siblings } from './siblings.ts';
 
@@ -13,7 +14,7 @@ test('a store after an access that waited is seen by whoever has claimed the cod
   const machine = bareMachine(4, 'hot', {
     apicId: 0,
     siblings: ({ users }) =>
-      new Siblings({ board, processor: 0, processors: 2, users, kick: () => {}, crowded: false }),
+      new Siblings({ board, bus: soloBus, processor: 0, processors: 2, users, kick: () => {}, crowded: false }),
   });
   const { vcpu, memory, mmio } = machine;
   const page = place.data >> 12;

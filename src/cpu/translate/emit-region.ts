@@ -3,7 +3,7 @@
  * "Beyond Relooper", 2022): joins become blocks, loop headers loops, everything else nests. The root chooses the entry.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { callFor, i32Constant } from '../../wasm/expression.ts';
+import { i32Constant } from '../../wasm/expression.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
@@ -13,6 +13,7 @@ import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handlers.ts';
 import { currentKey, emitSiteLookup, liesAt } from '../interpret/lookup.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
+import { emitSliceEnd } from '../interpret/slice-end.ts';
 import { status } from '../interpret/status.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { engine, regionPlaces, regionReference, regionUse, state, targetCache } from '../state/layout.ts';
@@ -260,10 +261,7 @@ function emitChain(code: CodeBuilder, frame: Pick<RegionFrame, 'target' | 'from'
     e.storeState32(engine.translated, i32Constant(1));
     code.return(i32Constant(outcome));
   };
-  const budget = code.get(frame.budget);
-  e.ifUnlikely(e.ltS(e.or(budget, e.loadState32(state.request)), 0), () => {
-    e.if(callFor('i32', mustEnd, [budget]), () => leaveWith(status.budget));
-  });
+  emitSliceEnd(e, code.get(frame.budget), mustEnd, () => leaveWith(status.budget));
   const entry = emitSiteLookup(e, target, code.get(frame.from), find, () => leaveWith(status.lookup));
   e.storeState64(state.codeBase, e.and(target, -4096n));
   const reference = e.let(e.loadState32(entry, targetCache.region));
