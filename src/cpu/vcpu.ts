@@ -19,7 +19,7 @@ import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
-import { soloBus } from './smp/bus-module.ts';
+import { type Bus, soloBus } from './smp/bus-module.ts';
 import { joinSiblings } from './smp/join-siblings.ts';
 import type { Siblings } from './smp/siblings.ts';
 import { CpuState } from './state/cpu-state.ts';
@@ -53,6 +53,7 @@ export class Vcpu implements Processor {
   readonly debug = new DebugUnit();
   readonly apicId: number;
   readonly siblings: Siblings | undefined;
+  readonly #bus: Bus;
   readonly topology: Topology;
   tscAdjust = 0n;
   /** HLT was executed and no event has ended it yet. */
@@ -87,6 +88,7 @@ export class Vcpu implements Processor {
     this.model = options.model;
     this.apicId = options.apicId;
     this.siblings = options.siblings;
+    this.#bus = options.siblings?.bus ?? soloBus;
     this.topology = options.topology ?? uniprocessor;
     this.#nowNs = options.nowNs;
     this.#random = options.random;
@@ -106,7 +108,7 @@ export class Vcpu implements Processor {
       imports: {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
         host: (at, call) => this.#hostCall(at, call),
-        bus: options.siblings?.bus ?? soloBus,
+        bus: this.#bus,
       },
       mainModule: options.interpreter,
       translation: options.translation,
@@ -338,11 +340,7 @@ export class Vcpu implements Processor {
 
   #mustEnd(): boolean {
     if (this.#view.getInt32(state.budget, true) < 0) return true;
-    if (this.#view.getInt32(state.request, true) >= 0) return false;
-    if (this.siblings?.stepAside() !== true) return true;
-    // That was all that the kick was for, unless somebody wants something else. Compare `run`.
-    Atomics.store(this.#request, 0, 0);
-    return this.#interrupted() || this.siblings.attention;
+    return this.#view.getInt32(state.request, true) < 0 && this.#bus.stepAside() === 0;
   }
 
   #raiseRecorded(): boolean {

@@ -75,20 +75,6 @@ export class Siblings {
     this.#becomeBusy(false);
   }
 
-  /**
-   * No emitted code is running, amid a slice: if another processor wants the others to stand still, that happens now.
-   * @returns whether it was so
-   */
-  stepAside(): boolean {
-    const { board, processor } = this.#parts;
-    const { stoppedBy } = board;
-    if (stoppedBy < 0 || stoppedBy === processor) return false;
-    board.setBusy(processor, false);
-    this.#awaitGo(stoppedBy);
-    this.#becomeBusy(false);
-    return true;
-  }
-
   /** The slice has ended. */
   leave(): void {
     const { board, processor } = this.#parts;
