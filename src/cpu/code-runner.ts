@@ -93,7 +93,7 @@ export class CodeRunner {
     const reporter = this.#view.getInt32(state.record, true);
     if (reporter !== at) translator.settle(reporter);
     if (fetcher.ramOffset < 0) return status.next;
-    if (translates === 'hot' && current.decode.codeSize === 64) {
+    if (translates === 'hot' && current.translatable) {
       translator.noteHot(this.#candidate(at));
       if (translator.pressing) translator.work();
     } else translator.settle(at);
@@ -103,13 +103,13 @@ export class CodeRunner {
   /** The code that `lookup` found last, as a candidate for translation. */
   #candidate(at: number): Candidate {
     const { cpu, fetcher, mode } = this.#parts;
-    const { key } = mode.current;
+    const { key, decode } = mode.current;
     const base = fetcher.codeBase;
     const pageAt = (distance: number): number => {
       const page = cpu.mmu.codeTlb.find(base + distance * pageSize, key);
       return page < 0 ? -1 : page / pageSize;
     };
-    return { record: at, ramOffset: fetcher.ramOffset, pageAt };
+    return { long: decode.codeSize === 64, record: at, ramOffset: fetcher.ramOffset, pageAt };
   }
 
   /** A region found its pages elsewhere, or out of the code TLB: runs on if that can be mended, or interprets its entry. */
@@ -155,7 +155,7 @@ export class CodeRunner {
   #dispatchVerified(at: number): number {
     const { interpreter, fetcher, mode } = this.#parts;
     const { current } = mode;
-    if (fetcher.ramOffset < 0 || current.decode.codeSize !== 64) return interpreter.run(at, 0);
+    if (fetcher.ramOffset < 0 || !current.translatable) return interpreter.run(at, 0);
     const detached = interpreter.translator.detachedFor(this.#candidate(at));
     if (detached === undefined || !fetcher.place(detached.pages, current)) return interpreter.run(at, 0);
     const runs = this.#verifiedRuns.get(at) ?? 0;
@@ -176,7 +176,7 @@ export class CodeRunner {
 
   #translateNow(at: number): void {
     const { interpreter, fetcher, mode } = this.#parts;
-    if (fetcher.ramOffset < 0 || mode.current.decode.codeSize !== 64) return;
+    if (fetcher.ramOffset < 0 || !mode.current.translatable) return;
     interpreter.translator.request(this.#candidate(at));
     interpreter.translator.work();
   }

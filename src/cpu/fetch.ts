@@ -19,12 +19,18 @@ export interface FetchMode {
   readonly decode: DecodeMode;
   /** Small number that tells decoding modes apart in the record cache. */
   readonly index: number;
+  /** Whether regions are made of such code: 64-bit code, or 32-bit code with flat segments. Its offsets are linear addresses. */
+  readonly translatable: boolean;
   /** Block key for the jump cache. */
   readonly key: number;
   /** One instruction at a time. */
   readonly step: boolean;
   readonly user: boolean;
 }
+
+/** Whether `linear`, counted on from other code, is an address: 32-bit code wraps, and is not followed there. */
+const isAddressable = (linear: number, mode: FetchMode): boolean =>
+  mode.decode.codeSize === 64 || (linear >= 0 && linear < two32);
 
 export class Fetcher {
   readonly #view: DataView;
@@ -87,7 +93,7 @@ export class Fetcher {
    */
   refill(mode: FetchMode): boolean {
     const high = this.#view.getInt32(state.rip + 4, true);
-    if (mode.decode.codeSize !== 64 || (high << 16) >> 16 !== high) return false;
+    if (!mode.translatable || (high << 16) >> 16 !== high) return false;
     const linear = high * two32 + this.#view.getUint32(state.rip, true);
     return this.#codeTlb.find(linear, mode.key) < 0 && this.#ramPage(linear, mode) >= 0;
   }
@@ -101,7 +107,7 @@ export class Fetcher {
     return page;
   }
 
-  /** Linear address of byte 0 of the page that state.codeBase points to, in 64-bit code. */
+  /** Linear address of byte 0 of the page that state.codeBase points to, in code that is translated. */
   get codeBase(): number {
     return this.#view.getInt32(state.codeBase + 4, true) * two32 + this.#view.getUint32(state.codeBase, true);
   }
@@ -113,6 +119,7 @@ export class Fetcher {
   place(pages: RegionPages, mode: FetchMode): boolean {
     return pages.every(([distance, ramOffset]) => {
       const linear = this.codeBase + distance * pageSize;
+      if (!isAddressable(linear, mode)) return false;
       const known = this.#codeTlb.find(linear, mode.key);
       if (known >= 0) return known === ramOffset;
       const physical = this.#mmu.probeFetch(linear);
@@ -124,8 +131,8 @@ export class Fetcher {
 
   /** An instruction that runs into the next page; found again as long as both pages stay where they are. */
   #straddling(mode: FetchMode, ip: number, linear: number): number {
-    if (mode.decode.codeSize !== 64) return this.#single(mode, ip, linear);
     const within = linear & 0xfff;
+    if (!mode.translatable || !isAddressable(linear + pageSize, mode)) return this.#single(mode, ip, linear);
     const second = this.#ramPage(linear - within + pageSize, mode);
     if (second < 0) return this.#single(mode, ip, linear);
     const { code, jumps } = this.#interpreter;

@@ -1,10 +1,12 @@
 /** Everything that is derived from control registers, CS, SS, EFLAGS and CPL; recomputed whenever one of them changes. */
 import { cr0, cr4, efer, eflags } from '../spec/x86/registers.ts';
 import type { FetchMode } from './fetch.ts';
+import { status } from './interpret/status.ts';
 import type { PagingMode } from './mmu/walk.ts';
 import type { Processor } from './processor.ts';
 import { bitsOfBlockKey, blockKeyOf, blockKeys, modeBits } from './state/block-key.ts';
 import { attribute } from './state/cpu-state.ts';
+import { hasFlatSegments } from './state/flat-segments.ts';
 import { engine, segmentAt, segmentField, segmentIndex, shadowBit, state } from './state/layout.ts';
 
 const undefinedOpcodeFault = 6 + 1;
@@ -14,13 +16,15 @@ const addressMask = 0x000f_ffff;
 /** Rounds of a REP instruction between two looks for interrupts. */
 const roundsPerEntry = 4096;
 
-const codeSizes = [16, 32, 64] as const;
+/** By `modeBits.size`. */
+const codeSizes = [16, 32, 64, 32] as const;
 
 /** All fetch modes, built once, by their `modeBits`. */
 function fetchModes(): readonly FetchMode[] {
   return Array.from({ length: modeBits.all + 1 }, (_, bits) => ({
-    decode: { codeSize: codeSizes[Math.min(bits & 3, 2)] as 16 | 32 | 64, real: (bits & modeBits.real) !== 0 },
+    decode: { codeSize: codeSizes[bits & modeBits.size] as 16 | 32 | 64, real: (bits & modeBits.real) !== 0 },
     index: bits & 7,
+    translatable: (bits & modeBits.size) >= modeBits.size64,
     key: blockKeyOf(bits),
     user: (bits & modeBits.user) !== 0,
     step: (bits & modeBits.step) !== 0,
@@ -52,7 +56,7 @@ export class ModeTracker {
     const codeAttributes = view.getUint32(segmentAt(segmentIndex.cs) + segmentField.attributes, true);
     const code64 = long && (codeAttributes & attribute.long) !== 0;
     const wide = (codeAttributes & attribute.big) !== 0 && (flags & eflags.vm) === 0;
-    const size = code64 ? modeBits.size64 : wide ? modeBits.size32 : 0;
+    const size = code64 ? modeBits.size64 : wide ? this.#size32(real) : 0;
     const user = view.getUint32(state.cpl, true) === 3;
     const held = view.getUint32(state.shadow, true) & (shadowBit.sti | shadowBit.movSs);
     const step = held !== 0 || (flags & eflags.tf) !== 0 || this.#cpu.debug.watches;
@@ -67,6 +71,10 @@ export class ModeTracker {
     this.#units(control0, control4);
     this.#paging(control0, control4, extended);
     this.#cpu.mmu.selectContext();
+  }
+
+  #size32(real: boolean): number {
+    return !real && hasFlatSegments(this.#cpu.state.view) ? modeBits.flat32 : modeBits.size32;
   }
 
   #stack(code64: boolean): void {
@@ -115,6 +123,20 @@ export class ModeTracker {
     paging.smep = (control4 & cr4.smep) !== 0;
     paging.smap = (control4 & cr4.smap) !== 0;
   }
+}
+
+/**
+ * After a segment register was loaded, in the last step of its instruction: 32-bit code may have become flat by it, or be flat
+ * no longer. @returns a status
+ */
+export function segmentChanged(cpu: Processor, index: number): number {
+  const { view } = cpu.state;
+  const bits = bitsOfBlockKey(view.getInt32(state.blockKey, true));
+  const size = bits & modeBits.size;
+  const changes = (size & modeBits.size32) !== 0 && (bits & modeBits.real) === 0;
+  const otherwise = changes && hasFlatSegments(view) !== (size === modeBits.flat32);
+  if (otherwise || index === segmentIndex.ss) cpu.modeChanged();
+  return otherwise ? cpu.leave() : status.next;
 }
 
 /** After a change of privilege, SS or flags from 64-bit code to 64-bit code: all that can be derived anew from it. */

@@ -58,6 +58,19 @@ export abstract class Ops extends FloatEmitter {
     return this.form.long;
   }
 
+  /**
+   * Whether it is known here that ES, SS and DS span all linear addresses from 0 on, and CS, too: so it is in 64-bit code, and in
+   * what the translator takes of 32-bit code. Only FS and GS, and CS as the segment of data, are to be looked at then.
+   */
+  get flat(): boolean {
+    return this.long;
+  }
+
+  /** Whether that holds now: i32. */
+  isFlat(): Value {
+    return this.i32(this.flat ? 1 : 0);
+  }
+
   // What the users of the semantics provide
 
   /** From here to `unlockBus`, or a fault, no other processor runs guest code. */
@@ -229,30 +242,32 @@ export abstract class Ops extends FloatEmitter {
 
   /** The stack pointer as the address size of the stack sees it: i64. */
   stackPointer(): Value {
-    const value = this.loadState64(rsp);
-    return this.let(this.long ? value : this.and(value, this.loadState64(state.stackMask)));
+    return this.let(this.#onStack(this.loadState64(rsp)));
+  }
+
+  /** As much of `value` (i64) as the address size of the stack covers. */
+  #onStack(value: Value): Value {
+    if (this.long) return value;
+    return this.and(value, this.flat ? this.i64(0xffff_ffffn) : this.loadState64(state.stackMask));
+  }
+
+  /** All of rSP once as much of it as the address size of the stack covers is `value` (i64). Nothing is above bit 31 then. */
+  stackPointerAs(value: Value): Value {
+    if (this.flat) return this.#onStack(value);
+    const mask = this.let(this.loadState64(state.stackMask));
+    const kept = this.and(this.loadState64(rsp), this.and(this.not(mask), 0xffff_ffffn));
+    return this.or(kept, this.and(value, mask));
   }
 
   /** Sets as much of rSP as the address size of the stack covers. `value` i64. */
   setStackPointer(value: Value): void {
-    if (this.long) {
-      this.storeState64(rsp, value);
-      return;
-    }
-    const mask = this.let(this.loadState64(state.stackMask));
-    const kept = this.and(this.loadState64(rsp), this.not(mask));
-    this.storeState64(rsp, this.or(kept, this.and(value, mask)));
+    this.storeState64(rsp, this.stackPointerAs(value));
   }
 
   /** The linear address of `pointer` (i64) in the stack segment, cut to the stack's address size and checked. */
   stackLinear(pointer: Value, bytes: number, access: Access): Value {
     if (this.long) return this.linearIn(segmentIndex.flatStack, pointer, bytes, access);
-    return this.linearIn(
-      segmentIndex.ss,
-      this.let(this.and(pointer, this.loadState64(state.stackMask))),
-      bytes,
-      access,
-    );
+    return this.linearIn(segmentIndex.ss, this.let(this.#onStack(pointer)), bytes, access);
   }
 
   /** Pushes an operand of `bits`: memory first, then rSP, so that a fault changes nothing. */
@@ -307,7 +322,7 @@ export abstract class Ops extends FloatEmitter {
     if (this.long && bits === 64) {
       const canonical = this.shrS(this.shl(ip, 16), 16);
       this.ifUnlikely(this.ne(canonical, ip), refuse);
-    } else if (!this.long) {
+    } else if (!this.flat) {
       const limit = this.loadState32(state.segments + segmentIndex.cs * 32 + 8);
       this.ifUnlikely(this.gtU(this.wrap(ip), limit), refuse);
     }

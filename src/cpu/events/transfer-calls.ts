@@ -2,6 +2,7 @@
 import { eflags } from '../../spec/x86/registers.ts';
 import { generalProtection } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';
+import { segmentChanged } from '../mode.ts';
 import type { Processor } from '../processor.ts';
 import { blockKeys } from '../state/block-key.ts';
 import { segmentIndex, shadowBit, state } from '../state/layout.ts';
@@ -13,23 +14,32 @@ import { iret } from './iret.ts';
 
 type Size = 16 | 32 | 64;
 
-/** LDS, LES, LFS, LGS, LSS. */
+/** RSP's number. */
+const stackPointer = 4;
+
+/** LDS, LES, LFS, LGS, LSS: after the selector the address of the general register, and all of its new value. */
 export function loadFarSegment(cpu: Processor): number {
   const index = cpu.state.scratch32(0);
   loadSegment(cpu, index, cpu.state.scratch32(1));
-  if (index === segmentIndex.ss) cpu.modeChanged();
-  return status.next;
+  cpu.state.view.setBigUint64(cpu.state.scratch32(2), cpu.state.scratch(3), true);
+  return segmentChanged(cpu, index);
 }
 
-/** MOV and POP to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
+/** MOV to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
 export function movToSreg(cpu: Processor): number {
   const index = cpu.state.scratch32(0);
   loadSegment(cpu, index, cpu.state.scratch32(1));
-  if (index === segmentIndex.ss) {
-    cpu.state.shadow |= shadowBit.movSs;
-    cpu.modeChanged();
-  }
-  return status.next;
+  if (index === segmentIndex.ss) cpu.state.shadow |= shadowBit.movSs;
+  return segmentChanged(cpu, index);
+}
+
+/** The same for POP: after the selector all of rSP as it is then. */
+export function popSreg(cpu: Processor): number {
+  const index = cpu.state.scratch32(0);
+  loadSegment(cpu, index, cpu.state.scratch32(1));
+  cpu.state.setGpr(stackPointer, cpu.state.scratch(2));
+  if (index === segmentIndex.ss) cpu.state.shadow |= shadowBit.movSs;
+  return segmentChanged(cpu, index);
 }
 
 export function farBranch(cpu: Processor, call: boolean): number {

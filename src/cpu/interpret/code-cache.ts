@@ -8,6 +8,7 @@ import { type DecodeMode, segment } from '../decode/instruction.ts';
 import { DecodeState, maxInstructionLength } from '../decode/state.ts';
 import { locksBus } from '../emit/forms.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
+import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
 import { CodePage, chunkBytes, chunksOf, chunksOfPage, keyOf } from './code-page.ts';
@@ -218,7 +219,9 @@ export class CodeCache {
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
-      if (status === decodeStatus.ok && s.candidate?.facts.relative === true) links.push(address);
+      // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.
+      const follows = (modeIndex & modeBits.size) >= modeBits.size64 && s.operandSize !== 16;
+      if (follows && status === decodeStatus.ok && s.candidate?.facts.relative === true) links.push(address);
       offset += s.length;
       if (ends) {
         // Whatever falls through after all (STI, MOV SS …) looks up its successor.
@@ -226,7 +229,7 @@ export class CodeCache {
         break;
       }
     }
-    for (const address of links) this.#link(page, address, mode, modeIndex);
+    for (const address of links) this.#link(page, address, modeIndex);
     return first;
   }
 
@@ -254,13 +257,11 @@ export class CodeCache {
   }
 
   /** Links a branch to its target if that lies in the same page; remembers it if the target is not decoded yet. */
-  #link(page: CodePage, address: number, mode: DecodeMode, modeIndex: number): void {
+  #link(page: CodePage, address: number, modeIndex: number): void {
     const view = this.#view;
     const distance = view.getInt32(address + record.immediate, true);
     const next = view.getUint16(address + record.pageOffset, true) + view.getUint8(address + record.length);
     const target = next + distance;
-    // In 16- and 32-bit code the instruction pointer wraps and is checked against the limit: not here.
-    if (mode.codeSize !== 64) return;
     if (target < 0 || target >= pageSize) {
       page.leads(keyOf(modeIndex, view.getUint16(address + record.pageOffset, true)), target);
       return;

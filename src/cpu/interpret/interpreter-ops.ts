@@ -14,7 +14,7 @@ import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
-import { blockKeys } from '../state/block-key.ts';
+import { blockKeyOf, blockKeys, modeBits } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
 import type { SharedFunctions } from './shared-types.ts';
@@ -58,6 +58,12 @@ export class InterpreterOps extends Ops {
 
   get #record(): Value {
     return this.get(this.#rec);
+  }
+
+  override isFlat(): Value {
+    if (this.long) return super.isFlat();
+    const bits = this.sub(this.loadState32(state.blockKey), blockKeyOf(0));
+    return this.eq(this.and(bits, modeBits.size), modeBits.flat32);
   }
 
   protected registerAddress(operand: Operand): Value {

@@ -23,7 +23,7 @@ function jmpIndirect(o: Ops, x: Form): void {
  * first.
  */
 function checkRelativeTarget(o: Ops, x: Form, before?: () => void): void {
-  if (x.long) return;
+  if (o.flat) return;
   const distance = o.extendS(o.immediate(operandAt(x, 0), 32));
   const target = o.zeroExtend(o.add(o.nextIp(), distance), x.operandSize);
   o.checkedTarget(target, x.operandSize, before);

@@ -2,7 +2,7 @@
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
 import { type Ops, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp, type Semantics } from '../emit/ops.ts';
-import { segmentAt, segmentField, state } from '../state/layout.ts';
+import { segmentAt, segmentField } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 
 function push(o: Ops, x: Form): void {
@@ -50,23 +50,16 @@ function popMemory(o: Ops, x: Form, destination: Operand): void {
   o.adjustStack(bytes);
 }
 
-/** Loads the segment register (`pop-sreg`: its number, the selector), then moves rSP by the stack size of before. */
+/** Loads the segment register, then moves rSP by the stack size of before (`pop-sreg`: number, selector, rSP). */
 function popSegment(o: Ops, destination: Operand, bits: 16 | 32 | 64): void {
   const selector = o.peek(16);
   const stackPointer = o.let(movedStack(o, bits / 8));
   const number = ((destination.address as number) - segmentField.selector - segmentAt(0)) / segmentField.size;
-  o.host('pop-sreg', o.i64(number), o.extendU(selector));
-  o.storeState64(rsp, stackPointer);
+  o.host('pop-sreg', o.i64(number), selector, stackPointer);
 }
 
-/** All of rSP as it will be `bytes` up, bits above the stack's address size kept: i64. */
-function movedStack(o: Ops, bytes: number): Value {
-  const old = o.loadState64(rsp);
-  const next = o.add(old, bytes);
-  if (o.long) return next;
-  const mask = o.loadState64(state.stackMask);
-  return o.or(o.and(old, o.not(mask)), o.and(next, mask));
-}
+/** All of rSP as it will be `bytes` up: i64. */
+const movedStack = (o: Ops, bytes: number): Value => o.stackPointerAs(o.add(o.loadState64(rsp), bytes));
 
 const pushedRegisters = [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi];
 

@@ -20,7 +20,9 @@ interface Index {
   linear(): Value;
   /** Moves to the next element, in the register, too. */
   advance(): void;
-  /** Moves on by `bytes` (i64) in the direction of DF, in the register, too; 64-bit addresses only. */
+  /** Its linear address in flat code, where there is nothing to check. */
+  flat(): Value;
+  /** Moves on by `bytes` (i64) in the direction of DF, in the register, too. */
   skip(bytes: Value): void;
 }
 
@@ -40,17 +42,15 @@ export function elementOf(o: Ops, bits: Bits): Element {
 function index(o: Ops, x: Form, register: number, element: Element, linearOf: (offset: Value) => Value): Index {
   const size = x.addressSize;
   const position = o.variable('i64', o.extendU(o.gpr(register, size)));
+  const moveBy = (bytes: Value): void => {
+    o.set(position, o.zeroExtend(o.add(o.get(position), bytes), size));
+    o.setGpr(register, size, size === 64 ? o.get(position) : o.wrap(o.get(position)));
+  };
   return {
     linear: () => linearOf(o.get(position)),
-    skip: (bytes) => {
-      const way = o.select(o.eflagsBit(directionFlagBit), o.sub(o.i64(0), bytes), bytes);
-      o.set(position, o.add(o.get(position), way));
-      o.setGpr(register, 64, o.get(position));
-    },
-    advance: () => {
-      o.set(position, o.zeroExtend(o.add(o.get(position), element.step), size));
-      o.setGpr(register, size, size === 64 ? o.get(position) : o.wrap(o.get(position)));
-    },
+    flat: () => o.get(position),
+    skip: (bytes) => moveBy(o.select(o.eflagsBit(directionFlagBit), o.sub(o.i64(0), bytes), bytes)),
+    advance: () => moveBy(element.step),
   };
 }
 
@@ -72,7 +72,7 @@ interface Repetition {
   readonly round: () => Value | undefined;
   /** After the last round, if there was one. */
   readonly done?: () => void;
-  /** Does many rounds at once: of at most `count` (i64), @returns how many it did (i64), 0 if that was not possible. */
+  /** Does many rounds at once in flat code: of at most `count` (i64), @returns how many (i64), 0 if that was not possible. */
   readonly bulk?: (count: Value) => Value;
 }
 
@@ -89,13 +89,17 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
     () => clearUpperHalves(o, x, cleared),
     () => {
       repeatCounted(o, () => {
-        if (bulk !== undefined && x.long && size === 64) {
-          const moved = o.let(bulk(o.get(count)));
+        const inBulk = (transfer: (count: Value) => Value): void => {
+          const moved = o.let(transfer(o.let(o.extendU(o.get(count)))));
           o.charge(o.wrap(o.shrU(moved, bulkElementsPerCost)));
-          const rest = o.let(o.sub(o.get(count), moved));
+          const rest = o.let(o.sub(o.get(count), size === 64 ? moved : o.wrap(moved)));
           o.set(count, rest);
           o.setGpr(rcx, size, rest);
           o.if(o.isZero(rest), () => o.finish());
+        };
+        if (bulk !== undefined && size === (x.long ? 64 : 32)) {
+          if (o.flat) inBulk(bulk);
+          else o.if(o.isFlat(), () => inBulk(bulk));
         }
         const goOn = round();
         o.set(count, o.sub(o.get(count), 1));
@@ -165,7 +169,7 @@ function movs(o: Ops, x: Form): void {
   repeat(o, x, {
     cleared: [rsi, rdi],
     bulk: (count) => {
-      const [source, target] = [from.linear(), to.linear()];
+      const [source, target] = [from.linear(), o.let(to.flat())];
       const elements = elementsInPage(o, element, count, source, target);
       const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
       const [low, lowTarget] = [lowestOf(o, element, source, bytes), lowestOf(o, element, target, bytes)];
@@ -192,7 +196,7 @@ function stos(o: Ops, x: Form): void {
   repeat(o, x, {
     cleared: [rdi],
     bulk: (count) => {
-      const target = to.linear();
+      const target = o.let(to.flat());
       const elements = elementsInPage(o, element, count, target);
       const bytes = o.let(o.shl(elements, Math.log2(element.bytes)));
       const low = lowestOf(o, element, target, bytes);

@@ -26,7 +26,7 @@ function requireUmip(o: Ops): void {
 
 /** Virtual-8086 mode with IOPL below 3: #GP(0). */
 function requireVirtualIopl(o: Ops): void {
-  if (o.long) return;
+  if (o.flat) return;
   const flags = o.let(o.loadState32(state.eflags));
   const trapped = o.and(o.eflagsBit(17), o.ltU(o.and(flags, eflags.iopl), eflags.iopl));
   o.ifUnlikely(trapped, () => o.raise(vector.gp, o.i32(0)));
@@ -245,7 +245,7 @@ const setAc =
   (name: 'stac' | 'clac'): Semantics =>
   (o) => {
     o.ifUnlikely(o.loadState32(state.cpl), () => o.raise(vector.ud));
-    if (!o.long) {
+    if (!o.flat) {
       o.host(name);
       return;
     }

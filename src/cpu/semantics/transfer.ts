@@ -20,8 +20,11 @@ const loadFarPointer =
     const source = operandAt(x, 1);
     const offset = o.read(o.part(source, 0, target.bits));
     const selector = o.read(o.part(source, target.bits / 8, 16));
-    o.host('load-far-segment', o.i32(segment), selector);
-    o.write(target, offset);
+    // Code may be another kind of code afterwards: the slow path does the rest of the instruction, too.
+    const address = o.let(o.registerNumber(target));
+    const whole = o.extendU(offset);
+    const kept = target.bits === 16 ? o.and(o.loadState64(address), ~0xffffn) : o.i64(0);
+    o.host('load-far-segment', o.i32(segment), selector, address, o.or(kept, whole));
   };
 
 /** The far target of CALL and JMP: in the instruction, or in memory. */

@@ -3,8 +3,11 @@
  * code switches between the two keys of 64-bit code itself (SYSCALL, SYSRET).
  */
 
-/** Code size 16 is 0, 32 is 1. `step`: one instruction at a time. */
-export const modeBits = { size32: 1, size64: 2, real: 4, user: 8, step: 16, all: 31 } as const;
+/**
+ * Code size 16 is 0. `flat32`: 32-bit code whose CS, DS, ES and SS span all of the linear address space from 0 on. `step`: one
+ * instruction at a time.
+ */
+export const modeBits = { size32: 1, size64: 2, flat32: 3, size: 3, real: 4, user: 8, step: 16, all: 31 } as const;
 
 export const blockKeyOf = (bits: number): number => 1 + bits;
 export const bitsOfBlockKey = (key: number): number => key - 1;

@@ -13,6 +13,7 @@ import {
   iretCall,
   loadFarSegment,
   movToSreg,
+  popSreg,
   retFar,
   softwareInterrupt,
 } from '../events/transfer-calls.ts';
@@ -167,7 +168,7 @@ export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> =
   verr: (cpu) => verify(cpu, false),
   verw: (cpu) => verify(cpu, true),
   'mov-to-sreg': movToSreg,
-  'pop-sreg': movToSreg,
+  'pop-sreg': popSreg,
   'load-far-segment': loadFarSegment,
   'jmp-far': (cpu) => farBranch(cpu, false),
   'call-far': (cpu) => farBranch(cpu, true),

@@ -26,6 +26,8 @@ import { TranslatorOps } from './translator-ops.ts';
 import { faultSite, type RegionFrame } from './translator-registers.ts';
 
 export interface RegionInput {
+  /** 64-bit code; otherwise 32-bit code with flat segments. */
+  readonly long: boolean;
   readonly graph: FlowGraph;
   /** By node: status flags that are looked at before they are overwritten; see `liveFlags`. */
   readonly liveFlags: readonly number[];
@@ -201,8 +203,9 @@ class RegionEmitter {
   #instruction({ instruction, offset }: Placed): void {
     const { row, operandSize, addressSize, registerForm, repeat } = instruction;
     this.#ops.instruction(instruction, offset, () => {
-      const locked = this.#input.atomic && locksBus(rowFacts[row.id] as RowFacts, instruction);
-      const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true, locked });
+      const { atomic, long } = this.#input;
+      const locked = atomic && locksBus(rowFacts[row.id] as RowFacts, instruction);
+      const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long, locked });
       emitHandler(this.#ops, form, this.#semantics);
     });
   }
@@ -333,7 +336,7 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
   let finished: TranslatorOps | undefined;
   code.block((fault) => {
     code.block((leave) => {
-      const frame = { functions, define, leave, fault, pages: input.pages, ...locals };
+      const frame = { functions, define, leave, fault, long: input.long, pages: input.pages, ...locals };
       finished = new RegionEmitter(input, code, frame, selector, semantics, known).emit();
     });
     const ops = finished as TranslatorOps;

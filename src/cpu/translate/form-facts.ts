@@ -51,6 +51,10 @@ class ProbingOps extends InterpreterOps {
     this.#immediate = immediate;
   }
 
+  override get flat(): boolean {
+    return true;
+  }
+
   override immediate(operand: Operand, bits = operand.bits): Value {
     if (operand.field === 'fixed') return super.immediate(operand, bits);
     return this.constantOf(bits, bits === 64 ? this.#immediate : BigInt.asUintN(bits, this.#immediate));
@@ -146,26 +150,27 @@ export class FormFactsTable {
     this.#atomic = atomic;
   }
 
-  of(instruction: Instruction): FormFacts {
+  /** @param long 64-bit code; otherwise 32-bit code with flat segments */
+  of(instruction: Instruction, long: boolean): FormFacts {
     const { row, operandSize, addressSize, registerForm, repeat, immediate } = instruction;
     const form = (operandSize >> 5) * 6 + (addressSize >> 5) * 2 + (registerForm ? 1 : 0);
     const count = (repeat === 0 ? 0 : repeat === 0xf3 ? 1 : 2) * 64 + Number(immediate & 63n);
     const locked = this.#atomic && locksBus(rowFacts[row.id] as RowFacts, instruction);
-    const key = ((row.id * 18 + form) * 192 + count) * 2 + (locked ? 1 : 0);
+    const key = ((row.id * 18 + form) * 192 + count) * 4 + (locked ? 2 : 0) + (long ? 1 : 0);
     let facts = this.#known.get(key);
     if (facts === undefined) {
-      facts = this.#probe(instruction, locked);
+      facts = this.#probe(instruction, long, locked);
       this.#known.set(key, facts);
     }
     return facts;
   }
 
-  #probe(instruction: Instruction, locked: boolean): FormFacts {
+  #probe(instruction: Instruction, long: boolean, locked: boolean): FormFacts {
     const { row, operandSize, addressSize, registerForm, repeat, immediate } = instruction;
     const missing = row.feature !== undefined && !this.#features.has(row.feature);
     if (missing || this.#semantics[row.semantics] === undefined) return { translatable: false, uses: 3, kills: 0 };
     const ops = new ProbingOps(new CodeBuilder(handlerType.parameters), immediate);
-    const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long: true, locked });
+    const form = formOf(row, { operandSize, addressSize, registerForm, repeat, long, locked });
     emitHandler(ops, form, this.#semantics);
     const { translatable, uses, kills } = ops;
     return { translatable, uses, kills };

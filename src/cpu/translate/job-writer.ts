@@ -2,7 +2,7 @@
 import type { CodeCache } from '../interpret/code-cache.ts';
 import { pseudoHandler } from '../interpret/handlers.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { bitmapBytes, bitmapsBytes, type TranslationJob } from './job.ts';
+import { bitmapBytes, bitmapsBytes, modeIndexOf, type TranslationJob } from './job.ts';
 
 /** A record with this handler has no code of its own any more, or has a region already. */
 export const isOutdated = (handler: number): boolean =>
@@ -10,7 +10,7 @@ export const isOutdated = (handler: number): boolean =>
 
 export class JobWriter {
   readonly #code: Pick<CodeCache, 'survey' | 'watches'>;
-  readonly #modeIndex: number;
+  readonly #long: boolean;
   readonly #recordBytes: Uint8Array;
   readonly #recordWords: Uint16Array;
   /** Places of pages of RAM in the job. */
@@ -19,11 +19,11 @@ export class JobWriter {
   readonly #regions: number[] = [];
 
   /** @param vcpuMemory where the records are */
-  constructor(vcpuMemory: ArrayBufferLike, code: Pick<CodeCache, 'survey' | 'watches'>, modeIndex: number) {
+  constructor(vcpuMemory: ArrayBufferLike, code: Pick<CodeCache, 'survey' | 'watches'>, long: boolean) {
     this.#recordBytes = new Uint8Array(vcpuMemory);
     this.#recordWords = new Uint16Array(vcpuMemory);
     this.#code = code;
-    this.#modeIndex = modeIndex;
+    this.#long = long;
   }
 
   get isEmpty(): boolean {
@@ -40,7 +40,8 @@ export class JobWriter {
   finish(id: number): TranslationJob {
     const bitmaps = new Uint8Array(this.#bitmaps.length * bitmapsBytes);
     for (const [number, bitmap] of this.#bitmaps.entries()) bitmaps.set(bitmap, number * bitmapsBytes);
-    return { id, pages: Int32Array.from(this.#places.keys()), bitmaps, regions: Int32Array.from(this.#regions) };
+    const pages = Int32Array.from(this.#places.keys());
+    return { id, long: this.#long, pages, bitmaps, regions: Int32Array.from(this.#regions) };
   }
 
   #placeOf(ramPage: number): number {
@@ -57,7 +58,7 @@ export class JobWriter {
     const bytes = this.#recordBytes;
     const words = this.#recordWords;
     const found = new Uint8Array(bitmapsBytes);
-    this.#code.survey(ramPage, this.#modeIndex, (offset, address) => {
+    this.#code.survey(ramPage, modeIndexOf(this.#long), (offset, address) => {
       const at = offset >> 3;
       const bit = 1 << (offset & 7);
       const heat = bytes[address + record.heat] as number;

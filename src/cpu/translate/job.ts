@@ -1,6 +1,7 @@
 /** What is asked of whoever translates, and what comes back: plain data, for it may happen on another thread. */
 import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
+import { modeBits } from '../state/block-key.ts';
 
 /** A page of code as it is when translation is asked for. Bitmaps have one bit per byte offset. */
 export interface CodePage {
@@ -16,6 +17,8 @@ export interface CodePage {
 }
 
 export interface RegionRequest {
+  /** 64-bit code; otherwise 32-bit code with flat segments. */
+  readonly long: boolean;
   readonly ramOffset: number;
   /** Pages by their distance, in linear addresses, from the entry's, which is 0. */
   readonly pages: ReadonlyMap<number, CodePage>;
@@ -24,6 +27,8 @@ export interface RegionRequest {
 /** What is asked for, in few large pieces, which change hands between threads without being copied. */
 export interface TranslationJob {
   readonly id: number;
+  /** See `RegionRequest`. */
+  readonly long: boolean;
   /** Pages of RAM, each once. Their bytes are read where the job is done: a job whose code was overwritten is void. */
   readonly pages: Int32Array<ArrayBuffer>;
   /** For each page its bitmaps `known`, `reached`, `warm` and `free`. */
@@ -32,6 +37,9 @@ export interface TranslationJob {
   readonly regions: Int32Array<ArrayBuffer>;
 }
 
+/** The decoding mode of code that is translated, as the record cache has it. */
+export const modeIndexOf = (long: boolean): number => (long ? modeBits.size64 : modeBits.flat32);
+
 /** Jobs of a processor under way at a time. */
 export const maxJobs = 2;
 
@@ -39,7 +47,7 @@ export const bitmapBytes = pageSize / 8;
 export const bitmapsBytes = 4 * bitmapBytes;
 
 /** Takes a job apart. @param ram guest RAM, of which the pages are copied: they must not change while they are looked at */
-export function requestsOf({ pages, bitmaps, regions }: TranslationJob, ram: Uint8Array): RegionRequest[] {
+export function requestsOf({ long, pages, bitmaps, regions }: TranslationJob, ram: Uint8Array): RegionRequest[] {
   const found = Array.from(pages, (ramPage, number): CodePage => {
     const bitmap = (n: number): Uint8Array =>
       bitmaps.subarray(number * bitmapsBytes + n * bitmapBytes, number * bitmapsBytes + (n + 1) * bitmapBytes);
@@ -54,7 +62,7 @@ export function requestsOf({ pages, bitmaps, regions }: TranslationJob, ram: Uin
       const distance = regions[at++] as number;
       around.set(distance, found[regions[at++] as number] as CodePage);
     }
-    requests.push({ ramOffset, pages: around });
+    requests.push({ long, ramOffset, pages: around });
   }
   return requests;
 }
@@ -89,6 +97,7 @@ export interface TranslatedModule {
 
 export interface TranslationResult {
   readonly id: number;
+  readonly long: boolean;
   readonly modules: readonly TranslatedModule[];
   /** Requests that nothing came of. */
   readonly refused: number;

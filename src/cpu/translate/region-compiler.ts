@@ -88,10 +88,10 @@ export class RegionCompiler {
       for (const offset of found.graph.entries) covered.add(found.source.ramOffset(offset));
       for (const offset of innerOffsets(found)) memory.add(found.source.ramOffset(offset));
     }
-    const { id } = job;
+    const { id, long } = job;
     const refused = requests.length - work.length - shared.length - postponed.length;
     const modules = [...(work.length === 0 ? [] : [this.#make(work)]), ...byModule(shared)];
-    return { id, modules, refused, postponed, milliseconds: this.#options.nowMs() - start };
+    return { id, long, modules, refused, postponed, milliseconds: this.#options.nowMs() - start };
   }
 
   #make(work: readonly Work[]): TranslatedModule {
@@ -139,13 +139,14 @@ export class RegionCompiler {
       module.name(index, name);
       return index;
     };
-    for (const [position, { source, graph, pages }] of work.entries()) {
+    for (const [position, { request, source, graph, pages }] of work.entries()) {
+      const { long } = request;
       const index = module.declare(regionType);
-      const live = liveFlags(graph, (instruction) => this.#facts.of(instruction));
+      const live = liveFlags(graph, (instruction) => this.#facts.of(instruction, long));
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
       module.define(
         index,
-        emitRegion({ graph, liveFlags: live, pages: placed, atomic }, { functions, define, semantics }),
+        emitRegion({ long, graph, liveFlags: live, pages: placed, atomic }, { functions, define, semantics }),
       );
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);

@@ -16,6 +16,7 @@ export interface SharedRegion {
 }
 
 interface Volume extends SharedRegion {
+  readonly long: boolean;
   /** The bytes of the region's chunks, in their order. */
   readonly code: readonly Uint8Array[];
 }
@@ -54,7 +55,8 @@ export class RegionLibrary {
     const volumes = this.#volumes.get(request.ramOffset);
     if (volumes === undefined) return undefined;
     const pages = pagesOf(request);
-    return volumes.find(({ region, code }) => {
+    return volumes.find(({ region, code, long }) => {
+      if (long !== request.long) return false;
       const placed = region.pages.every(
         ([distance, ramOffset]) => request.pages.get(distance)?.ramPage === ramOffset / pageSize,
       );
@@ -76,9 +78,10 @@ export class RegionLibrary {
     requests: readonly RegionRequest[],
   ): void {
     const volumes = regions.flatMap((region, position): Volume[] => {
-      const pages = pagesOf(requests[position] as RegionRequest);
+      const request = requests[position] as RegionRequest;
+      const pages = pagesOf(request);
       const code = region.chunks.map((chunk) => chunkOf(pages, chunk)?.slice());
-      return code.includes(undefined) ? [] : [{ module, region, code: code as Uint8Array[] }];
+      return code.includes(undefined) ? [] : [{ module, region, long: request.long, code: code as Uint8Array[] }];
     });
     const offsets = volumes.map(({ region }) => region.entries[0]?.ramOffset as number);
     volumes.forEach((volume, position) => {

@@ -1,21 +1,23 @@
 /** The code that a region may be made of: pages around its entry, as the address space of the request had them. */
 import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
-import type { DecodeResult, Instruction } from '../decode/instruction.ts';
+import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
 import type { CodeSource } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
 import { type CodePage, hasBit, type RegionRequest } from './job.ts';
 
-const mode = { codeSize: 64, real: false } as const;
+const jumps: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'loop', 'loope', 'loopne', 'jcxz']);
 
 export class RegionSource implements CodeSource {
   readonly #pages: RegionRequest['pages'];
   readonly #facts: FormFactsTable;
+  readonly #mode: DecodeMode;
 
   constructor(request: RegionRequest, facts: FormFactsTable) {
     this.#pages = request.pages;
     this.#facts = facts;
+    this.#mode = { codeSize: request.long ? 64 : 32, real: false };
   }
 
   #pageOf(offset: number): CodePage | undefined {
@@ -32,13 +34,13 @@ export class RegionSource implements CodeSource {
     const page = this.#pageOf(offset);
     if (page === undefined) return undefined;
     const within = offset & 0xfff;
-    const result = decode(page.bytes, within, pageSize, mode);
+    const result = decode(page.bytes, within, pageSize, this.#mode);
     const next = result.kind === 'truncated' ? this.#pageOf(offset + pageSize) : undefined;
     if (next === undefined) return result;
     const both = new Uint8Array(2 * maxInstructionLength);
     both.set(page.bytes.subarray(within));
     both.set(next.bytes.subarray(0, maxInstructionLength), pageSize - within);
-    return decode(both, 0, both.length, mode);
+    return decode(both, 0, both.length, this.#mode);
   }
 
   #has(bitmap: 'known' | 'reached' | 'warm' | 'free', offset: number): boolean {
@@ -68,6 +70,8 @@ export class RegionSource implements CodeSource {
   }
 
   translatable(instruction: Instruction): boolean {
-    return this.#facts.of(instruction).translatable;
+    // Jumps that cut the instruction pointer to 16 bits lead nowhere that `discover` looks.
+    if (instruction.operandSize === 16 && jumps.has(instruction.row.semantics)) return false;
+    return this.#facts.of(instruction, this.#mode.codeSize === 64).translatable;
   }
 }

@@ -11,13 +11,15 @@ import type { Access } from '../emit/ops.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
 import { type Probe, regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
-import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { AccessGroups, type Membership, notInRam } from './access-groups.ts';
 import type { Address } from './known-addresses.ts';
 import { TranslatorFlags } from './translator-flags.ts';
 import type { RegionFrame } from './translator-registers.ts';
 
 type Offset = number | LateNumber;
+
+const readWrite = segmentAccess.read | segmentAccess.write;
 
 /** Where an access goes if `hit`: to `ram` (i32) and `offset` beyond it. */
 interface Place {
@@ -129,7 +131,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   /** A slow path that fails, or refuses to overwrite code, leaves the region with nothing done. */
   #callSlow(functionIndex: number, linear: Value, bytes: number, tag: Value): void {
-    const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running.segment, true);
+    const segment = this.impliedSegments.get(linear) ?? segmentNumber(this.running.segment, this.frame.long);
     const access = bytes | regionAccess | (segment === segmentIndex.flatStack ? stackAccess : 0);
     this.code.if(
       callFor('i32', functionIndex, [linear, this.i32(access), tag]),
@@ -142,6 +144,8 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   /** Notes where `offset` in a segment lies. An address whose group is known is worked out where it misses RAM alone. */
   linearIn(segment: number, offset: Value, bytes: number, access: Access): Value {
     const based = segment === segmentIndex.fs || segment === segmentIndex.gs;
+    if (!this.frame.long && (based || segment === segmentIndex.cs))
+      return this.#checked(segment, offset, bytes, access);
     const sum = based ? this.add(offset, super.loadState64(segmentAt(segment) + segmentField.base)) : offset;
     const address = based ? this.#inSegment(segment, offset) : this.addresses.of(offset);
     const member =
@@ -151,6 +155,33 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     else if (based && address !== undefined) this.addresses.name(linear, address);
     this.impliedSegments.set(linear, segment);
     return linear;
+  }
+
+  /** In 32-bit code, in a segment that is not known to be flat. Most reach as far as offsets do. */
+  #checked(segment: number, offset: Value, bytes: number, access: Access): Value {
+    const at = segmentAt(segment);
+    const bound = this.let(offset);
+    const wanted = { read: segmentAccess.read, write: segmentAccess.write, modify: readWrite }[access];
+    const linear = this.variable('i64');
+    const allowed = this.and(super.loadState32(at + segmentField.access), wanted | segmentAccess.expandDown);
+    const whole = this.eq(super.loadState32(at + segmentField.limit), -1);
+    const fits = this.leU(bound, 0x1_0000_0000n - BigInt(bytes));
+    this.code.if(
+      this.and(this.and(this.eq(allowed, wanted), whole), fits),
+      () => {
+        const base = super.loadState64(at + segmentField.base);
+        this.set(linear, this.and(this.add(bound, base), 0xffff_ffffn));
+      },
+      () => {
+        const parameters = [this.i32(at), this.wrap(bound), this.i32(bytes - 1), this.i32(wanted)];
+        this.set(linear, callFor('i64', this.frame.functions.segmentLinear, parameters));
+        this.code.if(super.loadState32(state.fault), () => this.cold(() => this.leaveFault()), undefined, false);
+      },
+      true,
+    );
+    const found = this.get(linear);
+    this.impliedSegments.set(found, segment);
+    return found;
   }
 
   #inSegment(segment: number, offset: Value): Address | undefined {
@@ -297,7 +328,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   protected segmentBase(): Value {
-    return super.loadState64(segmentAt(segmentNumber(this.running.segment, true)) + segmentField.base);
+    return super.loadState64(segmentAt(segmentNumber(this.running.segment, this.frame.long)) + segmentField.base);
   }
 
   copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value {

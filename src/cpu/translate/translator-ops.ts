@@ -68,8 +68,10 @@ export class TranslatorOps extends TranslatorMemory {
 
   // Control
 
+  /** Offsets beyond the region's own code may be beyond the last one of 32-bit code. */
   #ipAt(offset: number): Value {
-    return this.add(this.get(this.frame.codeBase), BigInt(offset));
+    const ip = this.add(this.get(this.frame.codeBase), BigInt(offset));
+    return this.frame.long ? ip : this.and(ip, 0xffff_ffffn);
   }
 
   currentIp(): Value {

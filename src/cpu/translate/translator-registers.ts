@@ -16,6 +16,8 @@ const generalRegisters = 16;
 
 /** What a region's instructions share. */
 export interface RegionFrame {
+  /** 64-bit code; otherwise 32-bit code with flat segments. */
+  readonly long: boolean;
   readonly functions: SharedFunctions;
   /** Leads on to the code at `target`, wherever it is. */
   readonly leave: Label;
@@ -71,6 +73,10 @@ export abstract class TranslatorRegisters extends Ops {
     super(code);
     this.frame = frame;
     this.addresses.note(frame.codeBase, { base: this.addresses.unknown(), distance: 0 });
+  }
+
+  override get flat(): boolean {
+    return true;
   }
 
   override let(value: Value): Value {
@@ -217,6 +223,6 @@ export abstract class TranslatorRegisters extends Ops {
   }
 
   linearOf(effective: Value, bytes: number, access: Access): Value {
-    return this.linearIn(segmentNumber(this.running.segment, true), effective, bytes, access);
+    return this.linearIn(segmentNumber(this.running.segment, this.frame.long), effective, bytes, access);
   }
 }

@@ -13,6 +13,7 @@ import { type DetachedRegion, DetachedRegions, type RegionFunction } from './det
 import { gatherPages } from './gather-pages.ts';
 import {
   maxJobs,
+  modeIndexOf,
   type RegionPages,
   type TranslatedModule,
   type TranslatedRegion,
@@ -32,11 +33,10 @@ const moduleOverhead = 8 << 10;
 const bytesPerByte = 4;
 /** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
-/** Index of the decoding mode of 64-bit code. */
-const mode64 = 2;
-
 /** Where hot code was found. */
 export interface Candidate {
+  /** 64-bit code; otherwise 32-bit code with flat segments. */
+  readonly long: boolean;
   readonly record: number;
   readonly ramOffset: number;
   /** The RAM page that code lies in, by distance in pages from the candidate's; -1 if that is not known now. */
@@ -44,6 +44,7 @@ export interface Candidate {
 }
 
 interface Waiting {
+  readonly long: boolean;
   readonly record: number;
   readonly ramOffset: number;
   /** RAM pages by distance. */
@@ -94,7 +95,8 @@ export class Translator {
   #nextJob = 1;
   /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
-  readonly #detached = new DetachedRegions();
+  /** Of 32-bit code, and of 64-bit code. */
+  readonly #detached: readonly [DetachedRegions, DetachedRegions] = [new DetachedRegions(), new DetachedRegions()];
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
@@ -116,18 +118,19 @@ export class Translator {
     if (!this.#isOutdated(candidate.record)) this.#enqueue(candidate);
   }
 
-  #enqueue({ record: address, ramOffset, pageAt }: Candidate): void {
-    this.#queue.push({ record: address, ramOffset, pages: this.#pagesAround(ramOffset, pageAt) });
+  #enqueue(candidate: Candidate): void {
+    const { long, record: address, ramOffset } = candidate;
+    this.#queue.push({ long, record: address, ramOffset, pages: this.#pagesAround(candidate) });
   }
 
-  #pagesAround(ramOffset: number, pageAt: Candidate['pageAt']): Map<number, number> {
+  #pagesAround({ long, ramOffset, pageAt }: Candidate): Map<number, number> {
     if (this.#alone.has(ramOffset)) return new Map([[0, Math.floor(ramOffset / pageSize)]]);
     const { code } = this.#options;
     const watchedAt = (distance: number): number => {
       const ramPage = pageAt(distance);
       return code.watches(ramPage) ? ramPage : -1;
     };
-    return gatherPages(ramOffset, watchedAt, (ramPage, visit) => code.branchesOut(ramPage, mode64, visit));
+    return gatherPages(ramOffset, watchedAt, (ramPage, visit) => code.branchesOut(ramPage, modeIndexOf(long), visit));
   }
 
   /** Queues a record at once, unless it is translated or was looked at already. */
@@ -157,8 +160,11 @@ export class Translator {
   }
 
   #post(): void {
-    const job = new JobWriter(this.#view.buffer, this.#options.code, mode64);
-    for (const { record: address, ramOffset, pages } of this.#queue.splice(0, batchSize)) {
+    const [{ long }] = this.#queue as [Waiting];
+    const others = this.#queue.findIndex((waiting) => waiting.long !== long);
+    const count = Math.min(batchSize, others < 0 ? this.#queue.length : others);
+    const job = new JobWriter(this.#view.buffer, this.#options.code, long);
+    for (const { record: address, ramOffset, pages } of this.#queue.splice(0, count)) {
       if (!this.#isOutdated(address)) job.add(ramOffset, pages);
     }
     if (job.isEmpty) return;
@@ -180,19 +186,19 @@ export class Translator {
       this.#jobs.delete(result.id);
       this.#statistics.refused += result.refused;
       this.#statistics.milliseconds += result.milliseconds;
-      for (const ramOffset of result.postponed) this.#countAnew(ramOffset);
+      for (const ramOffset of result.postponed) this.#countAnew(ramOffset, result.long);
       for (const { bytes } of result.modules) this.#statistics.bytes += bytes;
       // A job that was posted before everything was forgotten is not among the jobs any more.
       if (overwritten === undefined) continue;
-      for (const made of result.modules) this.#install(made, overwritten);
+      for (const made of result.modules) this.#install(made, result.long, overwritten);
       const { cacheBytes } = this.#options;
       if (this.#store.bytes > cacheBytes) this.#store.shrink(cacheBytes * keptPart);
       if (this.#store.isFull) this.#store.shrink(this.#store.bytes * keptPart);
     }
   }
 
-  #countAnew(ramOffset: number): void {
-    const address = this.#options.code.known(ramOffset, mode64);
+  #countAnew(ramOffset: number, long: boolean): void {
+    const address = this.#options.code.known(ramOffset, modeIndexOf(long));
     if (address !== 0 && !this.#isOutdated(address)) this.#view.setUint8(address + record.heat, recordHeat.warm);
   }
 
@@ -204,11 +210,11 @@ export class Translator {
     return regions.map(({ position }) => exports[`r${position}`] as RegionFunction);
   }
 
-  #install(made: TranslatedModule, overwritten: ReadonlySet<number>): void {
+  #install(made: TranslatedModule, long: boolean, overwritten: ReadonlySet<number>): void {
     const functions = this.#functionsOf(made);
     const module = new RegionModule(made.bytes * bytesPerByte + moduleOverhead);
     for (const [position, region] of made.regions.entries()) {
-      const entries = this.#entriesOf(region);
+      const entries = this.#entriesOf(region, long);
       if (entries.length === 0) continue;
       if (this.#store.isFull || region.chunks.some((chunk) => overwritten.has(chunk))) {
         // There is no room, or what it was made of is gone: what is there may get hot again.
@@ -217,16 +223,20 @@ export class Translator {
       }
       const { instructions, pages } = region;
       const chunks = new Set(region.chunks);
-      this.#store.add({ function: functions[position], module, entries, pages, chunks, instructions }, mode64);
+      this.#store.add(
+        { function: functions[position], module, entries, pages, chunks, instructions },
+        modeIndexOf(long),
+      );
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
     }
   }
 
   /** A region's entries with their numbers and records, without those that are another region's by now, or gone. */
-  #entriesOf(region: TranslatedRegion): NumberedEntry[] {
+  #entriesOf(region: TranslatedRegion, long: boolean): NumberedEntry[] {
+    const { code } = this.#options;
     return region.entries
-      .map((entry, number) => ({ ...entry, number, record: this.#options.code.known(entry.ramOffset, mode64) }))
+      .map((entry, number) => ({ ...entry, number, record: code.known(entry.ramOffset, modeIndexOf(long)) }))
       .filter(({ record: address }) => address !== 0 && !this.#isOutdated(address));
   }
 
@@ -245,7 +255,7 @@ export class Translator {
     this.#store.drop(ramPage, chunk);
     const inRam = ramPage * chunksOfPage + chunk;
     for (const overwritten of this.#jobs.values()) overwritten.add(inRam);
-    this.#detached.drop(inRam);
+    for (const detached of this.#detached) detached.drop(inRam);
   }
 
   /** Whether a write to bytes of one page of RAM would change what is translated. */
@@ -253,24 +263,29 @@ export class Translator {
     const ramPage = Math.floor(ramOffset / pageSize);
     const [first, last] = chunksOf(ramOffset & (pageSize - 1), bytes);
     for (let chunk = first; chunk <= last; chunk++) {
-      if (this.#store.holds(ramPage, chunk) || this.#detached.touches(ramPage * chunksOfPage + chunk)) return true;
+      const inRam = ramPage * chunksOfPage + chunk;
+      if (this.#store.holds(ramPage, chunk) || this.#detached.some((one) => one.touches(inRam))) return true;
     }
     return false;
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
   detachedFor(candidate: Candidate): DetachedRegion | undefined {
-    const { ramOffset, pageAt } = candidate;
-    if (!this.#detached.has(ramOffset)) {
-      const pages = this.#pagesAround(ramOffset, pageAt);
-      const job = new JobWriter(this.#view.buffer, this.#options.code, mode64);
-      job.add(ramOffset, pages);
+    const { long, ramOffset } = candidate;
+    const detached = this.#detachedOf(long);
+    if (!detached.has(ramOffset)) {
+      const job = new JobWriter(this.#view.buffer, this.#options.code, long);
+      job.add(ramOffset, this.#pagesAround(candidate));
       this.#options.service.post(job.finish(this.#nextJob++));
       const result = this.#options.service.poll();
-      this.#detached.set(ramOffset, undefined, [Math.floor(ramOffset / chunkBytes)]);
+      detached.set(ramOffset, undefined, [Math.floor(ramOffset / chunkBytes)]);
       if (result !== undefined) this.#detach(result);
     }
-    return this.#detached.get(ramOffset);
+    return detached.get(ramOffset);
+  }
+
+  #detachedOf(long: boolean): DetachedRegions {
+    return this.#detached[long ? 1 : 0];
   }
 
   /** Every way into a region is taken in lockstep, too. */
@@ -279,10 +294,11 @@ export class Translator {
     const [region] = made?.regions ?? [];
     const [run] = made === undefined ? [] : this.#functionsOf(made);
     if (region === undefined || run === undefined) return;
+    const detached = this.#detachedOf(result.long);
     for (const [number, entry] of region.entries.entries()) {
-      if (this.#detached.get(entry.ramOffset) !== undefined) continue;
+      if (detached.get(entry.ramOffset) !== undefined) continue;
       const pages: RegionPages = region.pages.map(([distance, page]) => [distance - entry.page, page]);
-      this.#detached.set(entry.ramOffset, { run: (address) => run(address, number), pages }, region.chunks);
+      detached.set(entry.ramOffset, { run: (address) => run(address, number), pages }, region.chunks);
     }
   }
 
@@ -292,6 +308,6 @@ export class Translator {
     this.#queue = [];
     this.#jobs.clear();
     this.#alone.clear();
-    this.#detached.clear();
+    for (const detached of this.#detached) detached.clear();
   }
 }
