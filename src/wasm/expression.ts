@@ -80,7 +80,13 @@ export function float(operation: FloatOperation, a: Value, b?: Value): Value {
 /** A conversion of `convert`; `type` is the result's. */
 export const conversion = (opcode: number, type: ValueType, a: Value): Value => node(type, opcode, [a]);
 
-export const wrap = (a: Value): Value => (a.type === 'i32' ? a : conversion(convert.wrap, 'i32', a));
+/** What was widened before is what it was. */
+export function wrap(a: Value): Value {
+  if (a.type === 'i32') return a;
+  const widened = a.opcode === convert.i64ExtendI32U || a.opcode === convert.i64ExtendI32S;
+  return widened ? (a.operands[0] as Value) : conversion(convert.wrap, 'i32', a);
+}
+
 export const extendUnsigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32U, 'i64', a));
 export const extendSigned = (a: Value): Value => (a.type === 'i64' ? a : conversion(convert.i64ExtendI32S, 'i64', a));
 

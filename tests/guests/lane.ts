@@ -8,6 +8,8 @@ import { assemble, type CheckOptions, check, findNasm, findQemu, type Guest, lis
 
 export interface Lane extends CheckOptions {
   readonly slow: boolean;
+  /** Leaves out guests with more processors. */
+  readonly maxCpus?: number;
   /** Default: all. */
   readonly machines?: readonly Machine[];
 }
@@ -36,6 +38,7 @@ export function defineLane(lane: Lane): void {
     concurrency: availableParallelism(),
   }, () => {
     for (const guest of listGuests(lane.slow)) {
+      if (guest.expected.cpus > (lane.maxCpus ?? guest.expected.cpus)) continue;
       test(guest.name, async (t) => {
         const elf = await assemble(await nasm, guest.name, directory);
         const problems: (string | undefined)[] = [];

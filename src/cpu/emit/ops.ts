@@ -248,7 +248,7 @@ export abstract class Ops extends FloatEmitter {
   /** As much of `value` (i64) as the address size of the stack covers. */
   #onStack(value: Value): Value {
     if (this.long) return value;
-    return this.and(value, this.flat ? this.i64(0xffff_ffffn) : this.loadState64(state.stackMask));
+    return this.flat ? this.extendU(this.wrap(value)) : this.and(value, this.loadState64(state.stackMask));
   }
 
   /** All of rSP once as much of it as the address size of the stack covers is `value` (i64). Nothing is above bit 31 then. */

@@ -14,7 +14,8 @@ import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
-import { blockKeyOf, blockKeys, modeBits } from '../state/block-key.ts';
+import { isStepped, mayInterrupt } from '../semantics/interruptible.ts';
+import { blockKeyOf, modeBits } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
 import type { SharedFunctions } from './shared-types.ts';
@@ -390,9 +391,7 @@ export class InterpreterOps extends Ops {
    * SDM Vol. 2B "STI".
    */
   enableInterrupts(): void {
-    const waits = this.or(this.loadState32(state.interruptWaiting), this.loadState32(state.request));
-    const stepped = this.geU(this.loadState32(state.blockKey), blockKeys.firstStep);
-    this.ifUnlikely(this.or(waits, stepped), () => this.host('sti'));
+    this.ifUnlikely(this.or(mayInterrupt(this), isStepped(this)), () => this.host('sti'));
     this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
     this.storeState64(state.afterSti, this.nextIp());
   }

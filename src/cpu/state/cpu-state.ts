@@ -33,13 +33,15 @@ export const attribute = {
 export const dplOf = (attributes: number): number => (attributes >> 5) & 3;
 
 /** What loads and stores through a data segment may do. */
-function accessOf(attributes: number, real: boolean): number {
-  if (real) return segmentAccess.read | segmentAccess.write;
+function accessOf(attributes: number, limit: number, real: boolean): number {
+  const whole = limit === 0xffff_ffff ? segmentAccess.whole : 0;
+  if (real) return segmentAccess.read | segmentAccess.write | whole;
   if ((attributes & attribute.present) === 0 || (attributes & attribute.s) === 0) return 0;
-  if ((attributes & attribute.code) !== 0) return (attributes & attribute.readable) !== 0 ? segmentAccess.read : 0;
+  if ((attributes & attribute.code) !== 0)
+    return (attributes & attribute.readable) !== 0 ? segmentAccess.read | whole : whole;
   let access: number = segmentAccess.read;
   if ((attributes & attribute.writable) !== 0) access |= segmentAccess.write;
-  if ((attributes & attribute.expandDown) !== 0) access |= segmentAccess.expandDown;
+  access |= (attributes & attribute.expandDown) !== 0 ? segmentAccess.expandDown : whole;
   if ((attributes & attribute.big) !== 0) access |= segmentAccess.big;
   return access;
 }
@@ -210,7 +212,11 @@ export class CpuState {
     this.view.setUint32(at + segmentField.limit, value.limit >>> 0, true);
     this.view.setUint32(at + segmentField.selector, value.selector & 0xffff, true);
     this.view.setUint32(at + segmentField.attributes, value.attributes, true);
-    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, this.realSegments), true);
+    this.view.setUint32(
+      at + segmentField.access,
+      accessOf(value.attributes, value.limit >>> 0, this.realSegments),
+      true,
+    );
   }
 
   /** The same in protected mode for a base of 32 bits, without BigInt. */
@@ -221,7 +227,7 @@ export class CpuState {
     this.view.setUint32(at + segmentField.limit, value.limit, true);
     this.view.setUint32(at + segmentField.selector, selector, true);
     this.view.setUint32(at + segmentField.attributes, value.attributes, true);
-    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, false), true);
+    this.view.setUint32(at + segmentField.access, accessOf(value.attributes, value.limit >>> 0, false), true);
   }
 
   /** Recomputes what loads and stores may do, after CR0.PE or EFLAGS.VM changed. */
@@ -229,7 +235,7 @@ export class CpuState {
     for (let index = 0; index <= segmentIndex.gs; index++) {
       this.view.setUint32(
         segmentAt(index) + segmentField.access,
-        accessOf(this.segmentAttributes(index), this.realSegments),
+        accessOf(this.segmentAttributes(index), this.segmentLimit(index), this.realSegments),
         true,
       );
     }

@@ -143,7 +143,8 @@ export const segmentField = {
   size: 32,
 } as const;
 
-export const segmentAccess = { read: 1, write: 2, expandDown: 4, big: 8 } as const;
+/** `whole`: all offsets of 32 bits lie within the limit. */
+export const segmentAccess = { read: 1, write: 2, expandDown: 4, big: 8, whole: 16 } as const;
 
 /**
  * `flat` and `flatStack` are what the bases of ES, CS, DS and SS count for in 64-bit mode: always 0. (The latter tells

@@ -2,10 +2,10 @@
  * What addresses have in common: i64 values of a region as an unknown (a register as it was at some point, a sum of such)
  * and a distance from it. Two accesses with the same unknown lie a known distance apart.
  */
-import { constant, control, i64 } from '../../wasm/opcodes.ts';
+import { constant, control, convert, i32, i64 } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 
-/** The value `base` + `distance`, modulo 2^64. */
+/** The value `base` + `distance`, modulo 2^64; in 32-bit code modulo 2^32, for of such an address nothing else counts. */
 export interface Address {
   readonly base: number;
   readonly distance: number;
@@ -16,12 +16,6 @@ export type RegisterAddresses = (Address | undefined)[];
 
 /** Distances beyond are not followed. */
 const farthest = 2 ** 31;
-
-const numberOf = (value: Value | undefined): number | undefined => {
-  if (value?.opcode !== constant.i64 || value.immediate === undefined) return undefined;
-  const number = Number(value.immediate);
-  return Math.abs(number) < farthest ? number : undefined;
-};
 
 export class KnownAddresses {
   /** By register. */
@@ -34,8 +28,14 @@ export class KnownAddresses {
   readonly #composed = new Map<string, number>();
   readonly #atJoins = new Map<number, RegisterAddresses>();
   #nextBase = 1;
+  readonly #long: boolean;
   /** Above 0 within parts of an instruction that may run once, never or often: nothing is known there. */
   conditional = 0;
+
+  /** @param long of 64-bit code */
+  constructor(long: boolean) {
+    this.#long = long;
+  }
 
   /** A value of which nothing else is known. */
   unknown(): number {
@@ -65,22 +65,55 @@ export class KnownAddresses {
 
   of(value: Value): Address | undefined {
     if (this.conditional > 0) return undefined;
+    return this.#long || value.type !== 'i32' ? this.#of64(value) : this.#of32(value);
+  }
+
+  #of64(value: Value): Address | undefined {
     switch (value.opcode) {
       case control.localGet:
         return this.#ofLocal(value);
       case constant.i64:
-        return this.#shifted({ base: 0, distance: 0 }, numberOf(value));
+        return this.#shifted({ base: 0, distance: 0 }, this.#numberOf(value));
       case i64.add:
         return this.#sum(value.operands[0] as Value, value.operands[1] as Value);
-      case i64.sub: {
-        const subtrahend = numberOf(value.operands[1]);
-        return this.#shifted(this.of(value.operands[0] as Value), subtrahend === undefined ? undefined : -subtrahend);
-      }
+      case i64.sub:
+        return this.#difference(value.operands[0] as Value, this.#numberOf(value.operands[1]));
       case i64.shl:
-        return this.#scaled(value.operands[0] as Value, numberOf(value.operands[1]));
+        return this.#scaled(value.operands[0] as Value, this.#numberOf(value.operands[1]));
+      case convert.i64ExtendI32U:
+        return this.#long ? undefined : this.of(value.operands[0] as Value);
       default:
         return this.#bound.get(value);
     }
+  }
+
+  /** The same operations of 32 bits. */
+  #of32(value: Value): Address | undefined {
+    switch (value.opcode) {
+      case convert.wrap:
+        return this.of(value.operands[0] as Value);
+      case constant.i32:
+        return this.#shifted({ base: 0, distance: 0 }, this.#numberOf(value));
+      case i32.add:
+        return this.#sum(value.operands[0] as Value, value.operands[1] as Value);
+      case i32.sub:
+        return this.#difference(value.operands[0] as Value, this.#numberOf(value.operands[1]));
+      case i32.shl:
+        return this.#scaled(value.operands[0] as Value, this.#numberOf(value.operands[1]));
+      default:
+        return this.#bound.get(value);
+    }
+  }
+
+  #numberOf(value: Value | undefined): number | undefined {
+    const known = value?.opcode === constant.i64 || value?.opcode === constant.i32;
+    if (!known || value.immediate === undefined) return undefined;
+    const number = this.#long ? Number(value.immediate) : Number(BigInt.asIntN(32, BigInt(value.immediate)));
+    return Math.abs(number) < farthest ? number : undefined;
+  }
+
+  #difference(from: Value, by: number | undefined): Address | undefined {
+    return this.#shifted(this.of(from), by === undefined ? undefined : -by);
   }
 
   #ofLocal(value: Value): Address | undefined {
@@ -99,7 +132,7 @@ export class KnownAddresses {
   }
 
   #sum(a: Value, b: Value): Address | undefined {
-    const by = numberOf(b);
+    const by = this.#numberOf(b);
     if (by !== undefined) return this.#shifted(this.of(a), by);
     const [first, second] = [this.of(a), this.of(b)];
     if (first === undefined || second === undefined) return undefined;

@@ -1,6 +1,6 @@
 /** The translator's memory accesses: a TLB probe and a direct access, or a slow path out of line. */
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
-import { callFor, lateConstant, loadFrom } from '../../wasm/expression.ts';
+import { callFor, isConstant, lateConstant, loadFrom } from '../../wasm/expression.ts';
 import type { LateNumber } from '../../wasm/late-number.ts';
 import { load } from '../../wasm/opcodes.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
@@ -163,14 +163,14 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     const bound = this.let(offset);
     const wanted = { read: segmentAccess.read, write: segmentAccess.write, modify: readWrite }[access];
     const linear = this.variable('i64');
-    const allowed = this.and(super.loadState32(at + segmentField.access), wanted | segmentAccess.expandDown);
-    const whole = this.eq(super.loadState32(at + segmentField.limit), -1);
+    const free = wanted | segmentAccess.whole;
+    const allowed = this.eq(this.and(super.loadState32(at + segmentField.access), free), free);
     const fits = this.leU(bound, 0x1_0000_0000n - BigInt(bytes));
     this.code.if(
-      this.and(this.and(this.eq(allowed, wanted), whole), fits),
+      isConstant(offset) ? allowed : this.and(allowed, fits),
       () => {
-        const base = super.loadState64(at + segmentField.base);
-        this.set(linear, this.and(this.add(bound, base), 0xffff_ffffn));
+        const base = super.loadState32(at + segmentField.base);
+        this.set(linear, this.extendU(this.add(this.wrap(bound), base)));
       },
       () => {
         const parameters = [this.i32(at), this.wrap(bound), this.i32(bytes - 1), this.i32(wanted)];

@@ -20,6 +20,7 @@ import {
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { siteCacheEntry } from '../interpret/lookup.ts';
+import { mayInterrupt } from '../semantics/interruptible.ts';
 import { state } from '../state/layout.ts';
 import { knownOnBoth } from './known-facts.ts';
 import { unknown } from './pending-flags.ts';
@@ -146,9 +147,9 @@ export class TranslatorOps extends TranslatorMemory {
     this.storeState32(state.extraCost, this.add(this.loadState32(state.extraCost), bound));
   }
 
-  /** The next instruction belongs to the same block, and nobody looks for interrupts between them. */
+  /** The next instruction belongs to the same block, and nobody looks between them for interrupts that came before. */
   enableInterrupts(): void {
-    this.#leaveIf(this.loadState32(state.interruptWaiting));
+    this.#leaveIf(mayInterrupt(this));
     this.storeState32(state.eflags, this.or(this.loadState32(state.eflags), eflags.if));
   }
 

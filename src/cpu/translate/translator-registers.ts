@@ -67,11 +67,12 @@ export abstract class TranslatorRegisters extends Ops {
   protected running!: Instruction;
   protected runningAt = 0;
   #fields = { reg: 0, rm: 0, vvvv: 0 };
-  readonly addresses = new KnownAddresses();
+  readonly addresses: KnownAddresses;
 
   constructor(code: CodeBuilder, frame: RegionFrame) {
     super(code);
     this.frame = frame;
+    this.addresses = new KnownAddresses(frame.long);
     this.addresses.note(frame.codeBase, { base: this.addresses.unknown(), distance: 0 });
   }
 
@@ -81,7 +82,7 @@ export abstract class TranslatorRegisters extends Ops {
 
   override let(value: Value): Value {
     const bound = super.let(value);
-    if (value.type === 'i64') this.addresses.bind(bound, value);
+    if (value.type === 'i64' || !this.frame.long) this.addresses.bind(bound, value);
     return bound;
   }
 
@@ -143,7 +144,8 @@ export abstract class TranslatorRegisters extends Ops {
     }
     const local = this.general(number);
     this.#written[number] = true;
-    this.addresses.written(number, bits === 64 ? value : undefined);
+    const all = bits === 64 || (bits === 32 && !this.frame.long);
+    this.addresses.written(number, all ? value : undefined);
     if (bits === 64) this.set(local, value);
     else if (bits === 32) this.set(local, this.extendU(value));
     else this.#merge(local, (at & 7) * 8, bits, value);
@@ -201,6 +203,7 @@ export abstract class TranslatorRegisters extends Ops {
   }
 
   effectiveAddress(_operand: Operand, byteOffset = 0): Value {
+    if (!this.frame.long && this.running.addressSize === 32) return this.#effectiveAddress32(byteOffset);
     const { base, index, scale, displacement, addressSize } = this.running;
     let offset = displacement + BigInt(byteOffset);
     let sum: Value | undefined;
@@ -216,6 +219,17 @@ export abstract class TranslatorRegisters extends Ops {
     }
     const address = sum === undefined ? i64Constant(offset) : this.add(sum, offset);
     return this.zeroExtend(address, addressSize);
+  }
+
+  #effectiveAddress32(byteOffset: number): Value {
+    const { base, index, scale, displacement } = this.running;
+    const offset = Number(displacement) + byteOffset;
+    let sum = base === noRegister ? undefined : this.wrap(this.get(this.general(base)));
+    if (index !== noRegister) {
+      const scaled = this.shl(this.wrap(this.get(this.general(index))), scale);
+      sum = sum === undefined ? scaled : this.add(sum, scaled);
+    }
+    return sum === undefined ? i64Constant(offset >>> 0) : this.extendU(this.add(sum, offset));
   }
 
   basedOnStack(_operand: Operand): Value {
