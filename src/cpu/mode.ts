@@ -1,7 +1,6 @@
 /** Everything that is derived from control registers, CS, SS, EFLAGS and CPL; recomputed whenever one of them changes. */
 import { cr0, cr4, efer, eflags } from '../spec/x86/registers.ts';
 import type { FetchMode } from './fetch.ts';
-import { status } from './interpret/status.ts';
 import type { PagingMode } from './mmu/walk.ts';
 import type { Processor } from './processor.ts';
 import { bitsOfBlockKey, blockKeyOf, blockKeys, modeBits } from './state/block-key.ts';
@@ -125,29 +124,35 @@ export class ModeTracker {
   }
 }
 
-/**
- * After a segment register was loaded, in the last step of its instruction: 32-bit code may have become flat by it, or be flat
- * no longer. @returns a status
- */
-export function segmentChanged(cpu: Processor, index: number): number {
+/** After a segment register was loaded: 32-bit code may have become flat by it, or be flat no longer; see `engine.kindChanged`. */
+export function segmentChanged(cpu: Processor, index: number): void {
   const { view } = cpu.state;
   const bits = bitsOfBlockKey(view.getInt32(state.blockKey, true));
   const size = bits & modeBits.size;
-  const changes = (size & modeBits.size32) !== 0 && (bits & modeBits.real) === 0;
-  const otherwise = changes && hasFlatSegments(view) !== (size === modeBits.flat32);
-  if (otherwise || index === segmentIndex.ss) cpu.modeChanged();
-  return otherwise ? cpu.leave() : status.next;
+  const either = (size & modeBits.size32) !== 0 && (bits & modeBits.real) === 0;
+  const changed = either && hasFlatSegments(view) !== (size === modeBits.flat32);
+  if (changed) view.setInt32(engine.kindChanged, 1, true);
+  if (changed || index === segmentIndex.ss) cpu.modeChanged();
 }
 
 /** After a change of privilege, SS or flags from 64-bit code to 64-bit code: all that can be derived anew from it. */
 export function switchPrivilege64(cpu: Processor): void {
+  switchKey(cpu, cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64);
+}
+
+/** The same from flat 32-bit code to 32-bit code with flat CS and SS. */
+export function switchPrivilege32(cpu: Processor): void {
+  if (!hasFlatSegments(cpu.state.view)) cpu.modeChanged();
+  else switchKey(cpu, cpu.state.cpl === 3 ? blockKeys.user32 : blockKeys.kernel32);
+}
+
+function switchKey(cpu: Processor, key: number): void {
   const { view } = cpu.state;
   const traps = (view.getUint32(state.eflags, true) & eflags.tf) !== 0;
   if (traps || view.getInt32(state.blockKey, true) >= blockKeys.firstStep) {
     cpu.modeChanged();
     return;
   }
-  const key = cpu.state.cpl === 3 ? blockKeys.user64 : blockKeys.kernel64;
   view.setInt32(state.blockKey, key, true);
   view.setInt32(engine.codeKey, cpu.mmu.codeTlb.codeKeyOf(key), true);
   cpu.mmu.selectContext();

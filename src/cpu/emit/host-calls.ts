@@ -39,6 +39,7 @@ export const hostCalls = [
   // Segments and far transfers
   'mov-to-sreg',
   'pop-sreg',
+  'pop-ss',
   'load-far-segment',
   'jmp-far',
   'call-far',

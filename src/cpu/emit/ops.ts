@@ -2,34 +2,15 @@
  * The operations that instruction semantics are written in. The interpreter gives them operands from decoded records,
  * the translator will give them fixed ones; what an instruction does is written once, over this class.
  */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { loadFrom } from '../../wasm/expression.ts';
 import { load, store } from '../../wasm/opcodes.ts';
 import type { Value, ValueType } from '../../wasm/types.ts';
-import { segmentIndex, state } from '../state/layout.ts';
+import { engine, segmentIndex, state } from '../state/layout.ts';
 import { loadOpcode, memoryType, storeOpcode } from './access-opcodes.ts';
 import { integerType } from './emitter.ts';
 import { FloatEmitter } from './float-emitter.ts';
 import type { Form, Operand } from './form.ts';
-
-export const vector = {
-  de: 0,
-  db: 1,
-  nmi: 2,
-  bp: 3,
-  of: 4,
-  br: 5,
-  ud: 6,
-  nm: 7,
-  df: 8,
-  ts: 10,
-  np: 11,
-  ss: 12,
-  gp: 13,
-  pf: 14,
-  mf: 16,
-  ac: 17,
-  xm: 19,
-} as const;
 
 /** How a memory operand is about to be used: decides the checks. `modify` needs both rights at once. */
 export type Access = 'read' | 'write' | 'modify';
@@ -353,6 +334,14 @@ export abstract class Ops extends FloatEmitter {
   /** Selects the TLB set (i32, see `tlbSet`) of later accesses. Who holds state.tlbBase elsewhere overrides this. */
   selectTlb(set: Value): void {
     this.storeState32(state.tlbBase, set);
+  }
+
+  /** Once a segment register was loaded, as the last of its instruction: what follows may be another kind of code. */
+  findAnew(): void {
+    this.ifUnlikely(this.loadState32(engine.kindChanged), () => {
+      this.storeState32(engine.kindChanged, this.i32(0));
+      this.jump(this.nextIp());
+    });
   }
 
   /** #GP(0) unless CPL is 0. */

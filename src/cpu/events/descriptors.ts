@@ -3,6 +3,7 @@ import { generalProtection, notPresent, stackFault } from '../guest-fault.ts';
 import type { Processor } from '../processor.ts';
 import { attribute, canonical, dplOf, type SegmentValue } from '../state/cpu-state.ts';
 import { segmentIndex } from '../state/layout.ts';
+import { loadUsualSegment } from './plain-ram.ts';
 
 /** An 8-byte descriptor, raw. */
 export interface Descriptor {
@@ -119,6 +120,11 @@ function loadDataSegment(cpu: Processor, index: number, selector: number): void 
 export function loadSegment(cpu: Processor, index: number, selector: number): void {
   const value = selector & 0xffff;
   if (cpu.state.realSegments) loadRealSegment(cpu, index, value);
-  else if (index === segmentIndex.ss) loadStackSegment(cpu, value);
-  else loadDataSegment(cpu, index, value);
+  else if (index === segmentIndex.ss || !loadUsualSegment(cpu, index, value)) loadAnySegment(cpu, index, value);
+}
+
+/** The same in protected mode, without the short way for what is usual. */
+export function loadAnySegment(cpu: Processor, index: number, selector: number): void {
+  if (index === segmentIndex.ss) loadStackSegment(cpu, selector);
+  else loadDataSegment(cpu, index, selector);
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eflags } from '../../spec/x86/registers.ts';
-import type { Processor } from '../processor.ts';
-import { segmentIndex, shadowBit, state } from '../state/layout.ts';
+import { segmentIndex, shadowBit } from '../state/layout.ts';
 import { type BareMachine, bareMachine, enterLongMode } from '../testing/bare-machine.ts';
+import { bothWays } from '../testing/both-ways.ts';
 import { deliverFlat, iretFlat } from './flat-long.ts';
 import { deliverGeneral, type Interruption } from './interrupt.ts';
 import { iret } from './iret.ts';
@@ -11,8 +11,6 @@ import { iret } from './iret.ts';
 const gdt = 0x7000;
 const idt = 0x8000;
 const tss = 0x9000;
-/** Of `enterLongMode`. */
-const pageTables = { start: 0x1000, end: 0x4000 } as const;
 const stack = 0x2_0000;
 const kernelStack = 0x3_0000;
 const istStack = 0x4_0000;
@@ -52,49 +50,9 @@ function longMachine(cpl: 0 | 3): BareMachine {
   return machine;
 }
 
-interface Picture {
-  readonly state: Uint8Array;
-  readonly ram: Uint8Array;
-}
-
-/** State without what slow paths leave behind. */
-function picture({ vcpu, memory }: BareMachine): Picture {
-  const block = vcpu.state.bytes.slice(0, state.end);
-  block.fill(0, state.accessLinear, state.scratch + 32);
-  return { state: block, ram: memory.bytes.slice() };
-}
-
-function assertSame(one: Picture, other: Picture): void {
-  assert.deepEqual(one.state, other.state);
-  for (const [at, byte] of one.ram.entries()) {
-    if (byte !== other.ram[at]) assert.fail(`RAM differs at 0x${at.toString(16)}`);
-  }
-}
-
-/** Runs both ways from the same start. @returns false if the short one refused, having changed nothing. */
-function compare(machine: BareMachine, short: (cpu: Processor) => boolean, general: (cpu: Processor) => void): boolean {
-  const { vcpu, memory } = machine;
-  const before = picture(machine);
-  const done = short(vcpu);
-  const one = picture(machine);
-  if (!done) {
-    // Accessed and dirty bits may be set: those lie in the page tables.
-    for (const { ram } of [one, before]) ram.fill(0, pageTables.start, pageTables.end);
-    assertSame(one, before);
-    return false;
-  }
-  vcpu.state.bytes.set(before.state);
-  memory.bytes.set(before.ram);
-  vcpu.flushTlb('all');
-  vcpu.modeChanged();
-  general(vcpu);
-  assertSame(picture(machine), one);
-  return true;
-}
-
 const deliverBoth = (machine: BareMachine, event: Omit<Interruption, 'returnRip'>): boolean => {
   const whole = { ...event, returnRip: 0xffff_8000_dead_beefn };
-  return compare(
+  return bothWays(
     machine,
     (cpu) => deliverFlat(cpu, whole),
     (cpu) => deliverGeneral(cpu, whole),
@@ -154,7 +112,7 @@ function returningMachine({ rip = code, cs, flags, ss }: Frame): BareMachine {
   return machine;
 }
 
-const returnBoth = (machine: BareMachine): boolean => compare(machine, iretFlat, (cpu) => iret(cpu, 64, 0n));
+const returnBoth = (machine: BareMachine): boolean => bothWays(machine, iretFlat, (cpu) => iret(cpu, 64, 0n));
 const toUser = { cs: selectors.userCode, ss: selectors.userData, flags: 0x202 };
 
 test('IRETQ the short way does what it does the general way', () => {

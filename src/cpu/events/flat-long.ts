@@ -11,14 +11,13 @@ import { attribute } from '../state/cpu-state.ts';
 import { segmentAt, segmentField, segmentIndex, shadowBit, state, tableField } from '../state/layout.ts';
 import { dropInnerSegments } from './far-transfer.ts';
 import type { Interruption } from './interrupt.ts';
+import { attributesAt, descriptorAt, entryAt, isCanonicalHigh, loadFrom, plain } from './plain-ram.ts';
 import { returnedFlags } from './returned-flags.ts';
 
-const two32 = 0x1_0000_0000;
 const rsp = state.gpr + 4 * 8;
 const debugException = 1;
 const slot = 8;
 const gateBytes = 16;
-const descriptorBytes = 8;
 
 /** Present 64-bit interrupt or trap gate: the bits of its second word that say so. SDM Vol. 3A figure 6-8. */
 const gateMask = 0x9e00;
@@ -38,42 +37,6 @@ const codeValue = attribute.present | attribute.s | attribute.code | attribute.l
 const dataMask = attribute.present | attribute.s | attribute.code | attribute.writable | attribute.accessed;
 const dataValue = attribute.present | attribute.s | attribute.writable | attribute.accessed;
 const stackOfLevel0 = attribute.present | attribute.s | attribute.writable | attribute.accessed;
-
-const isCanonicalHigh = (high: number): boolean => (high << 16) >> 16 === high;
-
-/** RAM offset of `bytes` at `low`, `high` (an address in two halves), all in one page; -1: not this way. */
-function plain(cpu: Processor, low: number, high: number, bytes: number, write: boolean, implicit: boolean): number {
-  if (!isCanonicalHigh(high) || (low & 0xfff) + bytes > 4096) return -1;
-  return cpu.mmu.ramAt(high * two32 + (low >>> 0), write, implicit);
-}
-
-/** RAM offset of `bytes` at `offset` into a table or segment of which `base` and `limit` are state addresses. */
-function entryAt(cpu: Processor, base: number, limit: number, offset: number, bytes: number): number {
-  const { view } = cpu.state;
-  if (offset + bytes - 1 > view.getUint32(limit, true)) return -1;
-  const low = view.getUint32(base, true) + offset;
-  if (low >= two32) return -1;
-  return plain(cpu, low, view.getInt32(base + 4, true), bytes, false, true);
-}
-
-/** RAM offset of a descriptor in the GDT. */
-function descriptorAt(cpu: Processor, selector: number): number {
-  if ((selector & 4) !== 0 || selector < 4) return -1;
-  return entryAt(cpu, state.gdtr, state.gdtr + tableField.limit, selector & 0xfff8, descriptorBytes);
-}
-
-const attributesAt = (cpu: Processor, descriptor: number): number =>
-  (cpu.mmu.ram.getUint32(descriptor + 4, true) >>> 8) & 0xf0ff;
-
-function loadFrom(cpu: Processor, index: number, selector: number, descriptor: number): void {
-  const low = cpu.mmu.ram.getUint32(descriptor, true);
-  const high = cpu.mmu.ram.getUint32(descriptor + 4, true);
-  const attributes = (high >>> 8) & 0xf0ff;
-  const raw = (low & 0xffff) | (high & 0xf_0000);
-  const limit = (attributes & attribute.granularity) !== 0 ? (raw << 12) | 0xfff : raw;
-  const base = (low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000);
-  cpu.state.setSegment32(index, selector, { base, limit, attributes });
-}
 
 /** RAM offset of the pointer that a 64-bit TSS holds for this interruption. */
 function newStack(cpu: Processor, ist: number): number {

@@ -13,6 +13,7 @@ import {
   readDescriptor,
   segmentValue,
 } from './descriptors.ts';
+import { deliverFlat32 } from './flat-32.ts';
 import { deliverFlat } from './flat-long.ts';
 import { checkedStackSegment, stackFromTss, stackFromTss64 } from './privilege-stack.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
@@ -211,7 +212,7 @@ function letDebugRegistersBeUsed({ state }: Processor): void {
 
 /** Delivers one event. @throws GuestFault if delivery itself faults; nothing is committed then. */
 export function deliver(cpu: Processor, event: Interruption): void {
-  if (deliverFlat(cpu, event)) return;
+  if (deliverFlat(cpu, event) || deliverFlat32(cpu, event)) return;
   deliverGeneral(cpu, event);
 }
 

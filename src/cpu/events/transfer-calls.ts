@@ -8,38 +8,28 @@ import { blockKeys } from '../state/block-key.ts';
 import { segmentIndex, shadowBit, state } from '../state/layout.ts';
 import { loadSegment } from './descriptors.ts';
 import { farReturn, farTransfer } from './far-transfer.ts';
+import { iretFlat32 } from './flat-32.ts';
 import { iretFlat } from './flat-long.ts';
 import { deliver } from './interrupt.ts';
 import { iret } from './iret.ts';
 
 type Size = 16 | 32 | 64;
 
-/** RSP's number. */
-const stackPointer = 4;
-
-/** LDS, LES, LFS, LGS, LSS: after the selector the address of the general register, and all of its new value. */
+/** LDS, LES, LFS, LGS, LSS. */
 export function loadFarSegment(cpu: Processor): number {
   const index = cpu.state.scratch32(0);
   loadSegment(cpu, index, cpu.state.scratch32(1));
-  cpu.state.view.setBigUint64(cpu.state.scratch32(2), cpu.state.scratch(3), true);
-  return segmentChanged(cpu, index);
+  segmentChanged(cpu, index);
+  return status.next;
 }
 
-/** MOV to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
+/** MOV and POP to a segment register. Of SS: the next instruction runs before any event (SDM Vol. 3A 6.8.3). */
 export function movToSreg(cpu: Processor): number {
   const index = cpu.state.scratch32(0);
   loadSegment(cpu, index, cpu.state.scratch32(1));
   if (index === segmentIndex.ss) cpu.state.shadow |= shadowBit.movSs;
-  return segmentChanged(cpu, index);
-}
-
-/** The same for POP: after the selector all of rSP as it is then. */
-export function popSreg(cpu: Processor): number {
-  const index = cpu.state.scratch32(0);
-  loadSegment(cpu, index, cpu.state.scratch32(1));
-  cpu.state.setGpr(stackPointer, cpu.state.scratch(2));
-  if (index === segmentIndex.ss) cpu.state.shadow |= shadowBit.movSs;
-  return segmentChanged(cpu, index);
+  segmentChanged(cpu, index);
+  return status.next;
 }
 
 export function farBranch(cpu: Processor, call: boolean): number {
@@ -59,7 +49,8 @@ export function iretCall(cpu: Processor): number {
   const size = cpu.state.scratch32(0) as Size;
   const { view, shadow } = cpu.state;
   const stepped = view.getInt32(state.blockKey, true) >= blockKeys.firstStep;
-  if (size !== 64 || !iretFlat(cpu)) {
+  const usual = (size === 64 && iretFlat(cpu)) || (size === 32 && iretFlat32(cpu));
+  if (!usual) {
     iret(cpu, size, cpu.nextRip());
     return status.changed;
   }

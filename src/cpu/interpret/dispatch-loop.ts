@@ -3,14 +3,16 @@
  * `run(record, 0)` returns a `status`; the record it stopped at is in state.record, the rest of the budget in
  * state.budget. Regions are entered by tail calls, and come back by tail calls of `run`.
  */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
 import { Emitter } from '../emit/emitter.ts';
+import { isFlatNow } from '../emit/flat-now.ts';
 import { formOf } from '../emit/forms.ts';
-import { type Semantics, vector } from '../emit/ops.ts';
+import type { Semantics } from '../emit/ops.ts';
 import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
@@ -54,7 +56,8 @@ function countEntry(loop: Omit<Loop, 'start'>, report: () => void): void {
         const number = e.shrU(code.get(loop.rec), Math.log2(record.size));
         const counter = e.let(e.add(e.and(number, heatOverflows.entries - 1), heatOverflows.base));
         const rounds = e.let(e.add(e.loadState8(counter, 0), 1));
-        const isHot = e.let(e.geU(rounds, recordHeat.overflows));
+        const { overflows, flatOverflows } = recordHeat;
+        const isHot = e.let(e.geU(rounds, e.select(isFlatNow(e), e.i32(flatOverflows), e.i32(overflows))));
         e.storeState(store.i32_8, counter, 0, e.select(isHot, e.i32(0), rounds));
         e.if(isHot, report);
       },

@@ -1,6 +1,7 @@
 /** Emits one handler: the checks that a row's columns ask for, then its semantics. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import type { Form } from '../emit/form.ts';
-import { type Ops, type Semantics, vector } from '../emit/ops.ts';
+import type { Ops, Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 
 const isMmx = (form: Form): boolean => form.operands.some(({ kind }) => kind === 'mmx');

@@ -10,12 +10,13 @@ import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
+import { isFlatNow } from '../emit/flat-now.ts';
 import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
+import { segmentOffset } from '../emit/segment-offset.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { isStepped, mayInterrupt } from '../semantics/interruptible.ts';
-import { blockKeyOf, modeBits } from '../state/block-key.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
 import type { SharedFunctions } from './shared-types.ts';
@@ -62,9 +63,7 @@ export class InterpreterOps extends Ops {
   }
 
   override isFlat(): Value {
-    if (this.long) return super.isFlat();
-    const bits = this.sub(this.loadState32(state.blockKey), blockKeyOf(0));
-    return this.eq(this.and(bits, modeBits.size), modeBits.flat32);
+    return this.long ? super.isFlat() : isFlatNow(this);
   }
 
   protected registerAddress(operand: Operand): Value {
@@ -125,17 +124,12 @@ export class InterpreterOps extends Ops {
   }
 
   #checkedLinear(segmentAddress: Value, offset: Value, bytes: number, access: Access): Value {
-    const wanted = access === 'read' ? 1 : access === 'write' ? 2 : 3;
-    const linear = this.let(
-      callFor('i64', this.#functions.segmentLinear, [
-        segmentAddress,
-        this.wrap(offset),
-        this.i32(bytes - 1),
-        this.i32(wanted),
-      ]),
-    );
-    this.ifUnlikely(this.loadState32(state.fault), () => this.leaveFault());
-    return linear;
+    const segment = this.let(segmentAddress);
+    return segmentOffset(this, { segment, offset, bytes, access }, (parameters) => {
+      const linear = this.let(callFor('i64', this.#functions.segmentLinear, parameters));
+      this.ifUnlikely(this.loadState32(state.fault), () => this.leaveFault());
+      return linear;
+    });
   }
 
   /** Looks `linear` up in the read or write table, which lies `table` above the TLB set's start. */

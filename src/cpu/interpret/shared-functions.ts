@@ -1,11 +1,11 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
-import { vector } from '../emit/ops.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { stackAccess } from './interpreter-ops.ts';

@@ -1,7 +1,8 @@
 /** Decimal adjustment: AAA, AAS, AAD, AAM, DAA, DAS (not in 64-bit mode). Undefined flags are cleared. SDM Vol. 2. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form } from '../emit/form.ts';
-import { type Ops, rax, type Semantics, vector } from '../emit/ops.ts';
+import { type Ops, rax, type Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
 
 /** Does the low digit need adjustment? i32 0 or 1, bound. */

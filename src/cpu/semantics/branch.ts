@@ -1,8 +1,9 @@
 /** Near control transfers, BOUND and the undefined instructions. Targets are checked before anything is written. SDM Vol. 2. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form } from '../emit/form.ts';
 import { bitsOf } from '../emit/form.ts';
-import { type Ops, rcx, type Semantics, vector } from '../emit/ops.ts';
+import { type Ops, rcx, type Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
 
 function jcc(o: Ops, x: Form): void {

@@ -1,8 +1,9 @@
 /** DIV and IDIV. #DE on a zero divisor and on a quotient that does not fit; no flag changes. SDM Vol. 2. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Bits } from '../emit/emitter.ts';
 import { bitsOf, type Form } from '../emit/form.ts';
-import { type Ops, rax, rdx, type Semantics, vector } from '../emit/ops.ts';
+import { type Ops, rax, rdx, type Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
 
 const raiseIf = (o: Ops, condition: Value): void => o.ifUnlikely(condition, () => o.raise(vector.de));

@@ -1,7 +1,8 @@
 /** XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B. SDM Vol. 2. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import type { Value } from '../../wasm/types.ts';
 import { bitsOf, type Form, type Operand } from '../emit/form.ts';
-import { type Ops, rax, rbx, rcx, rdx, type Semantics, vector } from '../emit/ops.ts';
+import { type Ops, rax, rbx, rcx, rdx, type Semantics } from '../emit/ops.ts';
 import { operandAt } from './operands.ts';
 
 /** XCHG; with memory it is atomic even without LOCK. */

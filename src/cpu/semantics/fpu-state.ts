@@ -1,8 +1,9 @@
 /** FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR: checks and operand here, the images in `system/fpu-state.ts`. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { cr0, cr4 } from '../../spec/x86/registers.ts';
 import { fxImage, xsaveHeader } from '../../spec/x86/x87.ts';
 import type { HostCall } from '../emit/host-calls.ts';
-import { type Access, type Ops, type Semantics, vector } from '../emit/ops.ts';
+import type { Access, Ops, Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 import { operandAt, requireCanonical } from './operands.ts';
 

@@ -1,9 +1,10 @@
 /** Moves of MMX and SSE registers, sign masks, byte-masked stores, MXCSR. SDM Vol. 2. */
 
+import { vector } from '../../spec/x86/exceptions.ts';
 import { mxcsr } from '../../spec/x86/mxcsr.ts';
 import { v128 } from '../../wasm/opcodes.ts';
 import type { Form } from '../emit/form.ts';
-import { type Ops, rdi, type Semantics, vector } from '../emit/ops.ts';
+import { type Ops, rdi, type Semantics } from '../emit/ops.ts';
 import { state } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 import {

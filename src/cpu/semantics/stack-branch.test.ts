@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { state } from '../state/layout.ts';
-import { guestView, program, type RegisterName, stateView } from './testing/machine.ts';
+import { guestView, program, type RegisterName } from './testing/machine.ts';
 import { allFlags, cut, flagBit } from './testing/reference.ts';
 import { fsBase, guestMap } from './testing/test-ops.ts';
 
@@ -49,12 +48,9 @@ test('PUSH of a segment register writes 16 bits of a 32-bit slot and zero-extend
   assert.equal(dword(0xffc), 0);
 });
 
-test('POP of a segment register leaves it to the load to move rSP, and tells where to', () => {
-  const moved = (): bigint => stateView.getBigUint64(state.scratch + 16, true);
+test('POP of a segment register moves rSP after the load', () => {
   const end = program('POP', 'FS', { operandSize: 64 })({ rsp: 0x1000n });
-  assert.deepEqual([end.hostCalls, end.rsp, moved()], [1, 0x1000n, 0x1008n]);
-  program('POP', 'FS', { operandSize: 32, long: false })({ rsp: 0x1_0000_1000n });
-  assert.equal(moved(), 0x1004n);
+  assert.deepEqual([end.hostCalls, end.rsp], [1, 0x1008n]);
 });
 
 test('POP to memory counts from the incremented rSP, and a fault leaves rSP', () => {

@@ -2,7 +2,7 @@
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
 import { type Ops, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp, type Semantics } from '../emit/ops.ts';
-import { segmentAt, segmentField } from '../state/layout.ts';
+import { segmentAt, segmentField, segmentIndex } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 
 function push(o: Ops, x: Form): void {
@@ -50,12 +50,14 @@ function popMemory(o: Ops, x: Form, destination: Operand): void {
   o.adjustStack(bytes);
 }
 
-/** Loads the segment register, then moves rSP by the stack size of before (`pop-sreg`: number, selector, rSP). */
+/** Loads the segment register (`pop-sreg`, `pop-ss`: its number, the selector), then moves rSP by the stack size of before. */
 function popSegment(o: Ops, destination: Operand, bits: 16 | 32 | 64): void {
   const selector = o.peek(16);
   const stackPointer = o.let(movedStack(o, bits / 8));
   const number = ((destination.address as number) - segmentField.selector - segmentAt(0)) / segmentField.size;
-  o.host('pop-sreg', o.i64(number), selector, stackPointer);
+  o.host(number === segmentIndex.ss ? 'pop-ss' : 'pop-sreg', o.i64(number), selector);
+  o.storeState64(rsp, stackPointer);
+  o.findAnew();
 }
 
 /** All of rSP as it will be `bytes` up: i64. */

@@ -89,17 +89,17 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
     () => clearUpperHalves(o, x, cleared),
     () => {
       repeatCounted(o, () => {
-        const inBulk = (transfer: (count: Value) => Value): void => {
-          const moved = o.let(transfer(o.let(o.extendU(o.get(count)))));
-          o.charge(o.wrap(o.shrU(moved, bulkElementsPerCost)));
-          const rest = o.let(o.sub(o.get(count), size === 64 ? moved : o.wrap(moved)));
-          o.set(count, rest);
-          o.setGpr(rcx, size, rest);
-          o.if(o.isZero(rest), () => o.finish());
-        };
         if (bulk !== undefined && size === (x.long ? 64 : 32)) {
-          if (o.flat) inBulk(bulk);
-          else o.if(o.isFlat(), () => inBulk(bulk));
+          // While rounds trap one by one, they are done one by one.
+          const several = o.gtU(o.loadState32(state.repeatLimit), 1);
+          o.if(o.and(several, o.isFlat()), () => {
+            const moved = o.let(bulk(o.let(o.extendU(o.get(count)))));
+            o.charge(o.wrap(o.shrU(moved, bulkElementsPerCost)));
+            const rest = o.let(o.sub(o.get(count), size === 64 ? moved : o.wrap(moved)));
+            o.set(count, rest);
+            o.setGpr(rcx, size, rest);
+            o.if(o.isZero(rest), () => o.finish());
+          });
         }
         const goOn = round();
         o.set(count, o.sub(o.get(count), 1));

@@ -1,9 +1,10 @@
 /** Instructions that control the processor: registers, tables, time, flags. Most of the work is done by slow paths. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { cr4, eflags } from '../../spec/x86/registers.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form } from '../emit/form.ts';
 import type { HostCall } from '../emit/host-calls.ts';
-import { type Ops, type Semantics, vector } from '../emit/ops.ts';
+import type { Ops, Semantics } from '../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlbContext, tlbSet } from '../state/layout.ts';
 import { isStepped, mayInterrupt } from './interruptible.ts';
 import { operandAt } from './operands.ts';

@@ -11,6 +11,7 @@ function movToSegment(o: Ops, x: Form): void {
   const selector = o.read({ ...operandAt(x, 1), bits: 16 });
   const offset = o.sub(o.registerNumber(operandAt(x, 0)), segmentAt(0) + segmentField.selector);
   o.host('mov-to-sreg', o.shrU(offset, 5), selector);
+  o.findAnew();
 }
 
 const loadFarPointer =
@@ -20,11 +21,9 @@ const loadFarPointer =
     const source = operandAt(x, 1);
     const offset = o.read(o.part(source, 0, target.bits));
     const selector = o.read(o.part(source, target.bits / 8, 16));
-    // Code may be another kind of code afterwards: the slow path does the rest of the instruction, too.
-    const address = o.let(o.registerNumber(target));
-    const whole = o.extendU(offset);
-    const kept = target.bits === 16 ? o.and(o.loadState64(address), ~0xffffn) : o.i64(0);
-    o.host('load-far-segment', o.i32(segment), selector, address, o.or(kept, whole));
+    o.host('load-far-segment', o.i32(segment), selector);
+    o.write(target, offset);
+    o.findAnew();
   };
 
 /** The far target of CALL and JMP: in the instruction, or in memory. */

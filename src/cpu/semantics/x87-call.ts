@@ -1,6 +1,7 @@
 /** What x87 instructions have in common: the checks before them, and how they call `system/x87`. */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { x87Status } from '../../spec/x86/x87.ts';
-import { type Ops, vector } from '../emit/ops.ts';
+import type { Ops } from '../emit/ops.ts';
 import { type X87Operation, x87Code, x87Operations } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
 

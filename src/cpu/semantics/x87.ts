@@ -3,13 +3,14 @@
  * exception before anything else. With CR0.NE = 0 the interrupt that FERR# would request is not wired: #MF as well.
  */
 
+import { vector } from '../../spec/x86/exceptions.ts';
 import { floatException } from '../../spec/x86/floating-point.ts';
 import { cr0 } from '../../spec/x86/registers.ts';
 import { x87Control, x87Reset, x87Status } from '../../spec/x86/x87.ts';
 import { load } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import type { Form, Operand } from '../emit/form.ts';
-import { type Ops, type Semantics, vector } from '../emit/ops.ts';
+import type { Ops, Semantics } from '../emit/ops.ts';
 import { type X87Operation, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
 import { operandAt, requireCanonical } from './operands.ts';

@@ -15,9 +15,14 @@ export const bitsOfBlockKey = (key: number): number => key - 1;
 export const blockKeys = {
   kernel64: blockKeyOf(modeBits.size64),
   user64: blockKeyOf(modeBits.size64 | modeBits.user),
+  kernel32: blockKeyOf(modeBits.flat32),
+  user32: blockKeyOf(modeBits.flat32 | modeBits.user),
   /** The first of those that run one instruction at a time. */
   firstStep: blockKeyOf(modeBits.step),
 } as const;
+
+/** Whether code under a block key is `flat32`. */
+export const isFlatKey = (key: number): boolean => (bitsOfBlockKey(key) & modeBits.size) === modeBits.flat32;
 
 /** Whether code under a block key belongs to user mode, and so to one address space. */
 export const isUserKey = (key: number): boolean => (bitsOfBlockKey(key) & modeBits.user) !== 0;

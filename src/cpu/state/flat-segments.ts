@@ -37,7 +37,8 @@ export function hasFlatSegments(view: DataView): boolean {
     const at = segmentAt(index);
     const wanted = index === cs ? segmentAccess.whole : readWrite | segmentAccess.whole;
     if ((view.getUint32(at + segmentField.access, true) & wanted) !== wanted) return false;
-    if (view.getBigUint64(at + segmentField.base, true) !== 0n) return false;
+    if (view.getInt32(at + segmentField.base, true) !== 0 || view.getInt32(at + segmentField.base + 4, true) !== 0)
+      return false;
   }
   return (view.getUint32(segmentAt(ss) + segmentField.access, true) & segmentAccess.big) !== 0;
 }

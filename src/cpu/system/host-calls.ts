@@ -13,7 +13,6 @@ import {
   iretCall,
   loadFarSegment,
   movToSreg,
-  popSreg,
   retFar,
   softwareInterrupt,
 } from '../events/transfer-calls.ts';
@@ -168,7 +167,8 @@ export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> =
   verr: (cpu) => verify(cpu, false),
   verw: (cpu) => verify(cpu, true),
   'mov-to-sreg': movToSreg,
-  'pop-sreg': popSreg,
+  'pop-sreg': movToSreg,
+  'pop-ss': movToSreg,
   'load-far-segment': loadFarSegment,
   'jmp-far': (cpu) => farBranch(cpu, false),
   'call-far': (cpu) => farBranch(cpu, true),

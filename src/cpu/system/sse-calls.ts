@@ -2,10 +2,10 @@
  * The slow path of SSE floating point: operations on the software floating-point library, with all of MXCSR. Encoding of
  * arguments and results: `emit/sse-operations.ts`. SDM Vol. 1, 11.5 and appendix E.
  */
+import { vector } from '../../spec/x86/exceptions.ts';
 import { floatException } from '../../spec/x86/floating-point.ts';
 import { mxcsr } from '../../spec/x86/mxcsr.ts';
 import { cr4 } from '../../spec/x86/registers.ts';
-import { vector } from '../emit/ops.ts';
 import { type SseOperation, sseOperations, sseShape } from '../emit/sse-operations.ts';
 import { GuestFault } from '../guest-fault.ts';
 import { status } from '../interpret/status.ts';

@@ -17,7 +17,7 @@ import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { type FlagEffect, flagWord } from './flag-liveness.ts';
 
 /** Slow paths that translated code may call: they touch neither general registers nor flags nor control flow. */
-const allowedCalls: ReadonlySet<HostCall> = new Set(['sse']);
+const allowedCalls: ReadonlySet<HostCall> = new Set(['sse', 'mov-to-sreg', 'pop-sreg']);
 
 const nowhere: SharedFunctions = {
   segmentLinear: 0,

@@ -1,7 +1,7 @@
 /** The code that a region may be made of: pages around its entry, as the address space of the request had them. */
 import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
-import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
+import { type DecodeMode, type DecodeResult, type Instruction, segment } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
 import type { CodeSource } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
@@ -70,6 +70,8 @@ export class RegionSource implements CodeSource {
   }
 
   translatable(instruction: Instruction): boolean {
+    // No event comes between a load of SS and the next instruction.
+    if (instruction.row.semantics === 'mov-to-segment' && instruction.reg === segment.ss) return false;
     // Jumps that cut the instruction pointer to 16 bits lead nowhere that `discover` looks.
     if (instruction.operandSize === 16 && jumps.has(instruction.row.semantics)) return false;
     return this.#facts.of(instruction, this.#mode.codeSize === 64).translatable;

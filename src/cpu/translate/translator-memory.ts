@@ -1,6 +1,6 @@
 /** The translator's memory accesses: a TLB probe and a direct access, or a slow path out of line. */
 import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
-import { callFor, isConstant, lateConstant, loadFrom } from '../../wasm/expression.ts';
+import { callFor, lateConstant, loadFrom } from '../../wasm/expression.ts';
 import type { LateNumber } from '../../wasm/late-number.ts';
 import { load } from '../../wasm/opcodes.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
@@ -8,18 +8,17 @@ import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-op
 import type { Unless } from '../emit/emitter.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Access } from '../emit/ops.ts';
+import { segmentOffset } from '../emit/segment-offset.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
 import { type Probe, regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
-import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { AccessGroups, type Membership, notInRam } from './access-groups.ts';
 import type { Address } from './known-addresses.ts';
 import { TranslatorFlags } from './translator-flags.ts';
 import type { RegionFrame } from './translator-registers.ts';
 
 type Offset = number | LateNumber;
-
-const readWrite = segmentAccess.read | segmentAccess.write;
 
 /** Where an access goes if `hit`: to `ram` (i32) and `offset` beyond it. */
 interface Place {
@@ -157,31 +156,16 @@ export abstract class TranslatorMemory extends TranslatorFlags {
     return linear;
   }
 
-  /** In 32-bit code, in a segment that is not known to be flat. Most reach as far as offsets do. */
+  /** In 32-bit code, in a segment that is not known to be flat. */
   #checked(segment: number, offset: Value, bytes: number, access: Access): Value {
-    const at = segmentAt(segment);
-    const bound = this.let(offset);
-    const wanted = { read: segmentAccess.read, write: segmentAccess.write, modify: readWrite }[access];
-    const linear = this.variable('i64');
-    const free = wanted | segmentAccess.whole;
-    const allowed = this.eq(this.and(super.loadState32(at + segmentField.access), free), free);
-    const fits = this.leU(bound, 0x1_0000_0000n - BigInt(bytes));
-    this.code.if(
-      isConstant(offset) ? allowed : this.and(allowed, fits),
-      () => {
-        const base = super.loadState32(at + segmentField.base);
-        this.set(linear, this.extendU(this.add(this.wrap(bound), base)));
-      },
-      () => {
-        const parameters = [this.i32(at), this.wrap(bound), this.i32(bytes - 1), this.i32(wanted)];
-        this.set(linear, callFor('i64', this.frame.functions.segmentLinear, parameters));
-        this.code.if(super.loadState32(state.fault), () => this.cold(() => this.leaveFault()), undefined, false);
-      },
-      true,
-    );
-    const found = this.get(linear);
-    this.impliedSegments.set(found, segment);
-    return found;
+    const parts = { segment: this.i32(segmentAt(segment)), offset, bytes, access };
+    const linear = segmentOffset(this, parts, (parameters) => {
+      const found = this.let(callFor('i64', this.frame.functions.segmentLinear, parameters));
+      this.code.if(super.loadState32(state.fault), () => this.cold(() => this.leaveFault()), undefined, false);
+      return found;
+    });
+    this.impliedSegments.set(linear, segment);
+    return linear;
   }
 
   #inSegment(segment: number, offset: Value): Address | undefined {

@@ -181,6 +181,8 @@ export class TranslatorOps extends TranslatorMemory {
       this.i32(hostCalls.indexOf(name)),
     ]);
     this.#leaveIf(call);
+    // Segments may have other bases.
+    if (name !== 'sse') this.forgetPlaces();
   }
 
   /** A call of a function that all of the module's regions share. */

@@ -37,6 +37,15 @@ main:
   nop
   syscall
   ENDCASE
+  TRACE 'rep movsb', .rep + ALIAS
+  CASE ''
+  USER64 TF | 2
+.rep:
+  lea rsi, [rsp - 32]
+  lea rdi, [rsp - 64]
+  mov ecx, 3
+  rep movsb
+  ENDCASE
   TRACE 'compatibility mode', .compat + ALIAS
   CASE ''
   push qword U_DATA

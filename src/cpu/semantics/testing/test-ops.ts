@@ -2,12 +2,13 @@
  * The simplest user of the semantics: registers at fixed places, flat memory without paging. Emits one instruction form
  * as one WebAssembly function that returns an `outcome`.
  */
+import { vector } from '../../../spec/x86/exceptions.ts';
 import { loadFrom } from '../../../wasm/expression.ts';
 import type { Value } from '../../../wasm/types.ts';
 import { loadOpcode, memoryType, storeOpcode } from '../../emit/access-opcodes.ts';
 import type { Operand, OperandField } from '../../emit/form.ts';
 import type { HostCall } from '../../emit/host-calls.ts';
-import { type Access, Ops, vector } from '../../emit/ops.ts';
+import { type Access, Ops } from '../../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout.ts';
 
 export const outcome = { next: 0, fault: 1, jump: 2, restart: 3 } as const;

@@ -1,0 +1,20 @@
+/** Exceptions by their vectors. SDM Vol. 3A table 6-1. */
+export const vector = {
+  de: 0,
+  db: 1,
+  nmi: 2,
+  bp: 3,
+  of: 4,
+  br: 5,
+  ud: 6,
+  nm: 7,
+  df: 8,
+  ts: 10,
+  np: 11,
+  ss: 12,
+  gp: 13,
+  pf: 14,
+  mf: 16,
+  ac: 17,
+  xm: 19,
+} as const;
