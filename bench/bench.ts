@@ -9,11 +9,12 @@ import type { Report } from './report/report.ts';
 import { describeReport } from './report/table.ts';
 import { debianSuite } from './suites/debian.ts';
 import { engineSuite } from './suites/engine.ts';
+import { i386Suite } from './suites/i386.ts';
 import { processorsSuite } from './suites/processors.ts';
 import type { Suite } from './suites/suite.ts';
 import { targets } from './targets.ts';
 
-const suites: readonly Suite[] = [engineSuite, debianSuite, processorsSuite];
+const suites: readonly Suite[] = [engineSuite, i386Suite, debianSuite, processorsSuite];
 const resultFolder = fileURLToPath(new URL('results', import.meta.url));
 
 function note(text: string): void {

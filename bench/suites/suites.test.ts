@@ -8,9 +8,10 @@ import { targets } from '../targets.ts';
 import { processorGains } from '../trials/processor-trials.ts';
 import { debianSuite } from './debian.ts';
 import { engineSuite } from './engine.ts';
+import { i386Suite } from './i386.ts';
 import { addGains, processorsSuite } from './processors.ts';
 
-const suites = [engineSuite, debianSuite, processorsSuite];
+const suites = [engineSuite, i386Suite, debianSuite, processorsSuite];
 const read = (...args: string[]) => readOptions(args, suites);
 
 function chosen(...args: string[]): string[] {
@@ -22,7 +23,7 @@ function chosen(...args: string[]): string[] {
 test('one suite, all of them, or the engine where nothing is said', () => {
   assert.deepEqual(chosen(), ['engine']);
   assert.deepEqual(chosen('--suite', 'processors', '--cpus', '4'), ['processors']);
-  assert.deepEqual(chosen('--suite', 'all'), ['engine', 'debian', 'processors']);
+  assert.deepEqual(chosen('--suite', 'all'), ['engine', 'i386', 'debian', 'processors']);
   assert.deepEqual(chosen('--suite', 'all', '--only', 'fio'), ['debian']);
 });
 
@@ -32,7 +33,7 @@ test('what makes no sense is refused with a reason', () => {
     assert.ok(!options.ok);
     return options.error.message;
   };
-  assert.match(reason('--suite', 'disk'), /engine, debian, processors or all, not "disk"/);
+  assert.match(reason('--suite', 'disk'), /engine, i386, debian, processors or all, not "disk"/);
   assert.match(reason('--only', 'fio'), /--only matches nothing/);
   assert.match(reason('--runs', '0'), /--runs takes/);
   assert.match(reason('--cpus', '1'), /from 2 to 16/);

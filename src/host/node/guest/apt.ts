@@ -44,8 +44,8 @@ export class PackageLists {
     return new PackageLists(folder, []);
   }
 
-  /** Lists fetched now, from the host's sources, into `folder`; the host's own stay as they are. */
-  static async fetch(folder: string): Promise<Result<PackageLists>> {
+  /** Lists fetched now, from the host's sources that answer, into `folder`; the host's own stay as they are. */
+  static async fetch(folder: string, architecture: 'amd64' | 'i386' = 'amd64'): Promise<Result<PackageLists>> {
     const lists = join(folder, 'lists');
     const cache = join(folder, 'cache');
     await mkdir(join(lists, 'partial'), { recursive: true });
@@ -54,12 +54,15 @@ export class PackageLists {
       `Dir::State::lists=${lists}`,
       `Dir::Cache=${cache}`,
       'Acquire::Languages=none',
-      'APT::Architecture=amd64',
-      'APT::Architectures=amd64',
+      `APT::Architecture=${architecture}`,
+      `APT::Architectures=${architecture}`,
     ].flatMap((option) => ['-o', option]);
     const result = new PackageLists(folder, options);
     const update = await result.#apt('apt-get', ['-q', 'update']);
-    return update.ok ? ok(result) : fail('unavailable', firstLine(update.message));
+    if (update.ok) return ok(result);
+    // Of several sources one may be out of order, or in the middle of an update: what the others have will do.
+    const usable = (await readdir(lists)).some((name) => /_Packages(\.|$)/.test(name));
+    return usable ? ok(result) : fail('unavailable', firstLine(update.message));
   }
 
   /** What is known of the version of `name` that would be installed. */
