@@ -266,6 +266,13 @@ export class CodeBuilder {
     this.#out.unsigned(table);
   }
 
+  /** Ends the function by calling another, which takes over its frame. */
+  returnCall(functionIndex: number, parameters: readonly Value[]): void {
+    for (const parameter of parameters) this.value(parameter);
+    this.#out.byte(control.returnCall);
+    this.#out.unsigned(functionIndex);
+  }
+
   /** Ends the function by calling another through `table`, which takes over its frame. */
   returnCallIndirect(typeIndex: number, table: number, parameters: readonly Value[], index: Value): void {
     for (const parameter of parameters) this.value(parameter);

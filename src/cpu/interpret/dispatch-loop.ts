@@ -9,14 +9,14 @@ import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
+import { isFlatNow, isLegacyNow } from '../emit/code-kind.ts';
 import { Emitter } from '../emit/emitter.ts';
-import { isFlatNow } from '../emit/flat-now.ts';
 import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
 import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
-import type { hotForms } from './hot.ts';
+import { type HotForms, hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt, withCodePage } from './lookup.ts';
 import { importMemories } from './memories.ts';
@@ -199,13 +199,17 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
   }
 }
 
-type HotForms = ReturnType<typeof hotForms>;
+/** The handlers that are cases of a loop, and the number of the first of them. */
+interface Cases {
+  readonly hot: HotForms;
+  readonly first: number;
+}
 
 function emitSwitch(
   loop: Loop,
   ops: InterpreterOps,
   exits: InlineExits,
-  hot: HotForms,
+  { hot, first }: Cases,
   semantics: Readonly<Record<string, Semantics>>,
 ): void {
   const { code, e } = loop;
@@ -215,7 +219,11 @@ function emitSwitch(
   const labels: Label[] = [];
   const nest = (remaining: number): void => {
     if (remaining === 0) {
-      code.branchTable(code.get(handler), labels.slice(1).reverse(), labels[0] as Label);
+      const [others, ...rest] = labels as [Label, ...Label[]];
+      const own = rest.reverse();
+      const between = new Array<Label>(first - pseudoHandlers).fill(others);
+      const all = [...own.slice(0, pseudoHandlers), ...between, ...own.slice(pseudoHandlers)];
+      code.branchTable(code.get(handler), all, others);
       return;
     }
     code.block((label) => {
@@ -243,11 +251,13 @@ function emitSwitch(
   code.branch(exits.leave);
 }
 
+/** The loop over records. @param instead what runs, and when, in its place */
 function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
-  hot: HotForms,
+  cases: Cases,
   semantics: Readonly<Record<string, Semantics>>,
+  instead?: { readonly when: (e: Emitter) => Value; readonly run: number },
 ): number {
   const index = module.declare(regionType);
   const code = new CodeBuilder(regionType.parameters);
@@ -260,6 +270,8 @@ function defineRun(
     from: code.local('i32'),
     link: code.local('i32'),
   };
+  if (instead !== undefined)
+    e.ifUnlikely(instead.when(e), () => code.returnCall(instead.run, [code.get(rec), code.get(code.parameter(1))]));
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
   // Regions come here with what is not translated, and often with nothing else before it.
   countEntry(loop, () => {
@@ -279,7 +291,7 @@ function defineRun(
           code.loop((dispatch) => {
             code.block((next) => {
               const exits: InlineExits = { next, transfer, linked, leave, ...locals };
-              emitSwitch(loop, new InterpreterOps(code, rec, functions, exits), exits, hot, semantics);
+              emitSwitch(loop, new InterpreterOps(code, rec, functions, exits), exits, cases, semantics);
             });
             code.set(rec, e.add(code.get(rec), record.size));
             code.branch(dispatch);
@@ -320,10 +332,7 @@ function defineEnter(module: ModuleBuilder, find: number): number {
 }
 
 /** The bytes of the main module. Exports `run`, of `regionType`, `enter`, and the functions of `sharedTypes`. */
-export function buildMainModule(
-  hot: HotForms,
-  semantics: Readonly<Record<string, Semantics>>,
-): Uint8Array<ArrayBuffer> {
+export function buildMainModule(semantics: Readonly<Record<string, Semantics>>): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
   module.typeIndex(regionType);
@@ -331,7 +340,11 @@ export function buildMainModule(
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);
-  const run = defineRun(module, functions, hot, semantics);
+  const long: Cases = { hot: hotForms(true), first: pseudoHandlers };
+  const legacy: Cases = { hot: hotForms(false), first: pseudoHandlers + long.hot.length };
+  const run32 = defineRun(module, functions, legacy, semantics);
+  module.name(run32, 'interpreter of 16- and 32-bit code');
+  const run = defineRun(module, functions, long, semantics, { when: isLegacyNow, run: run32 });
   module.name(run, 'interpreter');
   module.export('run', run);
   module.export('enter', defineEnter(module, functions.find));

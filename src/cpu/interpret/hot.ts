@@ -1,8 +1,10 @@
-/** Which handlers are worth a case of the dispatch loop: the forms that integer code in 64-bit mode is made of. */
+/** Which handlers are worth a case of a dispatch loop: the forms that integer code is made of. */
 import type { FormKey } from '../emit/forms.ts';
 import type { TableRow } from '../isa/row.ts';
 import { instructionTable } from '../isa/table.ts';
 import { formKeys } from './handlers.ts';
+
+export type HotForms = readonly { readonly row: TableRow; readonly key: FormKey }[];
 
 const hotSemantics: ReadonlySet<string> = new Set([
   'mov',
@@ -47,26 +49,26 @@ const hotSemantics: ReadonlySet<string> = new Set([
   'endbr',
 ]);
 
-/** The operand sizes that occur in ordinary 64-bit code; others (a 66 prefix, a needless REX.W) take the slower way. */
-function commonSizes(row: TableRow): readonly number[] {
+/** The operand sizes that occur in ordinary code; others (a 66 prefix, a needless REX.W) take the slower way. */
+function commonSizes(row: TableRow, long: boolean): readonly number[] {
+  if (!long) return [32];
   if (row.size64 !== undefined) return [64];
   return row.operandSpecs.every(({ width }) => width === 'b') ? [32] : [32, 64];
 }
 
 const isHot = (row: TableRow, key: FormKey): boolean =>
   hotSemantics.has(row.semantics) &&
-  row.only !== 'not64' &&
-  key.addressSize === 64 &&
+  key.addressSize === (key.long ? 64 : 32) &&
   key.repeat === 0 &&
   !key.locked &&
-  commonSizes(row).includes(key.operandSize) &&
+  commonSizes(row, key.long).includes(key.operandSize) &&
   row.operandSpecs.every(({ source }) => source !== 'S') &&
   !/[ECSDFG]S/.test(row.operands);
 
-/** The hot forms, in table order. */
-export function hotForms(): { readonly row: TableRow; readonly key: FormKey }[] {
+/** The hot forms of 64-bit code, or of 32-bit code, in table order. */
+export function hotForms(long: boolean): HotForms {
   return instructionTable.flatMap((row) =>
-    formKeys(row, true)
+    formKeys(row, long)
       .filter((key) => isHot(row, key))
       .map((key) => ({ row, key })),
   );

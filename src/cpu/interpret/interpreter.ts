@@ -64,9 +64,9 @@ export interface InterpreterOptions {
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { vcpuMemory, memory, semantics } = options;
-  const hot = hotForms();
+  const hot = [...hotForms(true), ...hotForms(false)];
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
-  const module: WasmModule = new webAssembly.Module(options.mainModule ?? buildMainModule(hot, semantics));
+  const module: WasmModule = new webAssembly.Module(options.mainModule ?? buildMainModule(semantics));
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
