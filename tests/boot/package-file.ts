@@ -7,6 +7,8 @@ import { fail, type Result } from '../../src/support/result.ts';
 
 export interface PackageFile {
   readonly package: string;
+  /** The host's own lists are of its own. */
+  readonly architecture?: 'i386';
   /** The package only depends on the one that holds the file, whose name begins with this. */
   readonly holder?: string;
   /** Path in the archive, as tar's --wildcards understands it. */
@@ -15,7 +17,8 @@ export interface PackageFile {
 
 /** @returns where the file is. @throws Error that says why it cannot be had */
 export async function providePackageFile(wanted: PackageFile): Promise<string> {
-  const cache = new FileCache(join(cacheFolder(), 'tests', wanted.package));
+  const named = wanted.architecture === undefined ? wanted.package : `${wanted.package}-${wanted.architecture}`;
+  const cache = new FileCache(join(cacheFolder(), 'tests', named));
   const path = join(cache.folder, 'file');
   if ((await cache.load(['file'])) !== undefined) return path;
   const folder = join(cache.folder, `fetch-${process.pid}`);
@@ -32,9 +35,11 @@ export async function providePackageFile(wanted: PackageFile): Promise<string> {
 
 /** By the host's own package lists; by fresh ones where those are missing or older than the archive. */
 async function fetchFile(wanted: PackageFile, folder: string): Promise<Result<Uint8Array>> {
-  const found = await extractFrom(PackageLists.ofHost(folder), wanted, folder);
-  if (found.ok) return found;
-  const fresh = await PackageLists.fetch(folder);
+  if (wanted.architecture === undefined) {
+    const found = await extractFrom(PackageLists.ofHost(folder), wanted, folder);
+    if (found.ok) return found;
+  }
+  const fresh = await PackageLists.fetch(folder, wanted.architecture);
   return fresh.ok ? extractFrom(fresh.value, wanted, folder) : fresh;
 }
 
@@ -61,6 +66,16 @@ export const plainKernel: PackageFile = {
   holder: 'linux-image-',
   pattern: './boot/vmlinuz-*',
 };
+
+/** Debian's kernel for 32-bit processors, without PAE, and a userland for it. */
+export const kernel32: PackageFile = {
+  package: 'linux-image-686',
+  architecture: 'i386',
+  holder: 'linux-image-',
+  pattern: './boot/vmlinuz-*',
+};
+
+export const busybox32: PackageFile = { package: 'busybox-static', architecture: 'i386', pattern: '*bin/busybox' };
 
 export const memtest: PackageFile = { package: 'memtest86+', pattern: './boot/memtest86+x64.bin' };
 
