@@ -9,7 +9,7 @@ import { i32Constant } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { store } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
-import { isFlatNow, isLegacyNow } from '../emit/code-kind.ts';
+import { isLegacyNow } from '../emit/code-kind.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
@@ -56,8 +56,7 @@ function countEntry(loop: Omit<Loop, 'start'>, report: () => void): void {
         const number = e.shrU(code.get(loop.rec), Math.log2(record.size));
         const counter = e.let(e.add(e.and(number, heatOverflows.entries - 1), heatOverflows.base));
         const rounds = e.let(e.add(e.loadState8(counter, 0), 1));
-        const { overflows, flatOverflows } = recordHeat;
-        const isHot = e.let(e.geU(rounds, e.select(isFlatNow(e), e.i32(flatOverflows), e.i32(overflows))));
+        const isHot = e.let(e.geU(rounds, recordHeat.overflows));
         e.storeState(store.i32_8, counter, 0, e.select(isHot, e.i32(0), rounds));
         e.if(isHot, report);
       },

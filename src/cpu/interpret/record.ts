@@ -41,8 +41,7 @@ export const record = {
 /**
  * The counter runs up to `hot`, and from `warm` on again; after `overflows` rounds, some 12,000 entries, the interpreter
  * reports the record: translating its code and having it compiled twice takes milliseconds, which the interpreter's
- * nanoseconds an entry make up for late. 32-bit code, whose handlers are not part of its loop, takes it several times as
- * long, and is reported after `flatOverflows`. `settled` records are not counted (any more). From `reached` on a record is a
+ * nanoseconds an entry make up for late. `settled` records are not counted (any more). From `reached` on a record is a
  * jump's target that matters, from `warm` on a function that does.
  */
-export const recordHeat = { reached: 2, warm: 64, hot: 254, settled: 255, overflows: 64, flatOverflows: 16 } as const;
+export const recordHeat = { reached: 2, warm: 64, hot: 254, settled: 255, overflows: 64 } as const;
