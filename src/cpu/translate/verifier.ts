@@ -44,10 +44,18 @@ const registerNames = [
   'r15',
 ];
 const slice = 400;
+/** Times that a difference has to come up to be one. */
+const attempts = 3;
 
 interface Snapshot {
   readonly bytes: Uint8Array;
   readonly eflags: number;
+}
+
+interface Attempt {
+  readonly outcome: number;
+  /** A report. */
+  readonly differences?: string;
 }
 
 class LockstepError extends Error {}
@@ -66,8 +74,20 @@ export class Verifier {
     return { bytes: new Uint8Array(view.buffer, 0, state.end).slice(), eflags: readEflags(view) };
   }
 
-  /** Runs `region` (entered at state.rip) in lockstep. @returns a status, as the region would. @throws LockstepError. */
+  /**
+   * Runs `region` (entered at state.rip) in lockstep. What differs is tried again: a device's thread may have written what was
+   * read twice. @returns a status, as the region would. @throws LockstepError.
+   */
   run(region: RegionFunction, record: number): number {
+    for (let attempt = 1; ; attempt++) {
+      const { outcome, differences } = this.#attempt(region, record, attempt === attempts);
+      if (differences === undefined) return outcome;
+      if (attempt === attempts) throw new LockstepError(differences);
+    }
+  }
+
+  /** @param last leaves what differs as it is; otherwise that is taken back */
+  #attempt(region: RegionFunction, record: number, last: boolean): Attempt {
     const { view, log } = this.#cpu;
     const budget = view.getInt32(state.budget, true);
     const extraBefore = view.getInt32(state.extraCost, true);
@@ -85,10 +105,9 @@ export class Verifier {
     view.setInt32(state.budget, budget - cost, true);
     if (log.device || log.code || (outcome === status.redo && this.#standsAtRepeat())) {
       this.believed++;
-      return outcome;
+      return { outcome };
     }
-    log.undo(written);
-    new Uint8Array(view.buffer).set(before.bytes);
+    this.#takeBack(before, written);
     this.#cpu.flush();
     log.start();
     const interpreted = this.#interpret(count, outcome === status.fault);
@@ -100,13 +119,18 @@ export class Verifier {
       differences.push(`status: interpreter ${interpreted}, translator ${outcome}`);
     }
     if (differences.length > 0) {
-      const code = this.#cpu.describe(rip);
-      throw new LockstepError(
-        `translated code differs after ${count} instructions from 0x${rip.toString(16)}:\n${differences.join('\n')}\n${code}`,
-      );
+      const place = `translated code differs after ${count} instructions from 0x${rip.toString(16)}`;
+      const report = `${place}:\n${differences.join('\n')}\n${this.#cpu.describe(rip)}`;
+      if (!last) this.#takeBack(before, again);
+      return { outcome, differences: report };
     }
     this.verified++;
-    return outcome === status.redo ? outcome : interpreted;
+    return { outcome: outcome === status.redo ? outcome : interpreted };
+  }
+
+  #takeBack(before: Snapshot, written: ReturnType<WriteLog['stop']>): void {
+    this.#cpu.log.undo(written);
+    new Uint8Array(this.#cpu.view.buffer).set(before.bytes);
   }
 
   /** A refused store leaves a repeated instruction half done, which the interpreter goes on with from there. */
