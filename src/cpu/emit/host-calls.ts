@@ -40,6 +40,7 @@ export const hostCalls = [
   'mov-to-sreg',
   'pop-sreg',
   'pop-ss',
+  'load-usual-segment',
   'load-far-segment',
   'jmp-far',
   'call-far',
@@ -69,3 +70,6 @@ export const hostCalls = [
 ] as const;
 
 export type HostCall = (typeof hostCalls)[number];
+
+/** Of DS, ES, FS and GS. */
+export const segmentLoads: ReadonlySet<HostCall> = new Set(['mov-to-sreg', 'pop-sreg']);

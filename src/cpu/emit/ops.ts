@@ -52,6 +52,9 @@ export abstract class Ops extends FloatEmitter {
     return this.i32(this.flat ? 1 : 0);
   }
 
+  /** Whether the segment of the memory operand, where that is flat, is one of those, or has no limit: i32. */
+  abstract operandIsFlat(): Value;
+
   // What the users of the semantics provide
 
   /** From here to `unlockBus`, or a fault, no other processor runs guest code. */
@@ -338,6 +341,7 @@ export abstract class Ops extends FloatEmitter {
 
   /** Once a segment register was loaded, as the last of its instruction: what follows may be another kind of code. */
   findAnew(): void {
+    if (this.long) return;
     this.ifUnlikely(this.loadState32(engine.kindChanged), () => {
       this.storeState32(engine.kindChanged, this.i32(0));
       this.jump(this.nextIp());

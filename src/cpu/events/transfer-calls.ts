@@ -12,6 +12,7 @@ import { iretFlat32 } from './flat-32.ts';
 import { iretFlat } from './flat-long.ts';
 import { deliver } from './interrupt.ts';
 import { iret } from './iret.ts';
+import { loadUsualSegment } from './plain-ram.ts';
 
 type Size = 16 | 32 | 64;
 
@@ -28,6 +29,14 @@ export function movToSreg(cpu: Processor): number {
   const index = cpu.state.scratch32(0);
   loadSegment(cpu, index, cpu.state.scratch32(1));
   if (index === segmentIndex.ss) cpu.state.shadow |= shadowBit.movSs;
+  segmentChanged(cpu, index);
+  return status.next;
+}
+
+/** MOV and POP to DS, ES, FS and GS in regions: what is unusual is left to the interpreter, for regions must not wait for others. */
+export function loadInRegion(cpu: Processor): number {
+  const index = cpu.state.scratch32(0);
+  if (!loadUsualSegment(cpu, index, cpu.state.scratch32(1) & 0xffff)) return status.redo;
   segmentChanged(cpu, index);
   return status.next;
 }

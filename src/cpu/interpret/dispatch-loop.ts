@@ -31,6 +31,8 @@ interface Loop {
   readonly e: Emitter;
   readonly rec: Local;
   readonly start: Local;
+  /** Of 64-bit code. */
+  readonly long: boolean;
 }
 
 /** Instructions from the block's start up to the current record: `budget -= count`. */
@@ -160,8 +162,12 @@ function emitStraddler(loop: Loop, exits: InlineExits, own: Value): void {
 
 function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler: number): void {
   const { e, code } = loop;
-  const own = (): Value =>
-    e.add(e.loadState64(state.codeBase), e.extendU(e.loadState16(code.get(loop.rec), record.pageOffset)));
+  // After the last byte of the 4 GiB comes the first, outside 64-bit code.
+  const own = (): Value => {
+    const offset = e.extendU(e.loadState16(code.get(loop.rec), record.pageOffset));
+    const ip = e.add(e.loadState64(state.codeBase), offset);
+    return loop.long ? ip : e.and(ip, 0xffff_ffffn);
+  };
   switch (handler) {
     case pseudoHandler.stale:
       // The jump cache may still point here: only a fresh lookup leads on.
@@ -200,6 +206,7 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
 
 /** The handlers that are cases of a loop, and the number of the first of them. */
 interface Cases {
+  readonly long: boolean;
   readonly hot: HotForms;
   readonly first: number;
 }
@@ -262,7 +269,7 @@ function defineRun(
   const code = new CodeBuilder(regionType.parameters);
   const e = new Emitter(code);
   const rec = code.parameter(0);
-  const loop: Loop = { code, e, rec, start: code.local('i32') };
+  const loop: Loop = { code, e, rec, start: code.local('i32'), long: cases.long };
   const locals = {
     status: code.local('i32'),
     target: code.local('i64'),
@@ -339,8 +346,8 @@ export function buildMainModule(semantics: Readonly<Record<string, Semantics>>):
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);
-  const long: Cases = { hot: hotForms(true), first: pseudoHandlers };
-  const legacy: Cases = { hot: hotForms(false), first: pseudoHandlers + long.hot.length };
+  const long: Cases = { long: true, hot: hotForms(true), first: pseudoHandlers };
+  const legacy: Cases = { long: false, hot: hotForms(false), first: pseudoHandlers + long.hot.length };
   const run32 = defineRun(module, functions, legacy, semantics);
   module.name(run32, 'interpreter of 16- and 32-bit code');
   const run = defineRun(module, functions, long, semantics, { when: isLegacyNow, run: run32 });

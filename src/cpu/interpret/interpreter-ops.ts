@@ -66,6 +66,10 @@ export class InterpreterOps extends Ops {
     return this.long ? super.isFlat() : isFlatNow(this);
   }
 
+  operandIsFlat(): Value {
+    return this.long ? this.i32(1) : this.ltU(this.loadState8(this.#record, record.segment), segmentIndex.fs);
+  }
+
   protected registerAddress(operand: Operand): Value {
     if (operand.field === 'fixed') return this.i32(operand.address as number);
     const field = operand.field === 'reg' ? record.reg : operand.field === 'vvvv' ? record.vvvv : record.rm;

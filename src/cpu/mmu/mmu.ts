@@ -193,11 +193,11 @@ export class Mmu {
    */
   accessSlow(kind: 'read' | 'readForWrite' | 'write', bytes: number, stack: boolean, inRegion: boolean): number {
     const linear = this.#takeLinear(bytes, stack);
+    // Regions of 32-bit code do not look whether an access reaches beyond the last byte that there is.
+    if (inRegion && linear + bytes > two32 && this.#view.getInt32(state.linearMask + 4, true) === 0) return status.redo;
     this.#check(linear, bytes, kind !== 'read');
     const split = Math.min(bytes, 4096 - (linear & 0xfff));
     const access = kind === 'read' ? 'read' : 'write';
-    // Regions of 32-bit code do not look whether an access reaches beyond the last byte that there is.
-    if (inRegion && linear + bytes > two32 && this.#view.getInt32(state.linearMask + 4, true) === 0) return status.redo;
     const first = this.#translateAndFill(linear, access);
     if (first < 0) return this.#recordPageFault(linear);
     if (inRegion && this.#refuses(access, first, split)) return status.redo;

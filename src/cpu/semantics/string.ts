@@ -74,9 +74,11 @@ interface Repetition {
   readonly done?: () => void;
   /** Does many rounds at once in flat code: of at most `count` (i64), @returns how many (i64), 0 if that was not possible. */
   readonly bulk?: (count: Value) => Value;
+  /** Whether the segments of its operands allow that: i32. */
+  readonly allows?: () => Value;
 }
 
-export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetition): void {
+export function repeat(o: Ops, x: Form, { cleared, round, done, bulk, allows = () => o.isFlat() }: Repetition): void {
   if (x.repeat === 0) {
     round();
     done?.();
@@ -92,7 +94,7 @@ export function repeat(o: Ops, x: Form, { cleared, round, done, bulk }: Repetiti
         if (bulk !== undefined && size === (x.long ? 64 : 32)) {
           // While rounds trap one by one, they are done one by one.
           const several = o.gtU(o.loadState32(state.repeatLimit), 1);
-          o.if(o.and(several, o.isFlat()), () => {
+          o.if(o.and(several, allows()), () => {
             const moved = o.let(bulk(o.let(o.extendU(o.get(count)))));
             o.charge(o.wrap(o.shrU(moved, bulkElementsPerCost)));
             const rest = o.let(o.sub(o.get(count), size === 64 ? moved : o.wrap(moved)));
@@ -168,6 +170,7 @@ function movs(o: Ops, x: Form): void {
   const to = destination(o, x, element, 'write');
   repeat(o, x, {
     cleared: [rsi, rdi],
+    allows: () => o.and(o.isFlat(), o.operandIsFlat()),
     bulk: (count) => {
       const [source, target] = [from.linear(), o.let(to.flat())];
       const elements = elementsInPage(o, element, count, source, target);

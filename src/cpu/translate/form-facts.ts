@@ -7,7 +7,7 @@ import type { Value } from '../../wasm/types.ts';
 import type { Instruction } from '../decode/instruction.ts';
 import type { Operand } from '../emit/form.ts';
 import { formOf, locksBus } from '../emit/forms.ts';
-import type { HostCall } from '../emit/host-calls.ts';
+import { type HostCall, segmentLoads } from '../emit/host-calls.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { handlerType } from '../interpret/handlers.ts';
@@ -16,8 +16,11 @@ import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { type FlagEffect, flagWord } from './flag-liveness.ts';
 
-/** Slow paths that translated code may call: they touch neither general registers nor flags nor control flow. */
-const allowedCalls: ReadonlySet<HostCall> = new Set(['sse', 'mov-to-sreg', 'pop-sreg']);
+/**
+ * Slow paths that translated code may call: they touch neither general registers nor flags nor control flow. Where a segment makes
+ * another kind of code of what runs, the region is left at once (`Ops.findAnew`).
+ */
+const allowedCalls: ReadonlySet<HostCall> = new Set(['sse', ...segmentLoads]);
 
 const nowhere: SharedFunctions = {
   segmentLinear: 0,

@@ -18,7 +18,7 @@ import {
   type SlowEmitter,
 } from '../emit/float-emitter.ts';
 import type { Operand } from '../emit/form.ts';
-import { type HostCall, hostCalls } from '../emit/host-calls.ts';
+import { type HostCall, hostCalls, segmentLoads } from '../emit/host-calls.ts';
 import { siteCacheEntry } from '../interpret/lookup.ts';
 import { mayInterrupt } from '../semantics/interruptible.ts';
 import { state } from '../state/layout.ts';
@@ -176,13 +176,14 @@ export class TranslatorOps extends TranslatorMemory {
     parameters.forEach((parameter, position) => {
       this.storeState64(state.scratch + position * 8, this.extendU(parameter));
     });
+    const loadsSegment = segmentLoads.has(name);
     const call = callFor('i32', this.frame.functions.host, [
       this.get(this.frame.record),
-      this.i32(hostCalls.indexOf(name)),
+      this.i32(hostCalls.indexOf(loadsSegment ? 'load-usual-segment' : name)),
     ]);
     this.#leaveIf(call);
     // Segments may have other bases.
-    if (name !== 'sse') this.forgetPlaces();
+    if (loadsSegment) this.forgetPlaces();
   }
 
   /** A call of a function that all of the module's regions share. */

@@ -8,7 +8,7 @@ import type { Operand } from '../emit/form.ts';
 import { type Access, Ops } from '../emit/ops.ts';
 import { registerFields, segmentNumber } from '../interpret/assemble.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
-import { state } from '../state/layout.ts';
+import { segmentIndex, state } from '../state/layout.ts';
 import { KnownAddresses } from './known-addresses.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 
@@ -78,6 +78,10 @@ export abstract class TranslatorRegisters extends Ops {
 
   override get flat(): boolean {
     return true;
+  }
+
+  operandIsFlat(): Value {
+    return i32Constant(this.frame.long || this.running.segment < segmentIndex.fs ? 1 : 0);
   }
 
   override let(value: Value): Value {

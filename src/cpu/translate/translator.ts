@@ -33,6 +33,7 @@ const moduleOverhead = 8 << 10;
 const bytesPerByte = 4;
 /** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
+
 /** Where hot code was found. */
 export interface Candidate {
   /** 64-bit code; otherwise 32-bit code with flat segments. */

@@ -153,6 +153,16 @@ main:
   mov eax, edi
   cld
   LINE 'down: ', eax, ' ', ecx, ' ', [SCRATCH + 0x2000], ' ', [SCRATCH + 0x2ffc]
+  SEGMENT SCRATCH + 0x2000, 0xf, DATA_RW, BIG
+  mov edx, T
+  mov fs, edx
+  CASE 'copy from a short segment'
+  FAULTS_AT copy_fs
+  xor esi, esi
+  mov edi, SCRATCH + 0x3000
+  mov ecx, 64
+  call copy_fs
+  ENDCASE ' ecx=', [fault_ecx], ' esi=', [fault_esi]
   SEGMENT BASED, 0xfff, DATA_RW, BIG
   CASE 'fill to a limit'
   mov edx, T
@@ -207,6 +217,11 @@ look_fs:
   mov eax, [fs:-8]
   ret
 
+align 16
+copy_fs:
+  fs rep movsb
+  ret
+
 ; Fills ECX doublewords from SCRATCH + 0x2000 on with their number and copies them. EAX: sum of the copy and the registers.
 align 16
 fill:
@@ -244,6 +259,10 @@ warm:
   mov ecx, 1
   push esi
   call fill
+  mov esi, 0
+  mov edi, SCRATCH + 0x3000
+  mov ecx, 2
+  call copy_fs
   pop esi
   dec esi
   jnz .again

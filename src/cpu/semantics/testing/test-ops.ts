@@ -138,6 +138,10 @@ export class TestOps extends Ops {
     this.code.return(this.i32(outcome.next));
   }
 
+  operandIsFlat(): Value {
+    return this.i32(1);
+  }
+
   restart(): void {
     this.code.return(this.i32(outcome.restart));
   }
