@@ -3,6 +3,7 @@
  * translator, and lockstep runs check regions on the way.
  */
 import { pageSize } from '../memory/guest-memory.ts';
+import type { Instruction } from './decode/instruction.ts';
 import { describeCode, instructionAt } from './describe-code.ts';
 import type { RecordedFault } from './events/recorded-fault.ts';
 import type { ExitCounts } from './exit-counts.ts';
@@ -30,6 +31,10 @@ export interface CodeRunnerParts {
   readonly exits: ExitCounts;
 }
 
+/** Whether an instruction writes memory several times, so that it may be left half done. */
+const writesOften = (instruction: Instruction | undefined): boolean =>
+  instruction !== undefined && (instruction.repeat !== 0 || instruction.row.semantics === 'pusha');
+
 export class CodeRunner {
   readonly #parts: CodeRunnerParts;
   readonly #view: DataView;
@@ -51,7 +56,7 @@ export class CodeRunner {
       settle: () => this.settleFlags(),
       step: () => this.#stepOnce(),
       describe: (rip) => describeCode(cpu, rip),
-      repeats: (rip) => (instructionAt(cpu, rip)?.repeat ?? 0) !== 0,
+      writesOften: (rip) => writesOften(instructionAt(cpu, rip)),
     });
   }
 

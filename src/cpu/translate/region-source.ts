@@ -72,6 +72,8 @@ export class RegionSource implements CodeSource {
   translatable(instruction: Instruction): boolean {
     // No event comes between a load of SS and the next instruction.
     if (instruction.row.semantics === 'mov-to-segment' && instruction.reg === segment.ss) return false;
+    // It reads frames that it may have overwritten in part by then: nothing that a region leaves undone and that is repeated.
+    if (instruction.row.semantics === 'enter') return false;
     // Jumps that cut the instruction pointer to 16 bits lead nowhere that `discover` looks.
     if (instruction.operandSize === 16 && jumps.has(instruction.row.semantics)) return false;
     return this.#facts.of(instruction, this.#mode.codeSize === 64).translatable;

@@ -25,7 +25,7 @@ function adder() {
       return status.next;
     },
     describe: () => 'the adder',
-    repeats: () => false,
+    writesOften: () => false,
   });
   /** @param more by the number of the run: what the region adds too much */
   const region = (more: (run: number) => number) => {

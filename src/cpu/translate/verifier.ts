@@ -21,8 +21,8 @@ export interface VerifiedCpu {
   step(): number;
   /** Text of the code at state.rip, for the report. */
   describe(rip: bigint): string;
-  /** Whether the instruction at `rip` has a repeat prefix that counts. */
-  repeats(rip: bigint): boolean;
+  /** Whether the instruction at `rip` writes memory several times: a refused store leaves it half done. */
+  writesOften(rip: bigint): boolean;
 }
 
 const registerNames = [
@@ -103,7 +103,7 @@ export class Verifier {
     const after = this.#snapshot();
     const written = log.stop();
     view.setInt32(state.budget, budget - cost, true);
-    if (log.device || log.code || (outcome === status.redo && this.#standsAtRepeat())) {
+    if (log.device || log.code || (outcome === status.redo && this.#isHalfDone())) {
       this.believed++;
       return { outcome };
     }
@@ -133,9 +133,9 @@ export class Verifier {
     new Uint8Array(this.#cpu.view.buffer).set(before.bytes);
   }
 
-  /** A refused store leaves a repeated instruction half done, which the interpreter goes on with from there. */
-  #standsAtRepeat(): boolean {
-    return this.#cpu.repeats(this.#cpu.view.getBigUint64(state.rip, true));
+  /** The interpreter goes on from there, or does it all once more. */
+  #isHalfDone(): boolean {
+    return this.#cpu.writesOften(this.#cpu.view.getBigUint64(state.rip, true));
   }
 
   #interpret(count: number, untilFault: boolean): number {
