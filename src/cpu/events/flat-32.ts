@@ -11,17 +11,13 @@ import { segmentAt, segmentField, segmentIndex, shadowBit, state, tableField } f
 import { dropInnerSegments } from './far-transfer.ts';
 import type { Interruption } from './interrupt.ts';
 import { attributesAt, descriptorAt, entryAt, loadFrom, plain } from './plain-ram.ts';
-import { returnedFlags } from './returned-flags.ts';
+import { returnedFlags, savedFlags } from './returned-flags.ts';
+import { clearFlagsFor, isUsualGate } from './usual-gates.ts';
 
 const esp = state.gpr + 4 * 8;
 const debugException = 1;
 const slot = 4;
 const gateBytes = 8;
-
-/** Present 32-bit interrupt or trap gate: the bits of its second word that say so. SDM Vol. 3A figure 6-2. */
-const gateMask = 0x9fe0;
-const gateValue = 0x8e00;
-const trapGate = 0x100;
 
 /** What the halves of a descriptor with base 0 and limit 4 GiB have where base, limit and G are. SDM Vol. 3A figure 3-8. */
 const flatLow = 0x0000_ffff;
@@ -85,7 +81,7 @@ export function deliverFlat32(cpu: Processor, event: Interruption): boolean {
   if (gate < 0) return false;
   const gateLow = ram.getUint32(gate, true);
   const gateHigh = ram.getUint32(gate + 4, true);
-  if ((gateHigh & gateMask & ~trapGate) !== gateValue) return false;
+  if (!isUsualGate(gateHigh)) return false;
   const selector = gateLow >>> 16;
   const code = codeDescriptor(cpu, selector, 0);
   if (code < 0) return false;
@@ -107,9 +103,7 @@ export function deliverFlat32(cpu: Processor, event: Interruption): boolean {
   if (frame < 0) return false;
   writeFrame(cpu, event, frame, inner);
 
-  const trap = (gateHigh & trapGate) !== 0;
-  const cleared = eflags.tf | eflags.vm | eflags.rf | eflags.nt | (trap ? 0 : eflags.if);
-  view.setUint32(state.eflags, view.getUint32(state.eflags, true) & ~cleared, true);
+  clearFlagsFor(cpu, gateHigh);
   setPlace(cpu, ((gateLow & 0xffff) | (gateHigh & 0xffff_0000)) >>> 0, bottom);
   view.setUint32(state.cpl, 0, true);
   loadFrom(cpu, segmentIndex.cs, selector & 0xfffc, code);
@@ -126,10 +120,9 @@ function writeFrame(cpu: Processor, event: Interruption, frame: number, inner: b
   const { errorCode } = event;
   const at = errorCode === undefined ? frame : frame + slot;
   if (errorCode !== undefined) ram.setUint32(frame, errorCode, true);
-  const resume = event.source === 'fault' || cpu.state.midRepeat ? eflags.rf : 0;
   ram.setUint32(at, Number(event.returnRip & 0xffff_ffffn), true);
   ram.setUint32(at + slot, cpu.state.selector(segmentIndex.cs), true);
-  ram.setUint32(at + 2 * slot, cpu.state.eflags | resume, true);
+  ram.setUint32(at + 2 * slot, savedFlags(cpu, event), true);
   if (!inner) return;
   ram.setUint32(at + 3 * slot, view.getUint32(esp, true), true);
   ram.setUint32(at + 4 * slot, cpu.state.selector(segmentIndex.ss), true);

@@ -12,17 +12,14 @@ import { segmentAt, segmentField, segmentIndex, shadowBit, state, tableField } f
 import { dropInnerSegments } from './far-transfer.ts';
 import type { Interruption } from './interrupt.ts';
 import { attributesAt, descriptorAt, entryAt, isCanonicalHigh, loadFrom, plain } from './plain-ram.ts';
-import { returnedFlags } from './returned-flags.ts';
+import { returnedFlags, savedFlags } from './returned-flags.ts';
+import { clearFlagsFor, isUsualGate } from './usual-gates.ts';
 
 const rsp = state.gpr + 4 * 8;
 const debugException = 1;
 const slot = 8;
 const gateBytes = 16;
 
-/** Present 64-bit interrupt or trap gate: the bits of its second word that say so. SDM Vol. 3A figure 6-8. */
-const gateMask = 0x9e00;
-const gateValue = 0x8e00;
-const trapGate = 0x100;
 const offsetIst = 7;
 
 const codeMask =
@@ -54,7 +51,7 @@ export function deliverFlat(cpu: Processor, event: Interruption): boolean {
   const gateLow = ram.getUint32(gate, true);
   const gateHigh = ram.getUint32(gate + 4, true);
   const targetHigh = ram.getInt32(gate + 8, true);
-  if ((gateHigh & gateMask) !== gateValue || !isCanonicalHigh(targetHigh)) return false;
+  if (!isUsualGate(gateHigh) || !isCanonicalHigh(targetHigh)) return false;
   const selector = gateLow >>> 16;
   const descriptor = descriptorAt(cpu, selector);
   if (descriptor < 0 || (attributesAt(cpu, descriptor) & (codeMask | attribute.dpl)) !== codeValue) return false;
@@ -75,9 +72,7 @@ export function deliverFlat(cpu: Processor, event: Interruption): boolean {
   if (frame < 0) return false;
   writeFrame(cpu, event, frame);
 
-  const trap = (gateHigh & trapGate) !== 0;
-  const cleared = eflags.tf | eflags.vm | eflags.rf | eflags.nt | (trap ? 0 : eflags.if);
-  view.setUint32(state.eflags, view.getUint32(state.eflags, true) & ~cleared, true);
+  clearFlagsFor(cpu, gateHigh);
   view.setUint32(rsp, bottomLow, true);
   view.setInt32(rsp + 4, topHigh, true);
   view.setUint32(state.rip, ((gateLow & 0xffff) | (gateHigh & 0xffff_0000)) >>> 0, true);
@@ -100,10 +95,9 @@ function writeFrame(cpu: Processor, event: Interruption, frame: number): void {
     ram.setUint32(at + position * slot, low, true);
     ram.setUint32(at + position * slot + 4, high, true);
   };
-  const resume = event.source === 'fault' || cpu.state.midRepeat ? eflags.rf : 0;
   put(4, cpu.state.selector(segmentIndex.ss), 0);
   put(3, view.getUint32(rsp, true), view.getUint32(rsp + 4, true));
-  put(2, cpu.state.eflags | resume, 0);
+  put(2, savedFlags(cpu, event), 0);
   put(1, cpu.state.selector(segmentIndex.cs), 0);
   ram.setBigUint64(at, event.returnRip, true);
   if (errorCode !== undefined) put(-1, errorCode, 0);

@@ -16,6 +16,7 @@ import {
 import { deliverFlat32 } from './flat-32.ts';
 import { deliverFlat } from './flat-long.ts';
 import { checkedStackSegment, stackFromTss, stackFromTss64 } from './privilege-stack.ts';
+import { savedFlags } from './returned-flags.ts';
 import { canonicalTarget, FrameStack, LongStack } from './stack.ts';
 import { switchTask } from './task-switch.ts';
 
@@ -32,12 +33,6 @@ export interface Interruption {
 
 const debugException = 1;
 const gateType = { task: 5, interrupt16: 6, trap16: 7, interrupt32: 14, trap32: 15 } as const;
-
-/** RF is saved set by faults, and between the rounds of a REP instruction by everything. SDM Vol. 3B 18.3.1.1. */
-function savedFlags(cpu: Processor, event: Interruption): number {
-  const { eflags: flags, midRepeat } = cpu.state;
-  return flags | (event.source === 'fault' || midRepeat ? eflags.rf : 0);
-}
 
 function deliverReal(cpu: Processor, event: Interruption): void {
   const { state, mmu } = cpu;

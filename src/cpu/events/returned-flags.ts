@@ -1,6 +1,7 @@
-/** What IRET and POPF make of a flags image. SDM Vol. 2 "IRET/IRETD/IRETQ", "POPF/POPFD/POPFQ". */
+/** The flags image that events save, and what IRET and POPF make of one. SDM Vol. 2 "IRET/IRETD/IRETQ", "POPF/POPFD/POPFQ". */
 import { eflags } from '../../spec/x86/registers.ts';
 import type { Processor } from '../processor.ts';
+import type { Interruption } from './interrupt.ts';
 
 /** Flags that IRET and POPF of every size load. */
 export const loadedByAll =
@@ -16,4 +17,10 @@ export function returnedFlags(cpu: Processor, image: number, size: 16 | 32 | 64,
   if (cpl <= state.iopl) mask |= eflags.if;
   if (cpl === 0) mask |= eflags.iopl | (size === 16 ? 0 : eflags.vif | eflags.vip);
   return (state.eflags & ~mask) | (image & mask);
+}
+
+/** RF is saved set by faults, and between the rounds of a REP instruction by everything. SDM Vol. 3B 18.3.1.1. */
+export function savedFlags(cpu: Processor, event: Pick<Interruption, 'source'>): number {
+  const { eflags: flags, midRepeat } = cpu.state;
+  return flags | (event.source === 'fault' || midRepeat ? eflags.rf : 0);
 }

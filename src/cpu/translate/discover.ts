@@ -59,8 +59,12 @@ const isSti = ({ row }: Instruction): boolean => row.semantics === 'sti';
 
 const isCall = ({ row }: Instruction): boolean => row.semantics === 'call';
 
+/** Whether an instruction encodes where it leads to. */
+export const isDirect = (instruction: Instruction): boolean =>
+  jumpKinds.has(instruction.row.semantics) || isCall(instruction);
+
 function targetOf({ instruction, offset }: Placed): number | undefined {
-  if (!jumpKinds.has(instruction.row.semantics) && !isCall(instruction)) return undefined;
+  if (!isDirect(instruction)) return undefined;
   return offset + instruction.length + Number(instruction.immediate);
 }
 

@@ -65,41 +65,27 @@ export class KnownAddresses {
 
   of(value: Value): Address | undefined {
     if (this.conditional > 0) return undefined;
-    return this.#long || value.type !== 'i32' ? this.#of64(value) : this.#of32(value);
-  }
-
-  #of64(value: Value): Address | undefined {
+    // In 64-bit code what has only 32 bits is no address.
+    if (this.#long && value.type === 'i32') return undefined;
+    const [first, second] = value.operands as [Value, Value];
     switch (value.opcode) {
       case control.localGet:
         return this.#ofLocal(value);
+      case constant.i32:
       case constant.i64:
         return this.#shifted({ base: 0, distance: 0 }, this.#numberOf(value));
-      case i64.add:
-        return this.#sum(value.operands[0] as Value, value.operands[1] as Value);
-      case i64.sub:
-        return this.#difference(value.operands[0] as Value, this.#numberOf(value.operands[1]));
-      case i64.shl:
-        return this.#scaled(value.operands[0] as Value, this.#numberOf(value.operands[1]));
-      case convert.i64ExtendI32U:
-        return this.#long ? undefined : this.of(value.operands[0] as Value);
-      default:
-        return this.#bound.get(value);
-    }
-  }
-
-  /** The same operations of 32 bits. */
-  #of32(value: Value): Address | undefined {
-    switch (value.opcode) {
-      case convert.wrap:
-        return this.of(value.operands[0] as Value);
-      case constant.i32:
-        return this.#shifted({ base: 0, distance: 0 }, this.#numberOf(value));
       case i32.add:
-        return this.#sum(value.operands[0] as Value, value.operands[1] as Value);
+      case i64.add:
+        return this.#sum(first, second);
       case i32.sub:
-        return this.#difference(value.operands[0] as Value, this.#numberOf(value.operands[1]));
+      case i64.sub:
+        return this.#difference(first, this.#numberOf(second));
       case i32.shl:
-        return this.#scaled(value.operands[0] as Value, this.#numberOf(value.operands[1]));
+      case i64.shl:
+        return this.#scaled(first, this.#numberOf(second));
+      case convert.wrap:
+      case convert.i64ExtendI32U:
+        return this.#long ? undefined : this.of(first);
       default:
         return this.#bound.get(value);
     }

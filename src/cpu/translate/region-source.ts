@@ -3,11 +3,9 @@ import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
 import { type DecodeMode, type DecodeResult, type Instruction, segment } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
-import type { CodeSource } from './discover.ts';
+import { type CodeSource, isDirect } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
 import { type CodePage, hasBit, type RegionRequest } from './job.ts';
-
-const jumps: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'loop', 'loope', 'loopne', 'jcxz']);
 
 export class RegionSource implements CodeSource {
   readonly #pages: RegionRequest['pages'];
@@ -75,7 +73,7 @@ export class RegionSource implements CodeSource {
     // It reads frames that it may have overwritten in part by then: nothing that a region leaves undone and that is repeated.
     if (instruction.row.semantics === 'enter') return false;
     // Jumps that cut the instruction pointer to 16 bits lead nowhere that `discover` looks.
-    if (instruction.operandSize === 16 && jumps.has(instruction.row.semantics)) return false;
+    if (instruction.operandSize === 16 && isDirect(instruction)) return false;
     return this.#facts.of(instruction, this.#mode.codeSize === 64).translatable;
   }
 }
