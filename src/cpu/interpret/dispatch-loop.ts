@@ -257,13 +257,13 @@ function emitSwitch(
   code.branch(exits.leave);
 }
 
-/** The loop over records. @param instead what runs, and when, in its place */
+/** The loop over records. @param legacyRun the loop that takes over from it for what is not 64-bit code */
 function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
   cases: Cases,
   semantics: Readonly<Record<string, Semantics>>,
-  instead?: { readonly when: (e: Emitter) => Value; readonly run: number },
+  legacyRun?: number,
 ): number {
   const index = module.declare(regionType);
   const code = new CodeBuilder(regionType.parameters);
@@ -276,8 +276,8 @@ function defineRun(
     from: code.local('i32'),
     link: code.local('i32'),
   };
-  if (instead !== undefined)
-    e.ifUnlikely(instead.when(e), () => code.returnCall(instead.run, [code.get(rec), code.get(code.parameter(1))]));
+  if (legacyRun !== undefined)
+    e.ifUnlikely(isLegacyNow(e), () => code.returnCall(legacyRun, [code.get(rec), code.get(code.parameter(1))]));
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
   // Regions come here with what is not translated, and often with nothing else before it.
   countEntry(loop, () => {
@@ -350,7 +350,7 @@ export function buildMainModule(semantics: Readonly<Record<string, Semantics>>):
   const legacy: Cases = { long: false, hot: hotForms(false), first: pseudoHandlers + long.hot.length };
   const run32 = defineRun(module, functions, legacy, semantics);
   module.name(run32, 'interpreter of 16- and 32-bit code');
-  const run = defineRun(module, functions, long, semantics, { when: isLegacyNow, run: run32 });
+  const run = defineRun(module, functions, long, semantics, run32);
   module.name(run, 'interpreter');
   module.export('run', run);
   module.export('enter', defineEnter(module, functions.find));
