@@ -248,6 +248,7 @@ export class InterpreterOps extends Ops {
       () => {
         this.#callSlow(this.#functions.readForWriteSlow, linear, bytes, probe.tag);
         this.set(old, this.#scratchValue(bytes, type));
+        this.set(address, this.i32(0)); // Or what the local held is kept for it, over all rounds of the loop.
       },
     );
     const changed = this.let(change(this.get(old)));

@@ -289,6 +289,7 @@ export abstract class TranslatorMemory extends TranslatorFlags {
       () => {
         this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, place.tag);
         this.set(old, this.#scratchValue(bytes, type));
+        this.set(address, this.i32(0)); // Or what the local held before is kept for it.
       },
     );
     const changed = this.let(change(this.get(old)));
