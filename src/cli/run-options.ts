@@ -56,6 +56,7 @@ export interface RunOptions {
   readonly debugExit: boolean;
   readonly stats: boolean;
   readonly profile: boolean;
+  readonly countsTlbHits: boolean;
   readonly json: boolean;
 }
 
@@ -179,6 +180,7 @@ const rows: readonly OptionRow[] = [
   { name: 'timeout', value: 'SECONDS', help: 'end the run after that time, with status 124' },
   { name: 'debug-exit', help: 'a write of v to port 0xf4 ends the run with status\n(v << 1) | 1' },
   { name: 'stats', help: 'print what the machine counted, on standard error' },
+  { name: 'count-tlb-hits', help: 'count what the TLB answers, too, for --stats; makes\nthe guest slower' },
   {
     name: 'profile',
     help: "print the guest's hottest code and what ran it,\non standard error",
@@ -314,6 +316,7 @@ export function parseRunOptions(args: readonly string[]): Result<RunOptions | 'h
     debugExit: values.has('debug-exit'),
     stats: values.has('stats'),
     profile: values.has('profile'),
+    countsTlbHits: values.has('count-tlb-hits'),
     json: values.has('json'),
   });
 }

@@ -145,6 +145,7 @@ test('the machine gets what the options say', async () => {
     accel: 'interpret',
     codeCacheBytes: 32 * 2 ** 20,
     profile: false,
+    countsTlbHits: false,
     cpuModel: 'max',
     topology: { sockets: 1, cores: 2, threads: 2 },
     debugExit: false,

@@ -30,6 +30,8 @@ export interface VcpuOptions {
   readonly translation?: TranslationService | undefined;
   /** What translated code may take, about; absent: 256 MiB. */
   readonly codeCacheBytes?: number;
+  /** Whether looks into the TLB are counted, for statistics; absent: they are not. */
+  readonly countsLookups?: boolean;
   /** Nanoseconds since power-on: the unadjusted time-stamp counter (1 GHz). */
   readonly nowNs: () => number;
   /** The guest set its time-stamp counter: deadlines and clocks that go by it must move. */

@@ -65,6 +65,7 @@ export class Vcpu implements Processor {
   readonly #nowNs: () => number;
   readonly #random: () => bigint;
   readonly #interrupted: () => boolean;
+  readonly #countsLookups: boolean;
   readonly #request: Int32Array<SharedArrayBuffer>;
   readonly tscChanged: () => void;
   readonly #interpreter: Interpreter;
@@ -94,6 +95,7 @@ export class Vcpu implements Processor {
     this.#random = options.random;
     this.tscChanged = options.tscChanged;
     this.#interrupted = options.interrupted ?? (() => false);
+    this.#countsLookups = options.countsLookups ?? false;
     this.#request = new Int32Array(buffer, state.request, 1);
     this.#view = new DataView(buffer);
     this.#fault = new RecordedFault(this.#view);
@@ -115,6 +117,7 @@ export class Vcpu implements Processor {
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
       atomic: options.siblings !== undefined,
+      countsLookups: this.#countsLookups,
       onNewCodePage: (ramPage, writers) => {
         this.#protect(ramPage);
         if (writers !== 0) this.siblings?.protect(ramPage, writers);
@@ -159,7 +162,13 @@ export class Vcpu implements Processor {
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
       ...this.#exits,
+      ...this.#tlbHits(),
     };
+  }
+
+  #tlbHits(): Readonly<Record<string, number>> {
+    if (!this.#countsLookups) return {};
+    return { tlbHits: Number(this.#view.getBigInt64(engine.tlbLookups, true)) - this.#exits.tlbMisses };
   }
 
   /** Whether translated code ran last. */

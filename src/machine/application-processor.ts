@@ -101,6 +101,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       interpreter: host.interpreter,
       translation: host.translation,
       codeCacheBytes: config.codeCacheBytes,
+      countsLookups: config.countsTlbHits,
       nowNs: () => this.#clock.nowNs(),
       tscChanged: () => {
         this.#apic.tscChanged();

@@ -50,6 +50,8 @@ export interface MachineConfig {
   readonly codeCacheBytes: number;
   /** Whether to note where the guest spends its time. */
   readonly profile: boolean;
+  /** Whether to count what the TLB answers, which makes the guest slower. */
+  readonly countsTlbHits: boolean;
   /** A named processor model. */
   readonly cpuModel: string;
   /** Its processors; absent: one. */

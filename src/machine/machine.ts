@@ -108,6 +108,7 @@ function assemble(
     interpreter: host.interpreter,
     translation: host.translation,
     codeCacheBytes: config.codeCacheBytes,
+    countsLookups: config.countsTlbHits,
     nowNs,
     tscChanged: () => {
       board.localApic.tscChanged();

@@ -140,6 +140,7 @@ async function prepare(
     memoryBytes: options.memoryBytes,
     codeCacheBytes: options.codeCacheBytes,
     profile: options.profile,
+    countsTlbHits: options.countsTlbHits,
     accel: options.accel,
     cpuModel: options.cpuModel,
     topology: options.topology,

@@ -19,6 +19,8 @@ export interface Unless {
 
 export class Emitter {
   readonly code: CodeBuilder;
+  /** Whether looks into the TLB are counted, for statistics. */
+  countsLookups = false;
 
   constructor(code: CodeBuilder) {
     this.code = code;

@@ -26,6 +26,12 @@ import type { SharedFunctions } from './shared-types.ts';
 import { emitSliceEnd } from './slice-end.ts';
 import { status } from './status.ts';
 
+export interface MainModuleParts {
+  readonly semantics: Readonly<Record<string, Semantics>>;
+  /** Whether looks into the TLB are counted, for statistics. */
+  readonly countsLookups: boolean;
+}
+
 interface Loop {
   readonly code: CodeBuilder;
   readonly e: Emitter;
@@ -262,7 +268,7 @@ function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
   cases: Cases,
-  semantics: Readonly<Record<string, Semantics>>,
+  { semantics, countsLookups }: MainModuleParts,
   legacyRun?: number,
 ): number {
   const index = module.declare(regionType);
@@ -297,7 +303,9 @@ function defineRun(
           code.loop((dispatch) => {
             code.block((next) => {
               const exits: InlineExits = { next, transfer, linked, leave, ...locals };
-              emitSwitch(loop, new InterpreterOps(code, rec, functions, exits), exits, cases, semantics);
+              const ops = new InterpreterOps(code, rec, functions, exits);
+              ops.countsLookups = countsLookups;
+              emitSwitch(loop, ops, exits, cases, semantics);
             });
             code.set(rec, e.add(code.get(rec), record.size));
             code.branch(dispatch);
@@ -338,7 +346,7 @@ function defineEnter(module: ModuleBuilder, find: number): number {
 }
 
 /** The bytes of the main module. Exports `run`, of `regionType`, `enter`, and the functions of `sharedTypes`. */
-export function buildMainModule(semantics: Readonly<Record<string, Semantics>>): Uint8Array<ArrayBuffer> {
+export function buildMainModule(parts: MainModuleParts): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.typeIndex(handlerType);
   module.typeIndex(regionType);
@@ -348,9 +356,9 @@ export function buildMainModule(semantics: Readonly<Record<string, Semantics>>):
   const functions = defineSharedFunctions(module);
   const long: Cases = { long: true, hot: hotForms(true), first: pseudoHandlers };
   const legacy: Cases = { long: false, hot: hotForms(false), first: pseudoHandlers + long.hot.length };
-  const run32 = defineRun(module, functions, legacy, semantics);
+  const run32 = defineRun(module, functions, legacy, parts);
   module.name(run32, 'interpreter of 16- and 32-bit code');
-  const run = defineRun(module, functions, long, semantics, run32);
+  const run = defineRun(module, functions, long, parts, run32);
   module.name(run, 'interpreter');
   module.export('run', run);
   module.export('enter', defineEnter(module, functions.find));

@@ -105,6 +105,7 @@ export class Handlers {
   readonly #semantics: Readonly<Record<string, Semantics>>;
   readonly #host: HandlerHost;
   readonly #features: ReadonlySet<string>;
+  readonly #countsLookups: boolean;
   #count: number;
 
   /** `inlined`: the keys of the dispatch loop's cases, in order. `features`: what CPUID offers; other rows are #UD. */
@@ -114,8 +115,10 @@ export class Handlers {
     features: ReadonlySet<string>,
     inlined: readonly number[],
     atomic = false,
+    countsLookups = false,
   ) {
     this.atomic = atomic;
+    this.#countsLookups = countsLookups;
     this.#host = host;
     this.#semantics = semantics;
     this.#features = features;
@@ -188,7 +191,9 @@ export class Handlers {
 
   #emitCode(functions: SharedFunctions, row: TableRow, key: FormKey): CodeBuilder {
     const code = new CodeBuilder(handlerType.parameters);
-    emitHandler(new InterpreterOps(code, code.parameter(0), functions), formOf(row, key), this.#semantics);
+    const ops = new InterpreterOps(code, code.parameter(0), functions);
+    ops.countsLookups = this.#countsLookups;
+    emitHandler(ops, formOf(row, key), this.#semantics);
     code.value(i32Constant(status.next));
     return code;
   }

@@ -47,13 +47,15 @@ export interface InterpreterOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
   readonly imports: InterpreterImports;
-  /** What `buildMainModule` makes of the same semantics, if that was kept: making it takes 60 ms. */
+  /** What `prepareInterpreter` makes of the same semantics, if that was kept: making it takes 60 ms. */
   readonly mainModule: Uint8Array<ArrayBuffer> | undefined;
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
   readonly codeCacheBytes: number;
   /** Whether other processors share the memory: locked instructions are atomic. */
   readonly atomic: boolean;
+  /** Whether looks into the TLB are counted, for statistics. */
+  readonly countsLookups: boolean;
   readonly nowMs: () => number;
   /**
    * A page of RAM receives its first code: writes to it must go the slow way, those of other processors, too, which may
@@ -63,10 +65,12 @@ export interface InterpreterOptions {
 }
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
-  const { vcpuMemory, memory, semantics } = options;
+  const { vcpuMemory, memory, semantics, features, nowMs, atomic, countsLookups } = options;
   const hot = [...hotForms(true), ...hotForms(false)];
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
-  const module: WasmModule = new webAssembly.Module(options.mainModule ?? buildMainModule(semantics));
+  const module: WasmModule = new webAssembly.Module(
+    (countsLookups ? undefined : options.mainModule) ?? buildMainModule({ semantics, countsLookups }),
+  );
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
@@ -80,9 +84,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const handlers = new Handlers(
     host,
     semantics,
-    options.features,
+    features,
     hot.map(({ row, key }) => handlerKey(row, key)),
-    options.atomic,
+    atomic,
+    countsLookups,
   );
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
@@ -92,10 +97,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
   });
-  const { nowMs, features, atomic } = options;
   const service =
     options.translation ??
-    new LocalTranslation(new RegionCompiler({ semantics, features, ram: memory.bytes, nowMs, atomic }));
+    new LocalTranslation(new RegionCompiler({ semantics, features, ram: memory.bytes, nowMs, atomic, countsLookups }));
   const translator = new Translator({
     host,
     table: regions,

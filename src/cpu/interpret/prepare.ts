@@ -2,4 +2,4 @@
 import { semantics } from '../semantics/index.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 
-export const prepareInterpreter = (): Uint8Array<ArrayBuffer> => buildMainModule(semantics);
+export const prepareInterpreter = (): Uint8Array<ArrayBuffer> => buildMainModule({ semantics, countsLookups: false });

@@ -125,6 +125,8 @@ export const engine = {
   userTlb: 0x590,
   /** i32. 1 if the load of a segment register made another kind of code of what runs (`modeBits.flat32`): it is to be found anew. */
   kindChanged: 0x594,
+  /** i64. Looks into the TLB that emitted code has made, if they are counted. */
+  tlbLookups: 0x598,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */

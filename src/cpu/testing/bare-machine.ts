@@ -17,7 +17,7 @@ export interface BareMachine {
   readonly mmio: MmioBus;
 }
 
-interface Processor extends Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter'> {
+interface Processor extends Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter' | 'countsLookups'> {
   readonly siblings?: (memory: GuestMemory) => Siblings;
 }
 

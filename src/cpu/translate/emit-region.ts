@@ -35,6 +35,7 @@ export interface RegionInput {
   readonly pages: RegionFrame['pages'];
   /** Whether locked instructions are atomic. */
   readonly atomic: boolean;
+  readonly countsLookups: boolean;
 }
 
 class RegionEmitter {
@@ -69,6 +70,7 @@ class RegionEmitter {
     this.#selector = selector;
     this.#at = this.#nodes[0] as Node;
     this.#ops = new TranslatorOps(code, { ...frame, branchTo: (offset) => this.#branchTo(offset) });
+    this.#ops.countsLookups = input.countsLookups;
   }
 
   get #nodes(): readonly Node[] {

@@ -48,6 +48,8 @@ export interface RegionCompilerOptions {
   readonly library?: RegionLibrary | undefined;
   /** Whether several processors share the memory: locked instructions are atomic. */
   readonly atomic: boolean;
+  /** Whether looks into the TLB are counted, for statistics. */
+  readonly countsLookups: boolean;
   /** For statistics. */
   readonly nowMs: () => number;
 }
@@ -119,7 +121,7 @@ export class RegionCompiler {
   }
 
   #emit(work: readonly Work[]): Uint8Array<ArrayBuffer> {
-    const { semantics, atomic } = this.#options;
+    const { semantics, atomic, countsLookups } = this.#options;
     const module = new ModuleBuilder();
     module.typeIndex(regionType);
     importMemories(module);
@@ -146,7 +148,10 @@ export class RegionCompiler {
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
       module.define(
         index,
-        emitRegion({ long, graph, liveFlags: live, pages: placed, atomic }, { functions, define, semantics }),
+        emitRegion(
+          { long, graph, liveFlags: live, pages: placed, atomic, countsLookups },
+          { functions, define, semantics },
+        ),
       );
       module.name(index, `region ${source.ramOffset(graph.entries[0] as number).toString(16)}`);
       module.export(`r${position}`, index);

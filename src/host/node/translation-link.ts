@@ -11,6 +11,7 @@ export interface TranslationWorkerData {
   readonly ram: WasmMemory;
   /** Whether the machine has several processors. */
   readonly atomic: boolean;
+  readonly countsLookups: boolean;
 }
 
 export function openTranslationService(port: MessagePort): TranslationService {

@@ -11,12 +11,20 @@ import type { TranslationWorkerData } from './translation-link.ts';
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
 const libraryBytes = 16 * 2 ** 20;
 
-const { ports, cpuModel, ram, atomic } = workerData as TranslationWorkerData;
+const { ports, cpuModel, ram, atomic, countsLookups } = workerData as TranslationWorkerData;
 // A machine with an unknown model is refused; nobody will ask.
 const features = findCpuModel(cpuModel)?.features ?? new Set();
 const library = ports.length > 1 ? new RegionLibrary(libraryBytes) : undefined;
 const nowMs = (): number => performance.now();
-const compiler = new RegionCompiler({ semantics, features, ram: new Uint8Array(ram.buffer), atomic, library, nowMs });
+const compiler = new RegionCompiler({
+  semantics,
+  features,
+  ram: new Uint8Array(ram.buffer),
+  atomic,
+  countsLookups,
+  library,
+  nowMs,
+});
 
 for (const port of ports) {
   const memory = new LatestRegions();

@@ -261,7 +261,8 @@ const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || ac
 /** @param ports one of each processor */
 function startTranslator(config: MachineConfig, shared: SharedMachine, ports: readonly MessagePort[]): Worker {
   const { ram } = shared;
-  const workerData: TranslationWorkerData = { ports, cpuModel: config.cpuModel, ram, atomic: ports.length > 1 };
+  const { cpuModel, countsTlbHits: countsLookups } = config;
+  const workerData: TranslationWorkerData = { ports, cpuModel, ram, atomic: ports.length > 1, countsLookups };
   const worker = new Worker(workerFile('translation-worker'), {
     workerData,
     transferList: [...ports],

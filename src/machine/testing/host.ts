@@ -126,6 +126,7 @@ export function configFor(kernel: Uint8Array, rest: Partial<MachineConfig> = {})
     accel: 'auto',
     codeCacheBytes: 64 * 2 ** 20,
     profile: false,
+    countsTlbHits: false,
     cpuModel: 'max',
     debugExit: true,
     ...rest,
