@@ -62,12 +62,11 @@ export class Tail implements Output {
 
   release(): void {}
 
-  /** The last `count` lines, as text. */
-  lines(count: number): string[] {
+  /** The last `count` lines, as text, or as many more as it takes to show the last one with `mark` in it. */
+  lines(count: number, mark: string): string[] {
     const text = Buffer.concat(this.#pieces).subarray(-this.#limit).toString('utf8');
-    return text
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== '')
-      .slice(-count);
+    const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+    const marked = lines.findLastIndex((line) => line.includes(mark));
+    return lines.slice(marked < 0 ? -count : Math.min(marked, Math.max(0, lines.length - count)));
   }
 }

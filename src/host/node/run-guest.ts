@@ -68,6 +68,8 @@ const consolePort: SerialPort = 0;
 const channelPort: SerialPort = 1;
 const tailBytes = 16384;
 const tailLines = 40;
+/** What a Linux kernel says before all it says of its end. */
+const panicMark = 'Kernel panic - not syncing';
 const rawInputBytes = 4096;
 const settleMs = 3000;
 /** How long a guest whose command has ended may take to power off, and one that ran none. */
@@ -178,7 +180,12 @@ class GuestRun {
     attendant?.ended();
     for (const output of [this.#stdout, this.#stderr, this.#console, this.#hvc]) output.release();
     const { statistics, profile } = report?.kind === 'ended' ? report : { statistics: {}, profile: [] };
-    return { end, statistics: this.#withOwnStatistics(statistics), profile, console: this.#tail.lines(tailLines) };
+    return {
+      end,
+      statistics: this.#withOwnStatistics(statistics),
+      profile,
+      console: this.#tail.lines(tailLines, panicMark),
+    };
   }
 
   /** Pauses the guest while the host has no room for what it writes: its programs would take that for a broken disk. */
