@@ -37,7 +37,9 @@ try {
   });
   // Made by what was just built, so that the two fit.
   const { prepareInterpreter } = await import(pathToFileURL(join(outdir, 'prepare.js')).href);
-  writeFileSync(join(outdir, 'interpreter.wasm'), prepareInterpreter());
+  const { main, handlers } = prepareInterpreter();
+  writeFileSync(join(outdir, 'interpreter.wasm'), main);
+  writeFileSync(join(outdir, 'handlers.wasm'), handlers);
 } catch (error) {
   if (!(error instanceof Error && 'errors' in error)) throw error;
   process.exitCode = 1; // esbuild has said why.

@@ -3,6 +3,7 @@ import type { MmioBus } from '../device-model/mmio.ts';
 import type { PortBus } from '../device-model/port-io.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { WasmMemory } from '../wasm/webassembly.ts';
+import type { PreparedInterpreter } from './interpret/prepared.ts';
 import type { InterruptSource, MsrSpace } from './processor.ts';
 import type { Siblings } from './smp/siblings.ts';
 import type { CpuModel } from './system/cpu-model.ts';
@@ -25,7 +26,7 @@ export interface VcpuOptions {
    */
   readonly translates: 'never' | 'hot' | 'always' | 'verify';
   /** What `prepareInterpreter` made before; absent: the vCPU makes it. */
-  readonly interpreter?: Uint8Array<ArrayBuffer> | undefined;
+  readonly interpreter?: PreparedInterpreter | undefined;
   /** Who translates hot code; absent: the vCPU's own thread does. */
   readonly translation?: TranslationService | undefined;
   /** What translated code may take, about; absent: 256 MiB. */

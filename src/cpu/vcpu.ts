@@ -112,7 +112,7 @@ export class Vcpu implements Processor {
         host: (at, call) => this.#hostCall(at, call),
         bus: this.#bus,
       },
-      mainModule: options.interpreter,
+      prepared: options.interpreter,
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,

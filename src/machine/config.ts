@@ -1,4 +1,5 @@
 /** What a machine is built from, what it needs from its host, and what becomes of it. */
+import type { PreparedInterpreter } from '../cpu/interpret/prepared.ts';
 import type { Topology } from '../cpu/system/topology.ts';
 import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
@@ -84,7 +85,7 @@ export interface ProcessorHost {
   /** Threads that this host runs at once. */
   readonly cores: number;
   /** What `prepareInterpreter` made when the program was built; absent: each processor makes it for itself. */
-  readonly interpreter?: Uint8Array<ArrayBuffer> | undefined;
+  readonly interpreter?: PreparedInterpreter | undefined;
   /** Translates guest code on another thread; absent: the processor's own does. */
   readonly translation?: TranslationService | undefined;
 }

@@ -19,6 +19,7 @@ export class ModuleBuilder {
   readonly #functions: { type: number; code: CodeBuilder | undefined }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #names = new Map<number, string>();
+  readonly #sections: { name: string; bytes: Uint8Array }[] = [];
   #elements: { offset: number; functions: readonly number[] } | undefined;
   #importedFunctions = 0;
 
@@ -92,6 +93,11 @@ export class ModuleBuilder {
     this.#elements = { offset, functions };
   }
 
+  /** A custom section. */
+  section(name: string, bytes: Uint8Array): void {
+    this.#sections.push({ name, bytes });
+  }
+
   /** The module's bytes. */
   finish(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter();
@@ -131,6 +137,12 @@ export class ModuleBuilder {
     if (this.#elements !== undefined) this.#elementSection(section, this.#elements);
     this.#codeSections(section);
     if (this.#names.size > 0) section(sectionId.custom, (body) => this.#nameSection(body));
+    for (const { name, bytes } of this.#sections) {
+      section(sectionId.custom, (body) => {
+        body.name(name);
+        body.append(bytes);
+      });
+    }
     return out.bytes();
   }
 

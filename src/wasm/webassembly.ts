@@ -21,7 +21,10 @@ export interface WasmInstance {
 interface WasmNamespace {
   Memory: new (descriptor: { initial: number; maximum: number; shared: true }) => WasmMemory;
   Table: new (descriptor: { element: 'anyfunc'; initial: number; maximum?: number }) => WasmTable;
-  Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule;
+  Module: {
+    new (bytes: Uint8Array<ArrayBuffer>): WasmModule;
+    customSections(module: WasmModule, name: string): ArrayBuffer[];
+  };
   Instance: new (module: WasmModule, imports: Record<string, Record<string, unknown>>) => WasmInstance;
 }
 

@@ -12,7 +12,8 @@ import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
 import { CodePage, chunkBytes, chunksOf, chunksOfPage, keyOf } from './code-page.ts';
-import { type Handlers, pseudoHandler } from './handlers.ts';
+import { pseudoHandler } from './handler-keys.ts';
+import type { Handlers } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
 
 const maxBlock = 64;

@@ -15,7 +15,7 @@ import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
-import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handlers.ts';
+import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handler-keys.ts';
 import { type HotForms, hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt, withCodePage } from './lookup.ts';

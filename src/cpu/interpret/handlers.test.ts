@@ -1,33 +1,40 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GuestMemory } from '../../memory/guest-memory.ts';
-import { webAssembly } from '../../wasm/webassembly.ts';
+import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
-import { formKeys, Handlers, maxHandlers } from './handlers.ts';
+import { formKeys, handlerKey, maxHandlers, pseudoHandler, pseudoHandlers } from './handler-keys.ts';
+import { Handlers, type HandlersOptions } from './handlers.ts';
+import { inlinedKeys } from './hot.ts';
 import { createVcpuMemory } from './interpreter.ts';
+import { prepareInterpreter } from './prepare.ts';
+import { openPreparedHandlers, type PreparedHandlers } from './prepared.ts';
 import { type SharedExports, sharedTypes } from './shared-types.ts';
 
+const prepared = (): PreparedHandlers => openPreparedHandlers(prepareInterpreter().handlers);
+
 /** Handlers whose shared functions are never called. */
-function openHandlers(): Handlers {
+function openHandlers(more: Partial<HandlersOptions> = {}): { handlers: Handlers; table: WasmTable } {
   const ram = new GuestMemory(new webAssembly.Memory({ initial: 1, maximum: 1, shared: true }), 0x1_0000);
-  const nothing = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
+  const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
   const shared = Object.fromEntries(
     Object.keys(sharedTypes).map((name) => [name, () => 0]),
   ) as unknown as SharedExports;
   const host = {
     vcpuMemory: createVcpuMemory(),
     guestMemory: ram.memory,
-    table: nothing,
+    table,
     shared,
   };
   const features = findCpuModel('max')?.features ?? new Set<string>();
-  return new Handlers(host, semantics, features, []);
+  const options = { semantics, features, inlined: [], atomic: false, countsLookups: false, ...more };
+  return { handlers: new Handlers(host, options), table };
 }
 
 test('a guest that runs every form of every instruction finds a handler for each', () => {
-  const handlers = openHandlers();
+  const { handlers } = openHandlers();
   const numbers = new Set<number>();
   for (const row of instructionTable) {
     for (const long of [false, true]) {
@@ -39,7 +46,7 @@ test('a guest that runs every form of every instruction finds a handler for each
 });
 
 test('forms that differ in nothing share a handler, others do not', () => {
-  const handlers = openHandlers();
+  const { handlers } = openHandlers();
   const row = instructionTable.find(({ mnemonic, operands }) => mnemonic === 'ADD' && operands === 'Eb,Gb');
   assert.ok(row !== undefined);
   const form = { addressSize: 64, repeat: 0, long: true, locked: false } as const;
@@ -47,4 +54,37 @@ test('forms that differ in nothing share a handler, others do not', () => {
     handlers.numberOf(row, { ...form, operandSize, registerForm }, form.long, form.locked);
   assert.equal(numberOf(16, true), numberOf(32, true));
   assert.notEqual(numberOf(16, true), numberOf(16, false));
+});
+
+test('handlers that were made beforehand are those of common forms; the others follow them', () => {
+  const made = prepared();
+  const inlined = inlinedKeys();
+  const { handlers, table } = openHandlers({ inlined, prepared: made });
+  const keys = new Map<number, number>();
+  for (let n = 0; n < made.numbers.length; n += 2) keys.set(made.numbers[n] as number, made.numbers[n + 1] as number);
+  const last = Math.max(...keys.values());
+  assert.equal(table.get(last + 1), null);
+  for (const row of instructionTable) {
+    for (const long of [false, true]) {
+      for (const key of formKeys(row, long)) {
+        const number = handlers.numberOf(row, key, key.long, key.locked);
+        const common = key.addressSize === (long ? 64 : 32);
+        if (inlined.includes(handlerKey(row, key))) assert.ok(number < inlined.length + pseudoHandlers);
+        else if (common) assert.equal(number, keys.get(handlerKey(row, key)));
+        else assert.ok(number > last, `${row.mnemonic} ${row.operands}`);
+        if (number >= inlined.length + pseudoHandlers) assert.equal(typeof table.get(number), 'function');
+      }
+    }
+  }
+});
+
+test('what a processor does not offer has no handler, made beforehand or not', () => {
+  const row = instructionTable.find(({ mnemonic, feature }) => mnemonic === 'CRC32' && feature !== undefined);
+  assert.ok(row !== undefined);
+  const key = formKeys(row, true).find(({ addressSize }) => addressSize === 64);
+  assert.ok(key !== undefined);
+  for (const more of [{}, { inlined: inlinedKeys(), prepared: prepared() }]) {
+    const { handlers } = openHandlers({ ...more, features: new Set() });
+    assert.equal(handlers.numberOf(row, key, true, false), pseudoHandler.undefined);
+  }
 });

@@ -2,7 +2,7 @@
 import type { FormKey } from '../emit/forms.ts';
 import type { TableRow } from '../isa/row.ts';
 import { instructionTable } from '../isa/table.ts';
-import { formKeys } from './handlers.ts';
+import { formKeys, handlerKey } from './handler-keys.ts';
 
 export type HotForms = readonly { readonly row: TableRow; readonly key: FormKey }[];
 
@@ -57,7 +57,6 @@ function commonSizes(row: TableRow, long: boolean): readonly number[] {
 }
 
 const isHot = (row: TableRow, key: FormKey): boolean =>
-  hotSemantics.has(row.semantics) &&
   key.addressSize === (key.long ? 64 : 32) &&
   key.repeat === 0 &&
   !key.locked &&
@@ -67,9 +66,15 @@ const isHot = (row: TableRow, key: FormKey): boolean =>
 
 /** The hot forms of 64-bit code, or of 32-bit code, in table order. */
 export function hotForms(long: boolean): HotForms {
-  return instructionTable.flatMap((row) =>
-    formKeys(row, long)
-      .filter((key) => isHot(row, key))
-      .map((key) => ({ row, key })),
-  );
+  return instructionTable
+    .filter(({ semantics }) => hotSemantics.has(semantics))
+    .flatMap((row) =>
+      formKeys(row, long)
+        .filter((key) => isHot(row, key))
+        .map((key) => ({ row, key })),
+    );
 }
+
+/** The keys of the cases of both loops, in the order of their numbers. */
+export const inlinedKeys = (): number[] =>
+  [...hotForms(true), ...hotForms(false)].map(({ row, key }) => handlerKey(row, key));

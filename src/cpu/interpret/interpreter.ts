@@ -11,9 +11,11 @@ import { maxRegions } from '../translate/region-store.ts';
 import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildMainModule } from './dispatch-loop.ts';
-import { Handlers, handlerKey, maxHandlers } from './handlers.ts';
-import { hotForms } from './hot.ts';
+import { maxHandlers } from './handler-keys.ts';
+import { Handlers } from './handlers.ts';
+import { inlinedKeys } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
+import { openPreparedHandlers, type PreparedInterpreter } from './prepared.ts';
 import type { RamMoves } from './shared-functions.ts';
 import type { SharedExports } from './shared-types.ts';
 
@@ -47,8 +49,8 @@ export interface InterpreterOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   readonly features: ReadonlySet<string>;
   readonly imports: InterpreterImports;
-  /** What `prepareInterpreter` makes of the same semantics, if that was kept: making it takes 60 ms. */
-  readonly mainModule: Uint8Array<ArrayBuffer> | undefined;
+  /** What `prepareInterpreter` makes of the same semantics, if that was kept. */
+  readonly prepared: PreparedInterpreter | undefined;
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
   readonly codeCacheBytes: number;
@@ -66,11 +68,10 @@ export interface InterpreterOptions {
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { vcpuMemory, memory, semantics, features, nowMs, atomic, countsLookups } = options;
-  const hot = [...hotForms(true), ...hotForms(false)];
+  // What was made beforehand does not count.
+  const prepared = countsLookups ? undefined : options.prepared;
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
-  const module: WasmModule = new webAssembly.Module(
-    (countsLookups ? undefined : options.mainModule) ?? buildMainModule({ semantics, countsLookups }),
-  );
+  const module: WasmModule = new webAssembly.Module(prepared?.main ?? buildMainModule({ semantics, countsLookups }));
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
@@ -81,14 +82,14 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const host = { vcpuMemory, guestMemory: memory.memory, table, shared };
   const jumps = new JumpCache(vcpuMemory.buffer);
   regions.set(0, exported.run);
-  const handlers = new Handlers(
-    host,
+  const handlers = new Handlers(host, {
     semantics,
     features,
-    hot.map(({ row, key }) => handlerKey(row, key)),
+    inlined: inlinedKeys(),
     atomic,
     countsLookups,
-  );
+    prepared: prepared && openPreparedHandlers(prepared.handlers),
+  });
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
     full: () => {

@@ -10,7 +10,7 @@ import { Emitter } from '../emit/emitter.ts';
 import { formOf, locksBus } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
-import { regionType } from '../interpret/handlers.ts';
+import { regionType } from '../interpret/handler-keys.ts';
 import { currentKey, emitSiteLookup, liesAt } from '../interpret/lookup.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { emitSliceEnd } from '../interpret/slice-end.ts';

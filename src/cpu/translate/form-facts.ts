@@ -10,7 +10,7 @@ import { formOf, locksBus } from '../emit/forms.ts';
 import { type HostCall, segmentLoads } from '../emit/host-calls.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
-import { handlerType } from '../interpret/handlers.ts';
+import { handlerType } from '../interpret/handler-keys.ts';
 import { InterpreterOps } from '../interpret/interpreter-ops.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';

@@ -1,6 +1,6 @@
 /** Puts together what a translation is asked for: entries, the pages around them, and what the interpreter has met there. */
 import type { CodeCache } from '../interpret/code-cache.ts';
-import { pseudoHandler } from '../interpret/handlers.ts';
+import { pseudoHandler } from '../interpret/handler-keys.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import { bitmapBytes, bitmapsBytes, modeIndexOf, type TranslationJob } from './job.ts';
 

@@ -5,7 +5,7 @@ import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { chunkBytes } from '../interpret/code-page.ts';
-import { regionType } from '../interpret/handlers.ts';
+import { regionType } from '../interpret/handler-keys.ts';
 import { importMemories } from '../interpret/memories.ts';
 import { type SharedFunctions, sharedTypes } from '../interpret/shared-types.ts';
 import { type Code, discover } from './discover.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { webAssembly } from '../../wasm/webassembly.ts';
-import { pseudoHandler } from '../interpret/handlers.ts';
+import { pseudoHandler } from '../interpret/handler-keys.ts';
 import { createVcpuMemory } from '../interpret/interpreter.ts';
 import { JumpCache } from '../interpret/jump-cache.ts';
 import { record } from '../interpret/record.ts';

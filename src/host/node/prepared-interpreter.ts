@@ -1,10 +1,13 @@
-/** The interpreter's module as the build left it beside the program (`scripts/bundle.mjs`). */
+/** The interpreter's modules as the build left them beside the program (`scripts/bundle.mjs`). */
 import { readFileSync } from 'node:fs';
+import type { PreparedInterpreter } from '../../cpu/interpret/prepared.ts';
+
+const read = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(new URL(name, import.meta.url)));
 
 /** @returns undefined where the sources run as they are */
-export function readPreparedInterpreter(): Uint8Array<ArrayBuffer> | undefined {
+export function readPreparedInterpreter(): PreparedInterpreter | undefined {
   try {
-    return new Uint8Array(readFileSync(new URL('interpreter.wasm', import.meta.url)));
+    return { main: read('interpreter.wasm'), handlers: read('handlers.wasm') };
   } catch {
     return undefined;
   }
