@@ -18,8 +18,10 @@ import type { Candidate } from './translate/translator.ts';
 import { Verifier } from './translate/verifier.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
-/** Times that a lockstep run checks each region. */
+/** Times that a lockstep run checks each way into a region. */
 const maxVerifiedRuns = 20;
+/** Times that an entry is come to before it is translated for lockstep, once there were more of them than can be kept. */
+const costlyArrivals = 4;
 
 export interface CodeRunnerParts {
   readonly cpu: Processor;
@@ -39,7 +41,9 @@ export class CodeRunner {
   readonly #parts: CodeRunnerParts;
   readonly #view: DataView;
   readonly #verifier: Verifier;
+  /** By record. */
   readonly #verifiedRuns = new Map<number, number>();
+  readonly #arrivals = new Map<number, number>();
   /** Whether looked-up code may go on without the run loop: tests and lockstep runs want to see every entry. */
   readonly #direct: boolean;
 
@@ -156,17 +160,32 @@ export class CodeRunner {
     return interpreter.run(at, 0);
   }
 
-  /** Lockstep: each way into a region a number of times beside the interpreter, then alone. */
+  /** Lockstep: each way into a region a number of times beside the interpreter; then the interpreter has it. */
   #dispatchVerified(at: number): number {
     const { interpreter, fetcher, mode } = this.#parts;
     const { current } = mode;
-    if (fetcher.ramOffset < 0 || !current.translatable) return interpreter.run(at, 0);
-    const detached = interpreter.translator.detachedFor(this.#candidate(at));
-    if (detached === undefined || !fetcher.place(detached.pages, current)) return interpreter.run(at, 0);
     const runs = this.#verifiedRuns.get(at) ?? 0;
-    if (runs >= maxVerifiedRuns) return detached.run(at, 0);
+    if (fetcher.ramOffset < 0 || !current.translatable || runs >= maxVerifiedRuns) return interpreter.run(at, 0);
+    const candidate = this.#candidate(at);
+    if (interpreter.translator.isDetachingCostly(candidate) && this.#arrive(at) < costlyArrivals)
+      return interpreter.run(at, 0);
+    const detached = interpreter.translator.detachedFor(candidate);
+    if (detached === undefined || !fetcher.place(detached.pages, current)) return interpreter.run(at, 0);
     this.#verifiedRuns.set(at, runs + 1);
     return this.#verifier.run(detached.run, at);
+  }
+
+  /** What lockstep has compared; nothing elsewhere. */
+  statistics(): Readonly<Record<string, number>> {
+    if (this.#parts.translates !== 'verify') return {};
+    const { verified, verifiedInstructions, believed } = this.#verifier;
+    return { verifiedRuns: verified, verifiedInstructions, believedRuns: believed };
+  }
+
+  #arrive(at: number): number {
+    const arrivals = (this.#arrivals.get(at) ?? 0) + 1;
+    this.#arrivals.set(at, arrivals);
+    return arrivals;
   }
 
   /** Runs the instruction at state.rip on the interpreter, and what is known to follow it as usual. @returns a status. */

@@ -163,6 +163,7 @@ export class Vcpu implements Processor {
       codeCacheBytes: cacheBytes,
       ...this.#exits,
       ...this.#tlbHits(),
+      ...this.#runner.statistics(),
     };
   }
 

@@ -6,15 +6,20 @@ import { startLinux } from './linux-process.ts';
 /** Work that spreads over kernel and user code: processes, pipes, memory, integers. */
 const work = 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); /bin/true; done; echo $i; busybox sha256sum </bin/busybox';
 const lockstepTimeoutMs = 1_800_000;
+/** A third of what it takes, at the least. */
+const leastVerifiedRuns = 80_000;
 
 const outputs = new Map<string, string>();
 
 for (const accel of ['interpret', 'translate', 'verify']) {
   test(`the linux guest boots and works with --accel ${accel}`, { timeout: lockstepTimeoutMs }, async () => {
     const timeout = String(lockstepTimeoutMs / 1000 - 60);
-    const ended = await startLinux(['--timeout', timeout, '--accel', accel, '--exec', work]).ended;
-    assert.equal(ended.stderr, '');
+    const options = ['--timeout', timeout, '--accel', accel, '--stats', '--json'];
+    const ended = await startLinux([...options, '--exec', work]).ended;
+    const { verifiedRuns } = JSON.parse(ended.stderr);
     assert.equal(ended.status, 0);
+    if (accel === 'verify') assert.ok(verifiedRuns >= leastVerifiedRuns, `compared ${verifiedRuns} runs`);
+    else assert.equal(verifiedRuns, undefined);
     outputs.set(accel, ended.stdout.toString());
     assert.match(ended.stdout.toString(), /^200\n[0-9a-f]{64} /);
     assert.equal(outputs.get(accel), outputs.get('interpret'));

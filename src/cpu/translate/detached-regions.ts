@@ -13,6 +13,8 @@ export interface DetachedRegion {
 const maxEntries = 4096;
 
 export class DetachedRegions {
+  /** Whether there were more than fit. */
+  overflowed = false;
   readonly #byEntry = new Map<number, DetachedRegion | undefined>();
   /** By chunk of RAM: entries of regions with instructions there. */
   readonly #byChunk = new Map<number, Set<number>>();
@@ -27,7 +29,10 @@ export class DetachedRegions {
 
   /** @param chunks RAM offsets / `chunkBytes` of what it was made of, or was refused for */
   set(ramOffset: number, region: DetachedRegion | undefined, chunks: readonly number[]): void {
-    if (this.#byEntry.size >= maxEntries) this.clear();
+    if (this.#byEntry.size >= maxEntries) {
+      this.clear();
+      this.overflowed = true;
+    }
     this.#byEntry.set(ramOffset, region);
     for (const chunk of chunks) {
       const entries = this.#byChunk.get(chunk);

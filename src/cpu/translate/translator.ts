@@ -270,6 +270,12 @@ export class Translator {
     return false;
   }
 
+  /** Whether `detachedFor` would have to translate what it may have to forget again soon. */
+  isDetachingCostly({ long, ramOffset }: Candidate): boolean {
+    const detached = this.#detachedOf(long);
+    return detached.overflowed && !detached.has(ramOffset);
+  }
+
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */
   detachedFor(candidate: Candidate): DetachedRegion | undefined {
     const { long, ramOffset } = candidate;

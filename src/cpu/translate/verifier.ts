@@ -62,7 +62,9 @@ class LockstepError extends Error {}
 
 export class Verifier {
   readonly #cpu: VerifiedCpu;
+  /** Runs of regions that were compared, the instructions in them, and runs that could not be taken back. */
   verified = 0;
+  verifiedInstructions = 0;
   believed = 0;
 
   constructor(cpu: VerifiedCpu) {
@@ -125,6 +127,7 @@ export class Verifier {
       return { outcome, differences: report };
     }
     this.verified++;
+    this.verifiedInstructions += count;
     return { outcome: outcome === status.redo ? outcome : interpreted };
   }
 
