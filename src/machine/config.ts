@@ -1,8 +1,10 @@
 /** What a machine is built from, what it needs from its host, and what becomes of it. */
 import type { PreparedInterpreter } from '../cpu/interpret/prepared.ts';
+import type { Bus } from '../cpu/smp/bus-module.ts';
 import type { Topology } from '../cpu/system/topology.ts';
 import type { TranslationService } from '../cpu/translate/job.ts';
 import type { Result } from '../support/result.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { ProfileEntry } from './profile.ts';
 import type { SharedMachine } from './shared-machine.ts';
 
@@ -82,6 +84,8 @@ export interface ProcessorHost {
   /** Wakes another processor's thread if it sleeps. */
   ring(processor: number): void;
   stopRequested(): boolean;
+  /** How this host exchanges 16 bytes of RAM in one step, for a processor with its own memory; absent: it cannot. */
+  readonly wideExchange?: ((ram: WasmMemory, own: WasmMemory) => Bus['exchangeWide']) | undefined;
   /** Threads that this host runs at once. */
   readonly cores: number;
   /** What `prepareInterpreter` made when the program was built; absent: each processor makes it for itself. */

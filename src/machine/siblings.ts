@@ -4,6 +4,7 @@ import { createBus } from '../cpu/smp/bus-module.ts';
 import { ProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { Siblings } from '../cpu/smp/siblings.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { ProcessorHost } from './config.ts';
 import type { SharedMachine } from './shared-machine.ts';
 
@@ -27,9 +28,10 @@ export function processorWaker(shared: SharedMachine, host: ProcessorHost): (pro
 
 export function createSiblings({ shared, host, memory, processor, serve }: SiblingsSeat): Siblings {
   const kicks = shared.processors.map(kickOf);
+  const own = shared.processors[processor] as WasmMemory;
   return new Siblings({
     board: new ProcessorBoard(shared.processorBoard),
-    bus: createBus(shared.processors, shared.processorBoard, processor),
+    bus: createBus(shared.processors, shared.processorBoard, processor, host.wideExchange?.(memory.memory, own)),
     processor,
     processors: kicks.length,
     users: memory.users,

@@ -8,8 +8,9 @@ import { assemble, type CheckOptions, check, findNasm, findQemu, type Guest, lis
 
 export interface Lane extends CheckOptions {
   readonly slow: boolean;
-  /** Leaves out guests with more processors. */
+  /** Leave out guests with more or fewer processors. */
   readonly maxCpus?: number;
+  readonly minCpus?: number;
   /** Default: all. */
   readonly machines?: readonly Machine[];
 }
@@ -34,11 +35,13 @@ export function defineLane(lane: Lane): void {
   const machines = wanted.filter((machine) => lane.machines?.includes(machine) ?? true);
   const nasm = findNasm();
   const withoutQemu = findQemu() === undefined;
-  describe(`bare-metal guests${lane.accel === undefined ? '' : `, ${lane.accel}`}`, {
+  const ways = [lane.accel, ...(lane.nodeOptions ?? [])].filter((way) => way !== undefined);
+  describe(['bare-metal guests', ...ways].join(', '), {
     concurrency: availableParallelism(),
   }, () => {
     for (const guest of listGuests(lane.slow)) {
-      if (guest.expected.cpus > (lane.maxCpus ?? guest.expected.cpus)) continue;
+      const { cpus } = guest.expected;
+      if (cpus > (lane.maxCpus ?? cpus) || cpus < (lane.minCpus ?? cpus)) continue;
       test(guest.name, async (t) => {
         const elf = await assemble(await nasm, guest.name, directory);
         const problems: (string | undefined)[] = [];

@@ -55,6 +55,8 @@ export interface CheckOptions {
   readonly timeoutMs: number;
   /** Corbel's accelerator, if not the one that it chooses. */
   readonly accel?: string;
+  /** For Node, before Corbel's program. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** Runs a guest, once for each of its command lines, and compares. @returns what is wrong, readable, or undefined. */
@@ -62,12 +64,14 @@ export async function check(
   guest: Guest,
   machine: Machine,
   elf: string,
-  { timeoutMs, accel }: CheckOptions,
+  options: CheckOptions,
 ): Promise<string | undefined> {
   for (const append of guest.expected.appends) {
     const command =
-      machine === 'qemu' ? qemuCommand(guest.expected, elf, append) : corbelCommand(guest.expected, elf, append, accel);
-    const outcome = await runCommand(command, timeoutMs);
+      machine === 'qemu'
+        ? qemuCommand(guest.expected, elf, append)
+        : corbelCommand(guest.expected, elf, append, options);
+    const outcome = await runCommand(command, options.timeoutMs);
     const problems = guest.expected.survives ? judgeSurvival(outcome) : judge(guest.expected, machine, outcome);
     if (problems.length > 0) {
       if (outcome.errors !== '') problems.push(`    standard error: ${outcome.errors}`);
@@ -108,8 +112,14 @@ function qemuCommand(expected: Expected, elf: string, append: string): string[] 
   return [findQemu() ?? 'qemu-system-x86_64', ...machine, ...devices, ...expected.qemuArgs, ...guest];
 }
 
-function corbelCommand(expected: Expected, elf: string, append: string, accel?: string): string[] {
-  const command = process.env.CORBEL?.split(' ') ?? [process.execPath, join(root, 'build', 'bundle', 'corbel.js')];
+function corbelCommand(
+  expected: Expected,
+  elf: string,
+  append: string,
+  { accel, nodeOptions = [] }: CheckOptions,
+): string[] {
+  const program = join(root, 'build', 'bundle', 'corbel.js');
+  const command = process.env.CORBEL?.split(' ') ?? [process.execPath, ...nodeOptions, program];
   const options = append === '' ? [] : ['--append', append];
   if (accel !== undefined) options.push('--accel', accel);
   const machine = ['--debug-exit', '--serial', 'stdio', '--memory', MEMORY];

@@ -11,6 +11,7 @@ import { loadOpcode, memoryType, storeOpcode } from './access-opcodes.ts';
 import { integerType } from './emitter.ts';
 import { FloatEmitter } from './float-emitter.ts';
 import type { Form, Operand } from './form.ts';
+import type { WideExchange } from './wide-exchange.ts';
 
 /** How a memory operand is about to be used: decides the checks. `modify` needs both rights at once. */
 export type Access = 'read' | 'write' | 'modify';
@@ -60,6 +61,9 @@ export abstract class Ops extends FloatEmitter {
   /** From here to `unlockBus`, or a fault, no other processor runs guest code. */
   abstract lockBus(): void;
   abstract unlockBus(): void;
+
+  /** Exchanges 16 aligned bytes in one step where the host can; everywhere else `otherwise` is done. */
+  abstract exchangeWide(linear: Value, exchange: WideExchange, otherwise: () => void): void;
 
   /** The operand's register address in the vCPU's memory, as an i32 value. Registers of every file. */
   protected abstract registerAddress(operand: Operand): Value;

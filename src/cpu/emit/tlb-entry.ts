@@ -3,6 +3,13 @@ import type { Value } from '../../wasm/types.ts';
 import { engine, tlb } from '../state/layout.ts';
 import type { Emitter } from './emitter.ts';
 
+/** A look into the TLB: whether it hit (i32), the tag found there (i64, bound), and where the operand lies in RAM (i32). */
+export interface Probe {
+  readonly hit: Value;
+  readonly tag: Value;
+  readonly ram: Value;
+}
+
 const entryShift = Math.log2(tlb.entrySize);
 
 /** Address of the entry for `linear` (i64) in the TLB set at `set` (i32), without the offset of the table of writes: i32. */

@@ -15,7 +15,8 @@ import type { Operand } from '../emit/form.ts';
 import { type HostCall, hostCalls } from '../emit/host-calls.ts';
 import { type Access, Ops, rsp } from '../emit/ops.ts';
 import { segmentOffset } from '../emit/segment-offset.ts';
-import { tlbEntry } from '../emit/tlb-entry.ts';
+import { type Probe, tlbEntry } from '../emit/tlb-entry.ts';
+import { emitWideExchange, type WideExchange } from '../emit/wide-exchange.ts';
 import { isStepped, mayInterrupt } from '../semantics/interruptible.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { record } from './record.ts';
@@ -32,13 +33,6 @@ export interface InlineExits {
   /** For `transfer`: the record of a direct jump, which remembers where it leads; 0 for others. */
   readonly from: Local;
   readonly link: Local;
-}
-
-/** A look into the TLB: whether it hit (i32), the tag found there (i64, bound), and where the operand lies in RAM (i32). */
-export interface Probe {
-  readonly hit: Value;
-  readonly tag: Value;
-  readonly ram: Value;
 }
 
 /** Added to the byte count of a slow access by way of the stack segment: not canonical, it is #SS instead of #GP. */
@@ -230,6 +224,11 @@ export class InterpreterOps extends Ops {
 
   unlockBus(): void {
     this.code.call(this.#functions.unlockBus, []);
+  }
+
+  exchangeWide(linear: Value, exchange: WideExchange, otherwise: () => void): void {
+    const probe = this.#probe(linear, 16, tlb.writeOffset);
+    emitWideExchange(this, probe, this.#functions.exchangeWide, exchange, otherwise);
   }
 
   #modify(linear: Value, bytes: number, change: (old: Value) => Value): Value {

@@ -19,6 +19,7 @@ const hostTypes = {
   host: sharedTypes.host,
   lockBus: sharedTypes.lockBus,
   unlockBus: sharedTypes.unlockBus,
+  exchangeWide: sharedTypes.exchangeWide,
   stepAside: { parameters: [], results: ['i32'] },
 } as const;
 
@@ -149,6 +150,7 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const host = module.importFunction('host', hostTypes.host);
   const lockBus = module.importFunction('lockBus', hostTypes.lockBus);
   const unlockBus = module.importFunction('unlockBus', hostTypes.unlockBus);
+  const exchangeWide = module.importFunction('exchangeWide', hostTypes.exchangeWide);
   const stepAside = module.importFunction('stepAside', hostTypes.stepAside);
   const { fromRam, toRam } = defineMoves(module);
   const { read, readForWrite, write } = slowAccess;
@@ -163,5 +165,6 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
     mustEnd: defineMustEnd(module, stepAside),
     lockBus,
     unlockBus,
+    exchangeWide,
   };
 }

@@ -24,6 +24,8 @@ export const sharedTypes = {
   /** → status: 0 if the other processors stand still. */
   lockBus: { parameters: [], results: ['i32'] },
   unlockBus: { parameters: [], results: [] },
+  /** (offset into RAM) → 1, 0 or -1; see `Bus.exchangeWide`. */
+  exchangeWide: { parameters: ['i32'], results: ['i32'] },
 } as const satisfies Record<string, FunctionType>;
 
 /** Their numbers in a module. */

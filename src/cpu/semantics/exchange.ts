@@ -80,21 +80,30 @@ function cmpxchg16b(o: Ops, x: Form): void {
   const operand: Operand = operandAt(x, 0);
   const linear = o.linear(operand, 'modify');
   o.ifUnlikely(o.wrap(o.and(linear, 15)), () => o.raise(vector.gp, o.i32(0)));
-  const expectedLow = o.gpr(rax, 64);
-  const expectedHigh = o.gpr(rdx, 64);
-  const replacementLow = o.gpr(rbx, 64);
-  const replacementHigh = o.gpr(rcx, 64);
-  const highLinear = o.let(o.add(linear, 8));
-  // No host can exchange 16 bytes at once as a guest sees it: the others stand still meanwhile.
-  if (x.locked) o.lockBus();
-  // A fault is one of the operand's first byte.
-  o.probeWrite(linear, 8);
-  const low = o.let(o.loadMemory(linear, 8));
-  const high = o.let(o.loadMemory(highLinear, 8));
-  const equal = o.let(o.and(o.eq(low, expectedLow), o.eq(high, expectedHigh)));
-  o.storeMemory(highLinear, 8, o.select(equal, replacementHigh, high));
-  o.storeMemory(linear, 8, o.select(equal, replacementLow, low));
-  if (x.locked) o.unlockBus();
+  const expected = [o.gpr(rax, 64), o.gpr(rdx, 64)] as const;
+  const replacement = [o.gpr(rbx, 64), o.gpr(rcx, 64)] as const;
+  const old = [o.variable('i64'), o.variable('i64')] as const;
+  const [low, high] = old.map((local) => o.get(local)) as [Value, Value];
+  const isEqual = (): Value => o.and(o.eq(low, expected[0]), o.eq(high, expected[1]));
+  const halfByHalf = (): void => {
+    const highLinear = o.let(o.add(linear, 8));
+    // A fault is one of the operand's first byte.
+    o.probeWrite(linear, 8);
+    o.set(old[0], o.loadMemory(linear, 8));
+    o.set(old[1], o.loadMemory(highLinear, 8));
+    const exchanged = o.let(isEqual());
+    o.storeMemory(highLinear, 8, o.select(exchanged, replacement[1], high));
+    o.storeMemory(linear, 8, o.select(exchanged, replacement[0], low));
+  };
+  if (x.locked) {
+    o.exchangeWide(linear, { expected, replacement, old }, () => {
+      // The others stand still meanwhile.
+      o.lockBus();
+      halfByHalf();
+      o.unlockBus();
+    });
+  } else halfByHalf();
+  const equal = o.let(isEqual());
   o.setFlags({ zf: equal });
   o.if(o.isZero(equal), () => {
     o.setGpr(rax, 64, low);

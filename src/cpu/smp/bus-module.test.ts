@@ -108,3 +108,26 @@ test('a stop that lasts is waited for in TypeScript', () => {
   assert.equal(request(1), kicked);
   assert.ok(board.isBusy(1));
 });
+
+test('the host exchanges 16 bytes while another processor is busy; who is alone locks the bus', () => {
+  const memories = [0, 1, 2].map(createVcpuMemory);
+  const boardMemory = allocateProcessorBoard();
+  const board = new ProcessorBoard(boardMemory);
+  const asked: number[] = [];
+  const bus = createBus(memories, boardMemory, 1, (ramOffset) => {
+    asked.push(ramOffset);
+    return asked.length - 2;
+  });
+  board.setBusy(1, true);
+  assert.equal(bus.exchangeWide(0x10), -1);
+  assert.deepEqual(asked, []);
+  board.setBusy(2, true);
+  assert.deepEqual([bus.exchangeWide(0x20), bus.exchangeWide(-16), bus.exchangeWide(0x30)], [-1, 0, 1]);
+  assert.deepEqual(asked, [0x20, -16, 0x30]);
+  board.setBusy(2, false);
+  assert.equal(bus.exchangeWide(0x40), -1);
+  assert.deepEqual(
+    [0, 2].map((processor) => board.stoppedBy === processor),
+    [false, false],
+  );
+});

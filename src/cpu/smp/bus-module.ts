@@ -4,7 +4,7 @@
  * microseconds. A module of its own, for it sees the memories of all vCPUs; what takes longer is left to `Siblings`.
  */
 import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
-import { compareExchange, i32Constant, loadFrom, notify } from '../../wasm/expression.ts';
+import { callFor, compareExchange, i32Constant, loadFrom, notify } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { atomic, load } from '../../wasm/opcodes.ts';
 import type { Local, Value } from '../../wasm/types.ts';
@@ -23,10 +23,24 @@ export interface Bus {
    * @returns not 0 if nobody wanted anything else
    */
   stepAside(): number;
+  /**
+   * LOCK CMPXCHG16B as the host does it, on RAM at `ramOffset` (a multiple of 16): the value to compare with lies in state.scratch,
+   * the new one behind it. @returns 1 if they were exchanged; 0 if not, with what was there in state.scratch; -1 if the host
+   * cannot, and nothing was done
+   */
+  exchangeWide(ramOffset: number): number;
 }
 
+/** For hosts that cannot exchange 16 bytes in one step. */
+const noWideExchange: Bus['exchangeWide'] = () => -1;
+
 /** Without other processors nobody is to be stopped, and nobody stops this one. */
-export const soloBus: Bus = { lockBus: () => 0, unlockBus: () => {}, stepAside: () => 0 };
+export const soloBus: Bus = {
+  lockBus: () => 0,
+  unlockBus: () => {},
+  stepAside: () => 0,
+  exchangeWide: noWideExchange,
+};
 
 /** state.request of a processor that somebody wants to stop, and nothing more. */
 export const stopRequest = -0x8000_0000;
@@ -72,9 +86,12 @@ class BusEmitter extends Emitter {
 }
 
 function define(module: ModuleBuilder, name: keyof Bus, emit: (e: BusEmitter) => Value | undefined): void {
-  const results = name === 'unlockBus' ? ([] as const) : (['i32'] as const);
-  const index = module.declare({ parameters: [], results });
-  const code = new CodeBuilder([]);
+  const type = {
+    parameters: name === 'exchangeWide' ? (['i32'] as const) : ([] as const),
+    results: name === 'unlockBus' ? ([] as const) : (['i32'] as const),
+  };
+  const index = module.declare(type);
+  const code = new CodeBuilder(type.parameters);
   const result = emit(new BusEmitter(code));
   if (result !== undefined) code.value(result);
   module.define(index, code);
@@ -127,8 +144,19 @@ function emitStepAside(e: BusEmitter, processor: number): Value {
   return e.i32(1);
 }
 
+/** Who is alone does not ask the host, which takes longer than a lock that nobody has to answer. */
+function emitExchangeWide(e: BusEmitter, others: readonly number[], host: number): Value {
+  for (const other of others) {
+    e.if(e.read(boardWord.busy(other)), () => {
+      e.code.return(callFor('i32', host, [e.get(e.code.parameter(0))]));
+    });
+  }
+  return e.i32(-1);
+}
+
 function buildBusModule(processor: number, others: readonly number[]): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
+  const host = module.importFunction('exchangeWide', { parameters: ['i32'], results: ['i32'] });
   const vcpuPages = { initial: vcpuMemoryPages, maximum: vcpuMemoryPages };
   module.importMemory('vcpu', vcpuPages);
   module.importMemory('board', { initial: boardPages, maximum: boardPages });
@@ -136,17 +164,24 @@ function buildBusModule(processor: number, others: readonly number[]): Uint8Arra
   define(module, 'lockBus', (e) => emitLock(e, processor, others));
   define(module, 'unlockBus', emitUnlock);
   define(module, 'stepAside', (e) => emitStepAside(e, processor));
+  define(module, 'exchangeWide', (e) => emitExchangeWide(e, others, host));
   return module.finish();
 }
 
 /**
  * @param memories of all vCPUs
  * @param boardMemory see `allocateProcessorBoard`
+ * @param exchangeWide how the host does it
  */
-export function createBus(memories: readonly WasmMemory[], boardMemory: WasmMemory, processor: number): Bus {
+export function createBus(
+  memories: readonly WasmMemory[],
+  boardMemory: WasmMemory,
+  processor: number,
+  exchangeWide = noWideExchange,
+): Bus {
   const others = [...memories.keys()].filter((number) => number !== processor);
   const module = new webAssembly.Module(buildBusModule(processor, others));
   const env = Object.fromEntries(others.map((other) => [`vcpu${other}`, memories[other]]));
-  const imports = { env: { ...env, vcpu: memories[processor], board: boardMemory } };
+  const imports = { env: { ...env, vcpu: memories[processor], board: boardMemory, exchangeWide } };
   return new webAssembly.Instance(module, imports).exports as unknown as Bus;
 }

@@ -33,6 +33,7 @@ const nowhere: SharedFunctions = {
   mustEnd: 0,
   lockBus: 0,
   unlockBus: 0,
+  exchangeWide: 0,
 };
 
 export interface FormFacts extends FlagEffect {
@@ -77,6 +78,10 @@ class ProbingOps extends InterpreterOps {
   }
 
   override lockBus(): void {
+    this.translatable = false;
+  }
+
+  override exchangeWide(): void {
     this.translatable = false;
   }
 

@@ -171,6 +171,10 @@ export class TranslatorOps extends TranslatorMemory {
     this.lockBus();
   }
 
+  exchangeWide(): void {
+    this.lockBus();
+  }
+
   /** Only slow paths that touch neither general registers nor flags nor the flow of control reach translated code. */
   host(name: HostCall, ...parameters: Value[]): void {
     parameters.forEach((parameter, position) => {

@@ -5,13 +5,15 @@ import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { ProcessorWorkerData } from './vm.ts';
 import { createProcessorHost } from './vm-link.ts';
+import { loadWideExchange } from './wide-exchange.ts';
 
 const { link, shared, config, machineModule, translation, processor } = workerData as ProcessorWorkerData;
 const { createProcessor } = (await import(machineModule)) as { createProcessor: CreateProcessor };
 
 const service = translation === undefined ? undefined : openTranslationService(translation);
 const interpreter = readPreparedInterpreter();
-const host = { ...createProcessorHost(link, processor), translation: service, interpreter };
+const wideExchange = loadWideExchange();
+const host = { ...createProcessorHost(link, processor), translation: service, interpreter, wideExchange };
 const running = createProcessor(config, shared, host, processor);
 running.run();
 parentPort?.postMessage(running.statistics());

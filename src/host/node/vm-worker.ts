@@ -6,6 +6,7 @@ import { readPreparedInterpreter } from './prepared-interpreter.ts';
 import { openTranslationService } from './translation-link.ts';
 import type { VmMessage, VmReport, VmWorkerData } from './vm.ts';
 import { createMachineHost } from './vm-link.ts';
+import { loadWideExchange } from './wide-exchange.ts';
 
 const { link, shared, config, machineModule, translation } = workerData as VmWorkerData;
 const { createMachine } = (await import(machineModule)) as { createMachine: CreateMachine };
@@ -23,7 +24,8 @@ function giveBack(boot: BootSource): void {
 function run(): VmReport {
   const service = translation === undefined ? undefined : openTranslationService(translation);
   const interpreter = readPreparedInterpreter();
-  const host = { ...createMachineHost(link, post), translation: service, interpreter };
+  const wideExchange = shared.processors.length > 1 ? loadWideExchange() : undefined;
+  const host = { ...createMachineHost(link, post), translation: service, interpreter, wideExchange };
   const machine = createMachine(config, shared, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
   giveBack(config.boot);

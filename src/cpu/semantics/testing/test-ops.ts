@@ -9,6 +9,7 @@ import { loadOpcode, memoryType, storeOpcode } from '../../emit/access-opcodes.t
 import type { Operand, OperandField } from '../../emit/form.ts';
 import type { HostCall } from '../../emit/host-calls.ts';
 import { type Access, Ops } from '../../emit/ops.ts';
+import type { WideExchange } from '../../emit/wide-exchange.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../../state/layout.ts';
 
 export const outcome = { next: 0, fault: 1, jump: 2, restart: 3 } as const;
@@ -43,6 +44,10 @@ export class TestOps extends Ops {
   lockBus(): void {}
 
   unlockBus(): void {}
+
+  exchangeWide(_linear: Value, _exchange: WideExchange, otherwise: () => void): void {
+    otherwise();
+  }
 
   enableInterrupts(): void {
     this.host('sti');

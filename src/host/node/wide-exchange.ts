@@ -1,0 +1,53 @@
+/**
+ * LOCK CMPXCHG16B on guest RAM as the host's own processor does it, by the C compiler's runtime library (libatomic), which Node is
+ * linked with. Without it the other processors have to stop for each: a hundred thousand times a second under load.
+ */
+import { readFileSync } from 'node:fs';
+import type { Bus } from '../../cpu/smp/bus-module.ts';
+import { state } from '../../cpu/state/layout.ts';
+import type { WasmMemory } from '../../wasm/webassembly.ts';
+import { loadForeignFunctions } from './foreign-functions.ts';
+
+/** The strongest order. Source: __ATOMIC_SEQ_CST of gcc. */
+const sequentiallyConsistent = 5;
+
+/** On other processors, and without this flag, the library takes a lock of its own, which emitted code does not know. */
+function hasInstruction(): boolean {
+  if (process.arch !== 'x64') return false;
+  try {
+    return /^flags\s*:.*\bcx16\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** @returns undefined where this host cannot */
+export function loadWideExchange(): ((ram: WasmMemory, own: WasmMemory) => Bus['exchangeWide']) | undefined {
+  const ffi = loadForeignFunctions();
+  if (ffi === undefined || !hasInstruction()) return undefined;
+  try {
+    const { functions } = ffi.dlopen(null, {
+      // (place, what to compare with and where to put what was there, low and high half of the new value, orders)
+      __atomic_compare_exchange_16: { arguments: ['u64', 'u64', 'u64', 'u64', 'i32', 'i32'], return: 'u8' },
+    });
+    const exchange = functions.__atomic_compare_exchange_16;
+    return (ram, own) => {
+      const ramAddress = ffi.getRawPointer(new Uint8Array(ram.buffer));
+      const expected = ffi.getRawPointer(new Uint8Array(own.buffer)) + BigInt(state.scratch);
+      const replacement = new BigUint64Array(own.buffer, state.scratch + 16, 2);
+      const order = sequentiallyConsistent;
+      return (ramOffset) =>
+        exchange(
+          ramAddress + BigInt(ramOffset >>> 0),
+          expected,
+          replacement[0] as bigint,
+          replacement[1] as bigint,
+          order,
+          order,
+        );
+    };
+  } catch {
+    // A Node that is linked otherwise.
+    return undefined;
+  }
+}
