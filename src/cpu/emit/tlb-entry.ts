@@ -12,7 +12,7 @@ export interface Probe {
 
 const entryShift = Math.log2(tlb.entrySize);
 
-/** Address of the entry for `linear` (i64) in the TLB set at `set` (i32), without the offset of the table of writes: i32. */
+/** Address of the entry for `linear` (i64) in the TLB set at `set` (i32), without the offset of the table of writes: i32. Counts the look. */
 export function tlbEntry(e: Emitter, set: Value, linear: Value): Value {
   if (e.countsLookups) e.storeState64(engine.tlbLookups, e.add(e.loadState64(engine.tlbLookups), 1n));
   return e.add(set, e.wrap(e.and(e.shrU(linear, 12 - entryShift), (tlb.entries - 1) << entryShift)));

@@ -6,6 +6,9 @@ import { state } from '../state/layout.ts';
 import type { Emitter } from './emitter.ts';
 import type { Probe } from './tlb-entry.ts';
 
+/** Where the host finds the two values of 16 bytes, in the vCPU's memory; what was there comes to the first place. */
+export const wideOperands = { expected: state.scratch, replacement: state.scratch + 16 } as const;
+
 type Pair<T> = readonly [low: T, high: T];
 
 /** All are i64. */
@@ -30,14 +33,15 @@ export function emitWideExchange(
 ): void {
   const outcome = e.variable('i32', e.i32(-1));
   e.ifLikely(probe.hit, () => {
-    for (const [n, value] of [...expected, ...replacement].entries()) e.storeState64(state.scratch + n * 8, value);
+    for (const [n, value] of expected.entries()) e.storeState64(wideOperands.expected + n * 8, value);
+    for (const [n, value] of replacement.entries()) e.storeState64(wideOperands.replacement + n * 8, value);
     e.set(outcome, callFor('i32', exchangeWide, [probe.ram]));
   });
   e.ifLikely(
     e.geS(e.get(outcome), 0),
     () => {
       for (const [n, local] of old.entries()) {
-        e.set(local, loadFrom(load.i64, 'i64', e.i32(0), state.scratch + n * 8, 0));
+        e.set(local, loadFrom(load.i64, 'i64', e.i32(0), wideOperands.expected + n * 8, 0));
       }
     },
     otherwise,

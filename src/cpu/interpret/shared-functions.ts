@@ -7,6 +7,7 @@ import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
+import { busTypes } from '../smp/bus-module.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
@@ -17,10 +18,7 @@ import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
   host: sharedTypes.host,
-  lockBus: sharedTypes.lockBus,
-  unlockBus: sharedTypes.unlockBus,
-  exchangeWide: sharedTypes.exchangeWide,
-  stepAside: { parameters: [], results: ['i32'] },
+  ...busTypes,
 } as const;
 
 /** `kind` argument of the host's accessSlow(kind, bytes); `bytes` can carry `stackAccess`. */

@@ -1,5 +1,6 @@
 /** Functions that all emitted code calls; they live in the interpreter's main module or come from the host. */
 import type { FunctionType } from '../../wasm/types.ts';
+import { busTypes } from '../smp/bus-module.ts';
 
 export const sharedTypes = {
   /** (segment address, offset, last byte, wanted access bits) → linear; check state.fault. */
@@ -22,10 +23,10 @@ export const sharedTypes = {
   /** (budget) → whether the slice must end; a negative request was found, or a negative budget. See `Bus.stepAside`. */
   mustEnd: { parameters: ['i32'], results: ['i32'] },
   /** → status: 0 if the other processors stand still. */
-  lockBus: { parameters: [], results: ['i32'] },
-  unlockBus: { parameters: [], results: [] },
+  lockBus: busTypes.lockBus,
+  unlockBus: busTypes.unlockBus,
   /** (offset into RAM) → 1, 0 or -1; see `Bus.exchangeWide`. */
-  exchangeWide: { parameters: ['i32'], results: ['i32'] },
+  exchangeWide: busTypes.exchangeWide,
 } as const satisfies Record<string, FunctionType>;
 
 /** Their numbers in a module. */

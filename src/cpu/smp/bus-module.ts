@@ -7,7 +7,7 @@ import { CodeBuilder, type Label } from '../../wasm/code-builder.ts';
 import { callFor, compareExchange, i32Constant, loadFrom, notify } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { atomic, load } from '../../wasm/opcodes.ts';
-import type { Local, Value } from '../../wasm/types.ts';
+import type { FunctionType, Local, Value } from '../../wasm/types.ts';
 import { type WasmMemory, webAssembly } from '../../wasm/webassembly.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { state, vcpuMemoryPages } from '../state/layout.ts';
@@ -24,12 +24,19 @@ export interface Bus {
    */
   stepAside(): number;
   /**
-   * LOCK CMPXCHG16B as the host does it, on RAM at `ramOffset` (a multiple of 16): the value to compare with lies in state.scratch,
-   * the new one behind it. @returns 1 if they were exchanged; 0 if not, with what was there in state.scratch; -1 if the host
-   * cannot, and nothing was done
+   * LOCK CMPXCHG16B as the host does it, on RAM at `ramOffset` (a multiple of 16): the values lie where
+   * `wideOperands` says. @returns 1 if they were exchanged; 0 if not, with what was there in place of what was expected; -1 if the
+   * host cannot, or had better not, and nothing was done
    */
   exchangeWide(ramOffset: number): number;
 }
+
+export const busTypes = {
+  lockBus: { parameters: [], results: ['i32'] },
+  unlockBus: { parameters: [], results: [] },
+  stepAside: { parameters: [], results: ['i32'] },
+  exchangeWide: { parameters: ['i32'], results: ['i32'] },
+} as const satisfies Record<keyof Bus, FunctionType>;
 
 /** For hosts that cannot exchange 16 bytes in one step. */
 const noWideExchange: Bus['exchangeWide'] = () => -1;
@@ -86,10 +93,7 @@ class BusEmitter extends Emitter {
 }
 
 function define(module: ModuleBuilder, name: keyof Bus, emit: (e: BusEmitter) => Value | undefined): void {
-  const type = {
-    parameters: name === 'exchangeWide' ? (['i32'] as const) : ([] as const),
-    results: name === 'unlockBus' ? ([] as const) : (['i32'] as const),
-  };
+  const type: FunctionType = busTypes[name];
   const index = module.declare(type);
   const code = new CodeBuilder(type.parameters);
   const result = emit(new BusEmitter(code));
@@ -156,7 +160,7 @@ function emitExchangeWide(e: BusEmitter, others: readonly number[], host: number
 
 function buildBusModule(processor: number, others: readonly number[]): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
-  const host = module.importFunction('exchangeWide', { parameters: ['i32'], results: ['i32'] });
+  const host = module.importFunction('exchangeWide', busTypes.exchangeWide);
   const vcpuPages = { initial: vcpuMemoryPages, maximum: vcpuMemoryPages };
   module.importMemory('vcpu', vcpuPages);
   module.importMemory('board', { initial: boardPages, maximum: boardPages });

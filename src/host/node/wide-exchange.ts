@@ -3,8 +3,8 @@
  * linked with. Without it the other processors have to stop for each: a hundred thousand times a second under load.
  */
 import { readFileSync } from 'node:fs';
+import { wideOperands } from '../../cpu/emit/wide-exchange.ts';
 import type { Bus } from '../../cpu/smp/bus-module.ts';
-import { state } from '../../cpu/state/layout.ts';
 import type { WasmMemory } from '../../wasm/webassembly.ts';
 import { loadForeignFunctions } from './foreign-functions.ts';
 
@@ -33,8 +33,8 @@ export function loadWideExchange(): ((ram: WasmMemory, own: WasmMemory) => Bus['
     const exchange = functions.__atomic_compare_exchange_16;
     return (ram, own) => {
       const ramAddress = ffi.getRawPointer(new Uint8Array(ram.buffer));
-      const expected = ffi.getRawPointer(new Uint8Array(own.buffer)) + BigInt(state.scratch);
-      const replacement = new BigUint64Array(own.buffer, state.scratch + 16, 2);
+      const expected = ffi.getRawPointer(new Uint8Array(own.buffer)) + BigInt(wideOperands.expected);
+      const replacement = new BigUint64Array(own.buffer, wideOperands.replacement, 2);
       const order = sequentiallyConsistent;
       return (ramOffset) =>
         exchange(
