@@ -127,6 +127,8 @@ export const engine = {
   kindChanged: 0x594,
   /** i64. Looks into the TLB that emitted code has made, if they are counted. */
   tlbLookups: 0x598,
+  /** i32. Which pages of the running region are where it expects them, a bit each, if it has several. */
+  placed: 0x5a0,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -249,10 +251,10 @@ export const siteCache = { base: 0x10_0000, entryBits: 14 } as const;
 export const mappingStep = 4096;
 
 /**
- * By region: i32, `engine.mapping` and code key (in one word) under which all its pages were last found where the region
- * expects them.
+ * By region: i32, `engine.mapping` and code key (in one word) under which it was last looked where its pages are; and u16, at
+ * `placed`, which of them were where the region expects them: a bit each.
  */
-export const regionPlaces = { base: 0xa_0000, regions: 1 << 15 } as const;
+export const regionPlaces = { base: 0xa_0000, placed: 0xf_0000, regions: 1 << 15 } as const;
 
 /** By region: u8, set whenever the region is entered; whoever looks for unused ones clears it. */
 export const regionUse = { base: 0xc_0000 } as const;

@@ -11,15 +11,16 @@ import { formOf, locksBus } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { emitHandler } from '../interpret/emit-handler.ts';
 import { regionType } from '../interpret/handler-keys.ts';
-import { currentKey, emitSiteLookup, liesAt } from '../interpret/lookup.ts';
+import { emitSiteLookup } from '../interpret/lookup.ts';
 import type { SharedFunctions } from '../interpret/shared-types.ts';
 import { emitSliceEnd } from '../interpret/slice-end.ts';
 import { status } from '../interpret/status.ts';
 import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
-import { engine, regionPlaces, regionReference, regionUse, state, targetCache } from '../state/layout.ts';
+import { engine, regionReference, regionUse, state, targetCache } from '../state/layout.ts';
 import type { Placed } from './discover.ts';
 import { dominates, type FlowGraph, type Node } from './flow-graph.ts';
 import { KnownAtJoins, nothingKnown } from './known-facts.ts';
+import { emitPlaces, PageNeeds } from './page-guards.ts';
 import { packed, unknown } from './pending-flags.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 import { TranslatorOps } from './translator-ops.ts';
@@ -50,6 +51,7 @@ class RegionEmitter {
   readonly #loops = new Map<number, Label>();
   readonly #joins = new Map<number, Label>();
   readonly #known: KnownAtJoins;
+  readonly #pages: PageNeeds;
   /** Nodes at whose end `sseChecked` holds. */
   readonly #sseChecked = new Set<number>();
   #at: Node;
@@ -64,6 +66,7 @@ class RegionEmitter {
   ) {
     this.#input = input;
     this.#known = known;
+    this.#pages = new PageNeeds(input.graph, input.pages);
     this.#code = code;
     this.#semantics = semantics;
     this.#budget = frame.budget;
@@ -220,6 +223,8 @@ class RegionEmitter {
       ops.leaveTo(offset);
       return;
     }
+    const needed = this.#pages.between(this.#at, next);
+    if (needed !== 0) ops.leaveIfApart(needed, offset);
     if (next.order <= this.#at.order) {
       this.#branchBack(next, offset);
       return;
@@ -291,25 +296,6 @@ function emitUse(code: CodeBuilder): void {
   e.storeState(store.i32_8, index, regionUse.base, e.i32(1));
 }
 
-/** Leaves again if one of several pages does not lie where it lay when the region was made. */
-function emitPlaceCheck(code: CodeBuilder, input: RegionInput, codeBase: Local): void {
-  if (input.pages.length === 1) return;
-  const e = new Emitter(code);
-  const index = e.shrU(code.get(code.parameter(1)), regionReference.entryBits);
-  const place = e.let(e.add(e.shl(index, 2), regionPlaces.base));
-  const now = e.let(currentKey(e));
-  e.ifUnlikely(e.ne(e.loadState32(place, 0), now), () => {
-    for (const { distance, ramOffset } of input.pages) {
-      const linear = e.let(e.add(code.get(codeBase), pageBytes(distance)));
-      e.ifUnlikely(e.isZero(liesAt(e, linear, ramOffset)), () => {
-        e.storeState32(state.record, code.get(code.parameter(0)));
-        code.return(i32Constant(status.misplaced));
-      });
-    }
-    e.storeState(store.i32, place, 0, now);
-  });
-}
-
 export interface RegionParts {
   readonly functions: SharedFunctions;
   readonly define: DefineFunction;
@@ -371,7 +357,7 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
     const base = ops.sharedCodeBase();
     const apart = starts.some((start) => start !== 0n);
     code.set(locals.codeBase, apart ? ops.sub(base, pick(ops, code.get(selector), starts)) : base);
-    emitPlaceCheck(code, input, locals.codeBase);
+    emitPlaces(code, input.graph, input.pages, { codeBase: locals.codeBase, selector });
     emitUse(code);
     ops.loadRegisters();
     ops.loadFlags(input.liveFlags[0] !== 0);

@@ -8,7 +8,7 @@ import { chunkBytes } from '../interpret/code-page.ts';
 import { regionType } from '../interpret/handler-keys.ts';
 import { importMemories } from '../interpret/memories.ts';
 import { type SharedFunctions, sharedTypes } from '../interpret/shared-types.ts';
-import { type Code, discover } from './discover.ts';
+import { type Block, type Code, discover } from './discover.ts';
 import { emitRegion } from './emit-region.ts';
 import { liveFlags } from './flag-liveness.ts';
 import { buildGraph, type FlowGraph, findReturnSites } from './flow-graph.ts';
@@ -22,6 +22,7 @@ import {
   type TranslationResult,
 } from './job.ts';
 import { LatestRegions } from './latest-regions.ts';
+import { distancesOf } from './page-guards.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
@@ -198,6 +199,7 @@ function describe({ source, code, pages, graph }: Work, position: number): Trans
     entries: graph.entries.map((offset) => ({
       ramOffset: source.ramOffset(offset),
       page: Math.floor(offset / pageSize),
+      needs: distancesOf(code.blocks.get(offset) as Block),
     })),
     pages: pages.map((distance) => [distance, source.ramOffset(distance * pageSize)]),
     chunks: [...chunks],

@@ -47,7 +47,7 @@ interface Region {
 
 /** A region as seen from one of its entries. */
 export interface Placement {
-  /** Distances from the entry's page. */
+  /** Those that the entry needs: distances from its own, and RAM offsets. */
   readonly pages: RegionPages;
   /** The entry's record as the interpreter runs it. */
   readonly original: Uint8Array;
@@ -103,7 +103,8 @@ export class RegionStore {
     const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
     const entry = region?.entries.find((one) => one.record === address);
     if (region === undefined || entry === undefined) return undefined;
-    return { pages: region.pages.map(([distance, page]) => [distance - entry.page, page]), original: entry.original };
+    const needed = region.pages.filter(([distance]) => entry.needs.includes(distance));
+    return { pages: needed.map(([distance, page]) => [distance - entry.page, page]), original: entry.original };
   }
 
   /** A region was entered while its pages lay elsewhere. @returns RAM offsets of its entries, if it is gone for that */

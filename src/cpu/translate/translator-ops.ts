@@ -23,6 +23,7 @@ import { siteCacheEntry } from '../interpret/lookup.ts';
 import { mayInterrupt } from '../semantics/interruptible.ts';
 import { state } from '../state/layout.ts';
 import { knownOnBoth } from './known-facts.ts';
+import { areApart, forgetPlaces } from './page-guards.ts';
 import { unknown } from './pending-flags.ts';
 import { RareEmitter } from './rare-emitter.ts';
 import { TranslatorMemory } from './translator-memory.ts';
@@ -97,6 +98,15 @@ export class TranslatorOps extends TranslatorMemory {
   /** Leaves the region; the guest goes on at `offset`. */
   leaveTo(offset: number): void {
     this.#leave(this.#ipAt(offset), offset - this.runningAt);
+  }
+
+  /** Leaves the region for its own code at `offset`, if some of the pages that this needs are not where they should be. */
+  leaveIfApart(pages: number, offset: number): void {
+    const leave = (): void => {
+      forgetPlaces(this, this.code);
+      this.leaveTo(offset);
+    };
+    this.code.if(areApart(this, pages), () => this.cold(leave), undefined, false);
   }
 
   /** Number of the running instruction's page, among the region's. */

@@ -9,6 +9,7 @@ import { chunkBytes, chunksOf, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
+import { regionPlaces } from '../state/layout.ts';
 import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';
 import {
@@ -305,7 +306,12 @@ export class Translator {
     for (const [number, entry] of region.entries.entries()) {
       if (detached.get(entry.ramOffset) !== undefined) continue;
       const pages: RegionPages = region.pages.map(([distance, page]) => [distance - entry.page, page]);
-      detached.set(entry.ramOffset, { run: (address) => run(address, number), pages }, region.chunks);
+      const runAnew: RegionFunction = (address) => {
+        // Regions without a place in the table share what is known of their pages.
+        this.#view.setInt32(regionPlaces.base, 0, true);
+        return run(address, number);
+      };
+      detached.set(entry.ramOffset, { run: runAnew, pages }, region.chunks);
     }
   }
 
