@@ -57,7 +57,7 @@ export class ApplicationProcessor implements FurtherProcessor {
     const memory = openMemory(shared, processor);
     const siblings = createSiblings({ shared, host, memory, processor });
     const wake = processorWaker(shared, host);
-    this.#clock = new GuestClock(shared.clock, () => host.nowNs());
+    this.#clock = new GuestClock(shared.clock, () => host.nowNs(), config.accel);
     const socket = new ProcessorSocket();
     const apicId = shared.apicIds[processor] as number;
     this.#host = host;
@@ -112,7 +112,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       siblings,
       interrupted: () => this.#apic.hasMail || this.#codeWrites.waiting || this.#clock.stopped || host.stopRequested(),
     });
-    this.#slices = new Slices(this.#vcpu, this.#timers);
+    this.#slices = new Slices(this.#vcpu, this.#timers, this.#clock);
     socket.insert(this.#vcpu);
   }
 
@@ -202,6 +202,6 @@ export class ApplicationProcessor implements FurtherProcessor {
 
   #idle(): void {
     const waitNs = this.#timers.nextDeadlineNs() - this.#timers.nowNs();
-    if (waitNs > 0) this.#host.sleep(waitNs);
+    if (waitNs > 0) this.#host.sleep(this.#clock.hostSpan(waitNs));
   }
 }

@@ -1,4 +1,11 @@
 import type { Clock } from '../device-model/time.ts';
+import type { Accelerator } from './config.ts';
+
+/**
+ * How many times slower guest time goes in lockstep while the guest runs, for it does about as much less in a second: at the
+ * usual pace its timers would leave it no time for anything else.
+ */
+const lockstepSlowdown = 32;
 
 /** Words: host time at which guest time would be 0 had there been no pause; host time at which it stopped, or -1. */
 const word = { origin: 0, stopped: 1, words: 2 } as const;
@@ -14,9 +21,11 @@ export const allocateGuestClock = (): SharedArrayBuffer => new SharedArrayBuffer
 export class GuestClock implements Clock {
   readonly #hostNs: () => number;
   readonly #words: BigInt64Array<SharedArrayBuffer>;
+  readonly #slowdown: number;
 
   /** @param hostNs nanoseconds of a clock that never goes back and that all threads share */
-  constructor(buffer: SharedArrayBuffer, hostNs: () => number) {
+  constructor(buffer: SharedArrayBuffer, hostNs: () => number, accel: Accelerator) {
+    this.#slowdown = accel === 'verify' ? lockstepSlowdown : 1;
     this.#words = new BigInt64Array(buffer);
     this.#hostNs = hostNs;
   }
@@ -29,11 +38,26 @@ export class GuestClock implements Clock {
 
   nowNs(): number {
     const stopped = this.#get(word.stopped);
-    return (stopped < 0 ? this.#hostNs() : stopped) - this.#get(word.origin);
+    return Math.floor(((stopped < 0 ? this.#hostNs() : stopped) - this.#get(word.origin)) / this.#slowdown);
+  }
+
+  /** How long the host takes for a time of the guest's, in nanoseconds. */
+  hostSpan(ns: number): number {
+    return ns * this.#slowdown;
   }
 
   get stopped(): boolean {
     return this.#get(word.stopped) >= 0;
+  }
+
+  /** How far guest time comes in a time of the host's, in nanoseconds, while the guest runs. */
+  guestSpan(hostNs: number): number {
+    return hostNs / this.#slowdown;
+  }
+
+  /** The first processor slept for so many of the host's nanoseconds: its time went at the usual pace then. */
+  slept(hostNs: number): void {
+    if (this.#slowdown > 1) this.#set(word.origin, this.#get(word.origin) - Math.floor(hostNs) * (this.#slowdown - 1));
   }
 
   stop(): void {

@@ -45,7 +45,7 @@ function assemble(
   const topology = config.topology ?? uniprocessor;
   const memory = openMemory(shared, 0);
   const wake = processorWaker(shared, host);
-  const clock = new GuestClock(shared.clock, () => host.nowNs());
+  const clock = new GuestClock(shared.clock, () => host.nowNs(), config.accel);
   clock.begin();
   const wallClockMs = (): number => host.wallClockMs();
   const serial = new SerialPump(host);

@@ -56,7 +56,7 @@ export class RunLoop {
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
-    this.#slices = new Slices(parts.vcpu, parts.timers);
+    this.#slices = new Slices(parts.vcpu, parts.timers, parts.clock);
   }
 
   /** Another processor has come to a triple fault. */
@@ -187,10 +187,14 @@ export class RunLoop {
   }
 
   #idle(): void {
-    const { timers, host } = this.#parts;
+    const { timers, host, clock } = this.#parts;
     const startNs = timers.nowNs();
     const waitNs = timers.nextDeadlineNs() - startNs;
-    if (waitNs > 0) host.sleep(waitNs);
+    if (waitNs > 0) {
+      const hostNs = host.nowNs();
+      host.sleep(waitNs);
+      clock.slept(host.nowNs() - hostNs);
+    }
     this.#idleNs += timers.nowNs() - startNs;
     this.#serve();
   }

@@ -1,8 +1,9 @@
 /** Runs a processor in slices that end about when something else is due: how many instructions that is, it learns. */
 import type { Vcpu, VcpuExit } from '../cpu/vcpu.ts';
 import type { TimerQueue } from '../device-model/time.ts';
+import type { GuestClock } from './guest-clock.ts';
 
-/** Longest slice: how late serial input and a stop request may be noticed. */
+/** Longest slice, in the host's time: how late serial input and a stop request may be noticed. */
 const maxSliceNs = 1_000_000;
 /** Shortest slice in instructions: entering and leaving the processor costs about a tenth of it. */
 const minSlice = 1000;
@@ -17,6 +18,8 @@ const speedWeight = 0.2;
 export class Slices {
   readonly #vcpu: Vcpu;
   readonly #timers: TimerQueue;
+  /** In guest time. */
+  readonly #maxSliceNs: number;
   #speed = initialSpeed;
   /** What ran since the speed was last measured. */
   #measured = 0;
@@ -30,9 +33,10 @@ export class Slices {
   budgetExits = 0;
   haltExits = 0;
 
-  constructor(vcpu: Vcpu, timers: TimerQueue) {
+  constructor(vcpu: Vcpu, timers: TimerQueue, clock: Pick<GuestClock, 'guestSpan'>) {
     this.#vcpu = vcpu;
     this.#timers = timers;
+    this.#maxSliceNs = clock.guestSpan(maxSliceNs);
   }
 
   /** A timer was armed: a slice that would run past it ends. */
@@ -44,7 +48,7 @@ export class Slices {
     const vcpu = this.#vcpu;
     const timers = this.#timers;
     const startNs = timers.nowNs();
-    const sliceNs = Math.min(maxSliceNs, timers.nextDeadlineNs() - startNs);
+    const sliceNs = Math.min(this.#maxSliceNs, timers.nextDeadlineNs() - startNs);
     const budget = Math.min(maxSlice, Math.max(minSlice, Math.floor(sliceNs * this.#speed)));
     this.#endNs = startNs + sliceNs;
     const before = vcpu.instructions;

@@ -74,8 +74,8 @@ export interface RegionEntry {
   readonly ramOffset: number;
   /** Distance of its page from the first entry's. */
   readonly page: number;
-  /** Distances of the pages without which the region cannot be entered there: its own, and the next where its first block ends. */
-  readonly needs: readonly number[];
+  /** That of the page in which its first block ends: without those up to it the region cannot be entered there. */
+  readonly lastPage: number;
 }
 
 export interface TranslatedRegion {

@@ -199,7 +199,7 @@ function describe({ source, code, pages, graph }: Work, position: number): Trans
     entries: graph.entries.map((offset) => ({
       ramOffset: source.ramOffset(offset),
       page: Math.floor(offset / pageSize),
-      needs: distancesOf(code.blocks.get(offset) as Block),
+      lastPage: distancesOf(code.blocks.get(offset) as Block).at(-1) as number,
     })),
     pages: pages.map((distance) => [distance, source.ramOffset(distance * pageSize)]),
     chunks: [...chunks],

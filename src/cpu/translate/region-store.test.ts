@@ -19,8 +19,8 @@ function store() {
   const recordOf = (n: number): number => records.base + n * record.size;
   const add = (n: number, module: RegionModule): void => {
     view.setUint16(recordOf(n) + record.handler, handler, true);
-    const entries = [{ number: 0, record: recordOf(n), ramOffset: n * 4096, page: 0, needs: [0] }];
-    const chunks = new Set([n * 64]);
+    const entries = [{ number: 0, record: recordOf(n), ramOffset: n * 4096, page: 0, lastPage: 0 }];
+    const chunks = Int32Array.of(n * 64);
     regions.add({ function: null, module, entries, pages: [[0, n * 4096]], chunks, instructions: 1 }, mode64);
   };
   const isTranslated = (n: number): boolean =>

@@ -39,7 +39,7 @@ interface Region {
   readonly pages: RegionPages;
   readonly module: RegionModule;
   /** RAM offsets / `chunkBytes` that its instructions touch. */
-  readonly chunks: ReadonlySet<number>;
+  readonly chunks: Int32Array;
   readonly instructions: number;
   /** Times that it was entered while its pages lay elsewhere. */
   misplaced: number;
@@ -58,7 +58,7 @@ export interface NewRegion {
   readonly module: RegionModule;
   readonly entries: readonly NumberedEntry[];
   readonly pages: RegionPages;
-  readonly chunks: ReadonlySet<number>;
+  readonly chunks: Int32Array;
   readonly instructions: number;
 }
 
@@ -103,7 +103,7 @@ export class RegionStore {
     const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
     const entry = region?.entries.find((one) => one.record === address);
     if (region === undefined || entry === undefined) return undefined;
-    const needed = region.pages.filter(([distance]) => entry.needs.includes(distance));
+    const needed = region.pages.filter(([distance]) => distance >= entry.page && distance <= entry.lastPage);
     return { pages: needed.map(([distance, page]) => [distance - entry.page, page]), original: entry.original };
   }
 
@@ -147,7 +147,7 @@ export class RegionStore {
   }
 
   #pagesOf({ chunks }: Region): Set<number> {
-    return new Set([...chunks].map((chunk) => Math.floor(chunk / chunksOfPage)));
+    return new Set(Array.from(chunks, (chunk) => Math.floor(chunk / chunksOfPage)));
   }
 
   /** Bytes of a chunk (of 64, within a page of RAM) were overwritten: regions with instructions there are gone. */
@@ -155,7 +155,7 @@ export class RegionStore {
     const list = this.#byPage.get(ramPage);
     if (list === undefined) return;
     const wanted = ramPage * chunksOfPage + chunk;
-    for (const region of [...list]) if (region.chunks.has(wanted)) this.#remove(region);
+    for (const region of [...list]) if (region.chunks.includes(wanted)) this.#remove(region);
   }
 
   /** Whether a region has instructions in a chunk. */
@@ -163,7 +163,7 @@ export class RegionStore {
     const list = this.#byPage.get(ramPage);
     if (list === undefined) return false;
     const wanted = ramPage * chunksOfPage + chunk;
-    for (const region of list) if (region.chunks.has(wanted)) return true;
+    for (const region of list) if (region.chunks.includes(wanted)) return true;
     return false;
   }
 

@@ -224,7 +224,7 @@ export class Translator {
         continue;
       }
       const { instructions, pages } = region;
-      const chunks = new Set(region.chunks);
+      const chunks = Int32Array.from(region.chunks);
       this.#store.add(
         { function: functions[position], module, entries, pages, chunks, instructions },
         modeIndexOf(long),
