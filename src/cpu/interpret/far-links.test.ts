@@ -3,12 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bareMachine } from '../testing/bare-machine.ts';
 import { place, runCode } from '../testing/run-code.ts';
+import { mapSmallPages } from '../testing/small-pages.ts';
 
 const callee = 0x3_0000;
 const elsewhere = 0x5_0000;
-const level1 = 0x4_0000;
-/** Of `enterLongMode`. */
-const level2 = 0x3000;
 const rounds = 5;
 const rbx = 3;
 
@@ -25,10 +23,7 @@ function little(value: number): number[] {
 function started() {
   const machine = bareMachine(4, 'never');
   const { vcpu, memory } = machine;
-  const map = (linear: number, physical: number): void => {
-    memory.writeU64(level1 + (linear >> 12) * 8, BigInt(physical));
-    vcpu.flushTlb('all');
-  };
+  let map = (_linear: number, _entry: number): void => {};
   const call = (): { rbx: bigint; exit: string } => {
     vcpu.state.setGpr(rbx, 0n);
     vcpu.state.setGpr(1, BigInt(rounds));
@@ -40,9 +35,7 @@ function started() {
   memory.write(callee, adding(1));
   memory.write(elsewhere, adding(100));
   runCode(machine, caller, () => {
-    for (let page = 0; page < 512; page++) memory.writeU64(level1 + page * 8, BigInt((page << 12) | 3));
-    memory.writeU64(level2, BigInt(level1 | 3));
-    vcpu.flushTlb('all');
+    map = mapSmallPages(machine);
     vcpu.state.setGpr(1, BigInt(rounds));
   });
   assert.deepEqual(call(), { exit: 'halt', rbx: BigInt(rounds) });

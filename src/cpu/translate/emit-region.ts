@@ -63,10 +63,11 @@ class RegionEmitter {
     selector: Local,
     semantics: Readonly<Record<string, Semantics>>,
     known: KnownAtJoins,
+    pages: PageNeeds,
   ) {
     this.#input = input;
     this.#known = known;
-    this.#pages = new PageNeeds(input.graph, input.pages);
+    this.#pages = pages;
     this.#code = code;
     this.#semantics = semantics;
     this.#budget = frame.budget;
@@ -321,11 +322,12 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
     tlbBase: code.local('i32'),
   };
   const selector = code.local('i32');
+  const needs = new PageNeeds(input.graph, input.pages);
   let finished: TranslatorOps | undefined;
   code.block((fault) => {
     code.block((leave) => {
       const frame = { functions, define, leave, fault, long: input.long, pages: input.pages, ...locals };
-      finished = new RegionEmitter(input, code, frame, selector, semantics, known).emit();
+      finished = new RegionEmitter(input, code, frame, selector, semantics, known, needs).emit();
     });
     const ops = finished as TranslatorOps;
     ops.storeRegisters();
@@ -357,7 +359,7 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
     const base = ops.sharedCodeBase();
     const apart = starts.some((start) => start !== 0n);
     code.set(locals.codeBase, apart ? ops.sub(base, pick(ops, code.get(selector), starts)) : base);
-    emitPlaces(code, input.graph, input.pages, { codeBase: locals.codeBase, selector });
+    emitPlaces(code, input.graph, input.pages, needs, { codeBase: locals.codeBase, selector });
     emitUse(code);
     ops.loadRegisters();
     ops.loadFlags(input.liveFlags[0] !== 0);

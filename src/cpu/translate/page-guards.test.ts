@@ -3,14 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bareMachine } from '../testing/bare-machine.ts';
 import { place, runCode } from '../testing/run-code.ts';
+import { mapSmallPages } from '../testing/small-pages.ts';
 
 type Mode = 'never' | 'hot' | 'always' | 'verify';
 
 const callee = 0x3_0000;
 const elsewhere = 0x5_0000;
-const level1 = 0x4_0000;
-/** Of `enterLongMode`. */
-const level2 = 0x3000;
 const rounds = 30_000;
 const rbx = 3;
 
@@ -27,13 +25,10 @@ const adding = (n: number): Uint8Array => Uint8Array.from([0x81, 0xc3, ...little
 const looping = (n: number): Uint8Array => Uint8Array.from([0x81, 0xc3, ...little(n), 0xff, 0xc9, 0x75, 0xf6, 0xf4]);
 
 /** A machine with the first 2 MiB mapped by pages of 4 KB. */
-function started(mode: Mode, code: number[] = caller) {
+function started(mode: Mode) {
   const machine = bareMachine(4, mode);
   const { vcpu, memory } = machine;
-  const map = (linear: number, physical: number): void => {
-    memory.writeU64(level1 + (linear >> 12) * 8, BigInt(physical));
-    vcpu.flushTlb('all');
-  };
+  let map = (_linear: number, _entry: number): void => {};
   const call = (calls: boolean, start: number = place.code, count = rounds): bigint => {
     vcpu.state.setGpr(rbx, 0n);
     vcpu.state.setGpr(0, 0n);
@@ -48,10 +43,8 @@ function started(mode: Mode, code: number[] = caller) {
   };
   memory.write(callee, adding(1));
   memory.write(elsewhere, adding(100));
-  runCode(machine, code, () => {
-    for (let page = 0; page < 512; page++) memory.writeU64(level1 + page * 8, BigInt((page << 12) | 3));
-    memory.writeU64(level2, BigInt(level1 | 3));
-    vcpu.flushTlb('all');
+  runCode(machine, caller, () => {
+    map = mapSmallPages(machine);
     vcpu.state.setGpr(1, 1n);
   });
   const counted = (): { interpreted: number; dropped: number; misplaced: number } => {

@@ -18,12 +18,13 @@ import type { RegionFrame } from './translator-registers.ts';
 type Pages = RegionFrame['pages'];
 
 /** Distances of the pages that a block has bytes in. */
-export function distancesOf({ start, instructions }: Block): number[] {
-  const last = instructions.at(-1);
-  const end = last === undefined ? start : last.offset + last.instruction.length - 1;
-  const first = Math.floor(start / pageSize);
-  return Array.from({ length: Math.floor(end / pageSize) - first + 1 }, (_, n) => first + n);
+function distancesOf(block: Block): number[] {
+  const first = Math.floor(block.start / pageSize);
+  return Array.from({ length: lastPageOf(block) - first + 1 }, (_, n) => first + n);
 }
+
+/** Distance of the page that a block ends in. */
+export const lastPageOf = ({ end }: Block): number => Math.floor((end - 1) / pageSize);
 
 /** What a region's blocks need: sets of its pages, a bit each, by their number among all. */
 export class PageNeeds {
@@ -77,6 +78,7 @@ export function emitPlaces(
   code: CodeBuilder,
   graph: FlowGraph,
   pages: Pages,
+  needs: PageNeeds,
   { codeBase, selector }: { readonly codeBase: Local; readonly selector: Local },
 ): void {
   if (pages.length === 1) return;
@@ -93,7 +95,7 @@ export function emitPlaces(
       })
       .reduce((all, one) => e.let(e.or(all, one)));
     e.storeState32(engine.placed, placed);
-    for (const [needed, entries] of entriesByNeed(graph, new PageNeeds(graph, pages))) {
+    for (const [needed, entries] of entriesByNeed(graph, needs)) {
       const concerned = e.wrap(e.and(e.shrU(e.i64(entries), e.extendU(code.get(selector))), 1n));
       e.ifUnlikely(e.and(concerned, areApart(e, needed)), () => {
         e.storeState32(state.record, code.get(code.parameter(0)));

@@ -22,7 +22,7 @@ import {
   type TranslationResult,
 } from './job.ts';
 import { LatestRegions } from './latest-regions.ts';
-import { distancesOf } from './page-guards.ts';
+import { lastPageOf } from './page-guards.ts';
 import type { DefineFunction } from './rare-emitter.ts';
 import type { RegionLibrary, SharedRegion } from './region-library.ts';
 import { RegionSource } from './region-source.ts';
@@ -199,7 +199,7 @@ function describe({ source, code, pages, graph }: Work, position: number): Trans
     entries: graph.entries.map((offset) => ({
       ramOffset: source.ramOffset(offset),
       page: Math.floor(offset / pageSize),
-      lastPage: distancesOf(code.blocks.get(offset) as Block).at(-1) as number,
+      lastPage: lastPageOf(code.blocks.get(offset) as Block),
     })),
     pages: pages.map((distance) => [distance, source.ramOffset(distance * pageSize)]),
     chunks: [...chunks],
