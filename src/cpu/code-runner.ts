@@ -14,14 +14,9 @@ import { status } from './interpret/status.ts';
 import type { ModeTracker } from './mode.ts';
 import type { Processor } from './processor.ts';
 import { state } from './state/layout.ts';
+import { Lockstep } from './translate/lockstep.ts';
 import type { Candidate } from './translate/translator.ts';
-import { Verifier } from './translate/verifier.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
-
-/** Times that a lockstep run checks each way into a region. */
-const maxVerifiedRuns = 20;
-/** Times that an entry is come to before it is translated for lockstep, once there were more of them than can be kept. */
-const costlyArrivals = 4;
 
 export interface CodeRunnerParts {
   readonly cpu: Processor;
@@ -40,33 +35,44 @@ const writesOften = (instruction: Instruction | undefined): boolean =>
 export class CodeRunner {
   readonly #parts: CodeRunnerParts;
   readonly #view: DataView;
-  readonly #verifier: Verifier;
-  /** By record. */
-  readonly #verifiedRuns = new Map<number, number>();
-  readonly #arrivals = new Map<number, number>();
-  /** Whether looked-up code may go on without the run loop: tests and lockstep runs want to see every entry. */
-  readonly #direct: boolean;
+  readonly #lockstep: Lockstep | undefined;
 
   constructor(parts: CodeRunnerParts) {
-    const { cpu, fetcher, translates } = parts;
+    const { cpu, translates } = parts;
     this.#parts = parts;
     this.#view = cpu.state.view;
-    this.#direct = translates === 'hot' || translates === 'never';
-    fetcher.caching = translates !== 'verify';
-    this.#verifier = new Verifier({
+    if (translates === 'verify') this.#lockstep = this.#createLockstep();
+  }
+
+  #createLockstep(): Lockstep {
+    const { cpu, interpreter, fetcher, mode } = this.#parts;
+    return new Lockstep({
       view: this.#view,
-      log: cpu.mmu.log,
-      flush: () => cpu.mmu.tlb.flushAll(),
-      settle: () => this.settleFlags(),
-      step: () => this.#stepOnce(),
-      describe: (rip) => describeCode(cpu, rip),
-      writesOften: (rip) => writesOften(instructionAt(cpu, rip)),
+      interpreter,
+      fetcher,
+      mode,
+      candidate: (at) => this.#candidate(at),
+      cpu: {
+        view: this.#view,
+        log: cpu.mmu.log,
+        flush: () => cpu.mmu.tlb.flushAll(),
+        settle: () => this.settleFlags(),
+        step: () => this.#stepOnce(),
+        describe: (rip) => describeCode(cpu, rip),
+        writesOften: (rip) => writesOften(instructionAt(cpu, rip)),
+      },
     });
+  }
+
+  /** Whether looked-up code may go on without the run loop: who wants to see every entry does not let it. */
+  get #direct(): boolean {
+    return this.#parts.translates !== 'always' && (this.#lockstep?.selective ?? true);
   }
 
   /** Runs from state.rip until something needs the run loop. @returns a status, but neither `misplaced` nor `redo`. */
   run(): number {
     let result = this.#dispatch();
+    if (result === status.hot && this.#lockstep !== undefined) result = this.#runHot(this.#lockstep);
     while (result === status.misplaced || result === status.redo) {
       if (result === status.redo) this.#parts.exits.redone++;
       result = result === status.redo ? this.#stepOnce() : this.#runMisplaced();
@@ -155,37 +161,25 @@ export class CodeRunner {
     } catch (thrown) {
       return fault.noteExact(thrown);
     }
+    if (this.#lockstep !== undefined) return this.#lockstep.run(at);
     if (translates === 'always') this.#translateNow(at);
-    else if (translates === 'verify') return this.#dispatchVerified(at);
     return interpreter.run(at, 0);
   }
 
-  /** Lockstep: each way into a region a number of times beside the interpreter; then the interpreter has it. */
-  #dispatchVerified(at: number): number {
-    const { interpreter, fetcher, mode } = this.#parts;
-    const { current } = mode;
-    const runs = this.#verifiedRuns.get(at) ?? 0;
-    if (fetcher.ramOffset < 0 || !current.translatable || runs >= maxVerifiedRuns) return interpreter.run(at, 0);
-    const candidate = this.#candidate(at);
-    if (interpreter.translator.isDetachingCostly(candidate) && this.#arrive(at) < costlyArrivals)
-      return interpreter.run(at, 0);
-    const detached = interpreter.translator.detachedFor(candidate);
-    if (detached === undefined || !fetcher.place(detached.pages, current)) return interpreter.run(at, 0);
-    this.#verifiedRuns.set(at, runs + 1);
-    return this.#verifier.run(detached.run, at);
+  /** Lockstep: hot code is at state.rip. */
+  #runHot(lockstep: Lockstep): number {
+    const { fetcher, fault, mode } = this.#parts;
+    const reporter = this.#view.getInt32(state.record, true);
+    try {
+      return lockstep.runHot(fetcher.lookup(mode.current), reporter);
+    } catch (thrown) {
+      return fault.noteExact(thrown);
+    }
   }
 
   /** What lockstep has compared; nothing elsewhere. */
   statistics(): Readonly<Record<string, number>> {
-    if (this.#parts.translates !== 'verify') return {};
-    const { verified, verifiedInstructions, believed } = this.#verifier;
-    return { verifiedRuns: verified, verifiedInstructions, believedRuns: believed };
-  }
-
-  #arrive(at: number): number {
-    const arrivals = (this.#arrivals.get(at) ?? 0) + 1;
-    this.#arrivals.set(at, arrivals);
-    return arrivals;
+    return this.#lockstep?.statistics ?? {};
   }
 
   /** Runs the instruction at state.rip on the interpreter, and what is known to follow it as usual. @returns a status. */

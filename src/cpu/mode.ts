@@ -62,7 +62,7 @@ export class ModeTracker {
     const level = (real ? modeBits.real : 0) | (user ? modeBits.user : 0);
     const key = blockKeyOf(size | level | (step ? modeBits.step : 0));
     view.setInt32(state.blockKey, key, true);
-    view.setInt32(engine.codeKey, this.#cpu.mmu.codeTlb.codeKeyOf(key), true);
+    this.selectCode();
     view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
     view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
@@ -70,6 +70,13 @@ export class ModeTracker {
     this.#units(control0, control4);
     this.#paging(control0, control4, extended);
     this.#cpu.mmu.selectContext();
+  }
+
+  /** Derives the code key anew, which belongs to no saved state. */
+  selectCode(): void {
+    const { state: cpu, mmu } = this.#cpu;
+    const key = mmu.codeTlb.codeKeyOf(cpu.view.getInt32(state.blockKey, true));
+    cpu.view.setInt32(engine.codeKey, key, true);
   }
 
   #size32(real: boolean): number {

@@ -68,6 +68,11 @@ export class GuestConsole {
     return (await this.#running.ended).status;
   }
 
+  /** What the machine wrote to its standard error, when it has ended. */
+  async errors(): Promise<string> {
+    return (await this.#running.ended).stderr;
+  }
+
   kill(): void {
     this.#running.child.kill('SIGKILL');
   }

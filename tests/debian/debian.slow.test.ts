@@ -12,6 +12,9 @@ import { buildImage, corbel, freePort, hour, noQemu, reasonToSkip, ssh } from '.
 const folder = mkdtempSync(join(tmpdir(), 'corbel-debian-'));
 after(() => rmSync(folder, { recursive: true }));
 
+/** In lockstep, where a difference ends the machine. */
+const leastVerifiedRuns = 100_000;
+
 /** What is the same wherever it runs. */
 async function checkSystem(console: GuestConsole, port: number): Promise<void> {
   assert.equal(await console.run('systemctl is-system-running --wait'), 'running');
@@ -89,21 +92,26 @@ describe('an image of Debian', { skip: await reasonToSkip() }, () => {
     }
   });
 
-  test('boots with its kernel under Corbel', { timeout: hour }, async () => {
-    const port = await freePort();
-    const console = new GuestConsole([
-      ...[...corbel, 'run', '--memory', '1G', '--kernel', image.kernel, '--initrd', image.initrd],
-      ...['--append', image.commandLine, '--disk', `${disk},snapshot`],
-      ...['--net', `user,hostfwd=tcp:127.0.0.1:${port}-:22`],
-    ]);
-    try {
-      await console.logIn();
-      await checkSystem(console, port);
-      assert.equal(await console.powerOff(), 0);
-    } finally {
-      console.kill();
-    }
-  });
+  for (const accel of ['auto', 'verify']) {
+    test(`boots with its kernel under Corbel, --accel ${accel}`, { timeout: hour }, async () => {
+      const port = await freePort();
+      const console = new GuestConsole([
+        ...[...corbel, 'run', '--memory', '1G', '--kernel', image.kernel, '--initrd', image.initrd],
+        ...['--append', image.commandLine, '--disk', `${disk},snapshot`, '--accel', accel, '--stats', '--json'],
+        ...['--net', `user,hostfwd=tcp:127.0.0.1:${port}-:22`],
+      ]);
+      try {
+        await console.logIn();
+        await checkSystem(console, port);
+        assert.equal(await console.powerOff(), 0);
+        const { verifiedRuns } = JSON.parse(await console.errors());
+        if (accel === 'verify') assert.ok(verifiedRuns >= leastVerifiedRuns, `compared ${verifiedRuns} runs`);
+        else assert.equal(verifiedRuns, undefined);
+      } finally {
+        console.kill();
+      }
+    });
+  }
 
   test('boots from its disk under Corbel, keeps what is written, and grows with its disk', {
     timeout: hour,

@@ -271,10 +271,9 @@ export class Translator {
     return false;
   }
 
-  /** Whether `detachedFor` would have to translate what it may have to forget again soon. */
-  isDetachingCostly({ long, ramOffset }: Candidate): boolean {
-    const detached = this.#detachedOf(long);
-    return detached.overflowed && !detached.has(ramOffset);
+  /** Whether there were more entries in lockstep than regions can be kept. */
+  get detachedTooMany(): boolean {
+    return this.#detached.some(({ overflowed }) => overflowed);
   }
 
   /** Translates one entry without letting its record call it; for lockstep. @returns undefined if that cannot be. */

@@ -15,10 +15,14 @@ function adder() {
     const sum = view.getBigUint64(state.gpr, true) + BigInt((memory.bytes[0] as number) + more);
     view.setBigUint64(state.gpr, sum, true);
   };
+  let restored = 0;
   const verifier = new Verifier({
     view,
     log,
     flush: () => {},
+    isolate: () => {},
+    reconnect: () => {},
+    restored: () => restored++,
     settle: () => {},
     step: () => {
       add(0);
@@ -36,7 +40,7 @@ function adder() {
       return status.lookup;
     };
   };
-  return { memory, view, verifier, region };
+  return { memory, view, verifier, region, restored: () => restored };
 }
 
 test('a difference that comes up again and again is one', () => {
@@ -53,7 +57,7 @@ test('a difference that comes up again and again is one', () => {
 });
 
 test('what another thread wrote between the two runs is none, and what was done is done once', () => {
-  const { memory, view, verifier, region } = adder();
+  const { memory, view, verifier, region, restored } = adder();
   memory.bytes[0] = 5;
   assert.equal(
     verifier.run(
@@ -63,4 +67,5 @@ test('what another thread wrote between the two runs is none, and what was done 
     status.lookup,
   );
   assert.deepEqual([view.getBigUint64(state.gpr, true), verifier.verified], [5n, 1]);
+  assert.equal(restored(), 3, 'after both runs that differed, and the region of the next attempt');
 });

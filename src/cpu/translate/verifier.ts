@@ -15,6 +15,11 @@ export interface VerifiedCpu {
   readonly log: WriteLog;
   /** Empties the TLB, so that every write passes the log. */
   flush(): void;
+  /** Lets emitted code find none beyond what it runs in, so that it comes back there: other effects than to RAM are not taken back. */
+  isolate(): void;
+  reconnect(): void;
+  /** The state block is what it was before: what is derived from it is to be derived anew. */
+  restored(): void;
   /** Computes the status flags that the region deferred. */
   settle(): void;
   /** Runs one instruction on the interpreter. @returns its status. */
@@ -62,6 +67,9 @@ class LockstepError extends Error {}
 
 export class Verifier {
   readonly #cpu: VerifiedCpu;
+  readonly #request: Int32Array;
+  /** Somebody wanted the slice to end. */
+  #kicked = false;
   /** Runs of regions that were compared, the instructions in them, and runs that could not be taken back. */
   verified = 0;
   verifiedInstructions = 0;
@@ -69,6 +77,7 @@ export class Verifier {
 
   constructor(cpu: VerifiedCpu) {
     this.#cpu = cpu;
+    this.#request = new Int32Array(cpu.view.buffer, state.request, 1);
   }
 
   #snapshot(): Snapshot {
@@ -81,11 +90,23 @@ export class Verifier {
    * read twice. @returns a status, as the region would. @throws LockstepError.
    */
   run(region: RegionFunction, record: number): number {
+    this.#cpu.isolate();
     for (let attempt = 1; ; attempt++) {
+      this.#holdKicks();
       const { outcome, differences } = this.#attempt(region, record, attempt === attempts);
-      if (differences === undefined) return outcome;
+      if (differences === undefined) {
+        this.#cpu.reconnect();
+        if (this.#kicked) Atomics.store(this.#request, 0, -1);
+        this.#kicked = false;
+        return outcome;
+      }
       if (attempt === attempts) throw new LockstepError(differences);
     }
+  }
+
+  /** A kick may come at any time, the clock's most of all; what sets IF would do something else on its account. */
+  #holdKicks(): void {
+    if (Atomics.exchange(this.#request, 0, 0) < 0) this.#kicked = true;
   }
 
   /** @param last leaves what differs as it is; otherwise that is taken back */
@@ -133,7 +154,9 @@ export class Verifier {
 
   #takeBack(before: Snapshot, written: ReturnType<WriteLog['stop']>): void {
     this.#cpu.log.undo(written);
+    this.#holdKicks();
     new Uint8Array(this.#cpu.view.buffer).set(before.bytes);
+    this.#cpu.restored();
   }
 
   /** The interpreter goes on from there, or does it all once more. */
@@ -144,6 +167,7 @@ export class Verifier {
   #interpret(count: number, untilFault: boolean): number {
     for (let n = untilFault ? -1 : 0; n < count; n++) {
       const outcome = this.#cpu.step();
+      this.#holdKicks();
       if (outcome === status.fault) return outcome;
     }
     return untilFault ? status.next : status.lookup;
