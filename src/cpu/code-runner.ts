@@ -8,6 +8,7 @@ import { describeCode, instructionAt } from './describe-code.ts';
 import type { RecordedFault } from './events/recorded-fault.ts';
 import type { ExitCounts } from './exit-counts.ts';
 import type { Fetcher } from './fetch.ts';
+import { uncounted } from './interpret/handler-keys.ts';
 import type { Interpreter } from './interpret/interpreter.ts';
 import { record } from './interpret/record.ts';
 import { status } from './interpret/status.ts';
@@ -64,18 +65,23 @@ export class CodeRunner {
     });
   }
 
+  get #atOnce(): boolean {
+    const { translates } = this.#parts;
+    return translates === 'always' || translates === 'staying';
+  }
+
   /** Whether looked-up code may go on without the run loop: who wants to see every entry does not let it. */
   get #direct(): boolean {
-    return this.#parts.translates !== 'always' && (this.#lockstep?.selective ?? true);
+    return !this.#atOnce && (this.#lockstep?.selective ?? true);
   }
 
   /** Runs from state.rip until something needs the run loop. @returns a status, but neither `misplaced` nor `redo`. */
   run(): number {
     let result = this.#dispatch();
     if (result === status.hot && this.#lockstep !== undefined) result = this.#runHot(this.#lockstep);
-    while (result === status.misplaced || result === status.redo) {
-      if (result === status.redo) this.#parts.exits.redone++;
-      result = result === status.redo ? this.#stepOnce() : this.#runMisplaced();
+    while (result === status.misplaced || result === status.redo || result === status.missed) {
+      if (result === status.missed) this.#noteMissed();
+      result = result === status.misplaced ? this.#runMisplaced() : this.#redo();
     }
     return result;
   }
@@ -127,6 +133,26 @@ export class CodeRunner {
     return { long: decode.codeSize === 64, record: at, ramOffset: fetcher.ramOffset, pageAt };
   }
 
+  #noteMissed(): void {
+    const { interpreter, mode } = this.#parts;
+    const long = mode.current.decode.codeSize === 64;
+    interpreter.translator.noteMissed(this.#view.getInt32(state.record, true), long);
+  }
+
+  /** A region left the instruction at state.rip to the interpreter. */
+  #redo(): number {
+    const { interpreter, fetcher, fault, mode, exits } = this.#parts;
+    exits.redone++;
+    if (this.#lockstep !== undefined) return this.#stepOnce();
+    try {
+      const at = fetcher.lookup(mode.current);
+      const placement = interpreter.translator.placementOf(at);
+      return interpreter.run(placement === undefined ? at : interpreter.code.again(placement.original), uncounted);
+    } catch (thrown) {
+      return fault.noteExact(thrown);
+    }
+  }
+
   /** A region found its pages elsewhere, or out of the code TLB: runs on if that can be mended, or interprets its entry. */
   #runMisplaced(): number {
     const { cpu, interpreter, fetcher, mode, exits } = this.#parts;
@@ -145,7 +171,7 @@ export class CodeRunner {
 
   /** Looks up state.rip and runs from there. */
   #dispatch(): number {
-    const { interpreter, fetcher, fault, mode, translates } = this.#parts;
+    const { interpreter, fetcher, fault, mode } = this.#parts;
     let at: number;
     try {
       if (this.#direct && !mode.current.step) {
@@ -162,7 +188,7 @@ export class CodeRunner {
       return fault.noteExact(thrown);
     }
     if (this.#lockstep !== undefined) return this.#lockstep.run(at);
-    if (translates === 'always') this.#translateNow(at);
+    if (this.#atOnce) this.#translateNow(at);
     return interpreter.run(at, 0);
   }
 

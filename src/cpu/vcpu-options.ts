@@ -21,10 +21,10 @@ export interface VcpuOptions {
   /** Of all processors of the machine; absent: this is the only one. */
   readonly topology?: Topology | undefined;
   /**
-   * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests,
-   * `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
+   * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests, and so is `staying` (the
+   * same, by regions that do not leave on a miss of the TLB, see `RegionRequest`), `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
    */
-  readonly translates: 'never' | 'hot' | 'always' | 'verify';
+  readonly translates: 'never' | 'hot' | 'always' | 'staying' | 'verify';
   /** What `prepareInterpreter` made before; absent: the vCPU makes it. */
   readonly interpreter?: PreparedInterpreter | undefined;
   /** Who translates hot code; absent: the vCPU's own thread does. */

@@ -116,6 +116,7 @@ export class Vcpu implements Processor {
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
+      leavesOnMiss: options.translates !== 'staying',
       atomic: options.siblings !== undefined,
       countsLookups: this.#countsLookups,
       onNewCodePage: (ramPage, writers) => {
@@ -149,7 +150,8 @@ export class Vcpu implements Processor {
 
   /** Counts for people, named with their units. */
   statistics(): Readonly<Record<string, number>> {
-    const { regions, instructions, bytes, dropped, refused, milliseconds, cacheBytes } = this.translatorStatistics;
+    const { regions, instructions, bytes, dropped, refused, remade, milliseconds, cacheBytes } =
+      this.translatorStatistics;
     const interpretedInstructions = Number(this.#view.getBigInt64(engine.interpreted, true));
     return {
       interpretedInstructions,
@@ -159,6 +161,7 @@ export class Vcpu implements Processor {
       compiledBytes: bytes,
       droppedRegions: dropped,
       refusedEntries: refused,
+      remadeRegions: remade,
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
       ...this.#exits,

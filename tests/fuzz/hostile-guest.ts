@@ -6,7 +6,7 @@ import { Random } from '../oracle/random.ts';
 import { codeKinds, fillWithCode } from './generator.ts';
 
 export type CodeSize = 16 | 32 | 64;
-export type Translates = 'never' | 'hot' | 'always' | 'verify';
+export type Translates = 'never' | 'hot' | 'always' | 'staying' | 'verify';
 
 /** The real-mode vectors, the tables, code, data and stack: everything that random registers like to point at. */
 const layout = { gdt: 0x7000, idt: 0x8000, tss: 0x9000, code: 0x1_0000, codeBytes: 0x4000, arena: 0x2_0000 } as const;

@@ -28,9 +28,11 @@ const pushesError = new Set([8, 10, 11, 12, 13, 14, 17]);
 const fsBase = segmentIndex.fs;
 const gsBase = segmentIndex.gs;
 
-/** `translate`: everything that can be translated runs so, from the first time on. */
-export const accelerators = ['interpret', 'translate'] as const;
+/** `translate`: everything that can be translated runs so, from the first time on; `staying`: see `VcpuOptions`. */
+export const accelerators = ['interpret', 'translate', 'staying'] as const;
 export type Accelerator = (typeof accelerators)[number];
+
+const translations = { interpret: 'never', translate: 'always', staying: 'staying' } as const;
 
 function openVcpu(accelerator: Accelerator): Vcpu {
   const pages = physical.ramSize / wasmPage;
@@ -50,7 +52,7 @@ function openVcpu(accelerator: Accelerator): Vcpu {
     model,
     apicId: 0,
     nowNs: () => now++,
-    translates: accelerator === 'translate' ? 'always' : 'never',
+    translates: translations[accelerator],
     random: () => 1n,
     tscChanged: () => {},
     // Locked instructions run as they do where several processors share the memory.

@@ -306,6 +306,18 @@ export class CodeCache {
     return transientRecord;
   }
 
+  /** Makes a copy of a record that leads on to what follows the record. @returns its address; 0 if there is no room */
+  copy(address: number): number {
+    if (this.#next + 2 * record.size > records.end) return 0;
+    const copied = this.#next;
+    new Uint8Array(this.#view.buffer).copyWithin(copied, address, address + record.size);
+    this.#view.setUint8(copied + record.heat, recordHeat.settled);
+    this.#next += record.size;
+    const next = address + record.size;
+    this.#pseudo(this.#view.getUint16(next + record.pageOffset, true), pseudoHandler.goto, next);
+    return copied;
+  }
+
   get transientRecord(): number {
     return transientRecord;
   }

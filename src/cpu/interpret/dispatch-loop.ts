@@ -15,7 +15,15 @@ import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
 import { emitHandler } from './emit-handler.ts';
-import { handlerType, maxHandlers, pseudoHandler, pseudoHandlers, regionType } from './handler-keys.ts';
+import {
+  handlerType,
+  maxHandlers,
+  pseudoHandler,
+  pseudoHandlers,
+  regionTable,
+  regionType,
+  uncounted,
+} from './handler-keys.ts';
 import { type HotForms, hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt, withCodePage } from './lookup.ts';
@@ -90,7 +98,12 @@ function settleAccount(e: Emitter): void {
 function enterRegion(loop: Loop, reference: Value): void {
   const { e, code } = loop;
   settleAccount(e);
-  code.returnCallIndirect(1, 1, [code.get(loop.rec), reference], e.shrU(reference, regionReference.entryBits));
+  code.returnCallIndirect(
+    1,
+    regionTable,
+    [code.get(loop.rec), reference],
+    e.shrU(reference, regionReference.entryBits),
+  );
 }
 
 /**
@@ -286,14 +299,15 @@ function defineRun(
     e.ifUnlikely(isLegacyNow(e), () => code.returnCall(legacyRun, [code.get(rec), code.get(code.parameter(1))]));
   code.if(e.loadState32(state.flagKind), () => code.call(functions.settle, []));
   // Regions come here with what is not translated, and often with nothing else before it.
-  countEntry(loop, () => {
+  const report = (): void => {
     e.storeState32(state.record, code.get(rec));
     e.storeState64(
       state.rip,
       e.add(e.loadState64(state.codeBase), e.extendU(e.loadState16(code.get(rec), record.pageOffset))),
     );
     code.return(i32Constant(status.hot));
-  });
+  };
+  e.ifLikely(e.ne(code.get(code.parameter(1)), uncounted), () => countEntry(loop, report));
   e.storeState32(engine.entryBudget, e.loadState32(state.budget));
   code.set(loop.start, code.get(rec));
   code.block((leave) => {
@@ -340,7 +354,7 @@ function defineEnter(module: ModuleBuilder, find: number): number {
   const rec = code.local('i32');
   code.set(rec, e.loadState32(entry, targetCache.record));
   const reference = e.let(e.loadState32(entry, targetCache.region));
-  code.returnCallIndirect(1, 1, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
+  code.returnCallIndirect(1, regionTable, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
   module.define(index, code);
   return index;
 }

@@ -27,6 +27,12 @@ export const handlerType = { parameters: ['i32'], results: ['i32'] } as const;
 /** Of regions, and of the interpreter's loop, which stands in their table as number 0: (record, region reference) → status. */
 export const regionType = { parameters: ['i32', 'i32'], results: ['i32'] } as const;
 
+/** The main module's number for the table of regions. */
+export const regionTable = 1;
+
+/** What the interpreter's loop is given as reference where the record it begins with should not be counted. */
+export const uncounted = 1;
+
 const sizes = [16, 32, 64] as const;
 
 export type InstructionForm = Pick<FormKey, 'operandSize' | 'addressSize' | 'registerForm' | 'repeat'>;

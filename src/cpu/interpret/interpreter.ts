@@ -54,6 +54,8 @@ export interface InterpreterOptions {
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
   readonly codeCacheBytes: number;
+  /** See `RegionRequest`. */
+  readonly leavesOnMiss: boolean;
   /** Whether other processors share the memory: locked instructions are atomic. */
   readonly atomic: boolean;
   /** Whether looks into the TLB are counted, for statistics. */
@@ -108,6 +110,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     code,
     service,
     cacheBytes: options.codeCacheBytes,
+    leavesOnMiss: options.leavesOnMiss,
   });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
   return { run, enter, settle, moves: exported as unknown as RamMoves, code, jumps, translator };

@@ -27,6 +27,8 @@ export const record = {
   /** Relative branches and `continue`: i32, the record of a target in another page (0: not known), and that page's RAM offset. */
   farLink: 16,
   farPage: 20,
+  /** Records with a region behind them: i32, the address of a copy that the interpreter runs (0: there is none). */
+  original: 16,
   /** i64. Immediate; only i32 where one of the next two fields is in use. */
   immediate: 24,
   /** Branches: i32, the record of a target in the same page; 0: not known. */

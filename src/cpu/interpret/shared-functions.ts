@@ -9,6 +9,7 @@ import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { busTypes } from '../smp/bus-module.ts';
 import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
 import { defineSettle } from './settle.ts';
@@ -152,6 +153,7 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const stepAside = module.importFunction('stepAside', hostTypes.stepAside);
   const { fromRam, toRam } = defineMoves(module);
   const { read, readForWrite, write } = slowAccess;
+  const find = defineFind(module);
   return {
     segmentLinear: defineSegmentLinear(module),
     readSlow: defineSlow(module, accessSlow, { kind: read, table: 0, move: fromRam }),
@@ -159,7 +161,8 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
     writeSlow: defineSlow(module, accessSlow, { kind: write, table: tlb.writeOffset, move: toRam }),
     host,
     settle: defineSettle(module),
-    find: defineFind(module),
+    find,
+    goOn: defineGoOn(module, find),
     mustEnd: defineMustEnd(module, stepAside),
     lockBus,
     unlockBus,

@@ -1,6 +1,7 @@
 /** Functions that all emitted code calls; they live in the interpreter's main module or come from the host. */
 import type { FunctionType } from '../../wasm/types.ts';
 import { busTypes } from '../smp/bus-module.ts';
+import { regionType } from './handler-keys.ts';
 
 export const sharedTypes = {
   /** (segment address, offset, last byte, wanted access bits) → linear; check state.fault. */
@@ -20,6 +21,8 @@ export const sharedTypes = {
   settle: { parameters: [], results: [] },
   /** (linear, what was there instead) → address of the target cache's entry; see `emitFind`. */
   find: { parameters: ['i64', 'i64'], results: ['i32'] },
+  /** (record and reference that a region was entered with) → status: on with the instruction at state.rip, interpreted. */
+  goOn: regionType,
   /** (budget) → whether the slice must end; a negative request was found, or a negative budget. See `Bus.stepAside`. */
   mustEnd: { parameters: ['i32'], results: ['i32'] },
   /** → status: 0 if the other processors stand still. */

@@ -16,6 +16,8 @@ export const status = {
   redo: 9,
   /** Regions: a page that they have code in may lie elsewhere by now; the region of state.record has not begun. */
   misplaced: 10,
+  /** As `redo`, of a region that was left so often that it should be made to stay; state.record is its entry's. */
+  missed: 11,
   /** A record was entered often (see `recordHeat`); state.rip is the record's. */
   hot: 8,
   /** HLT: sleep until an interrupt. */

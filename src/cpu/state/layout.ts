@@ -259,6 +259,9 @@ export const regionPlaces = { base: 0xa_0000, placed: 0xf_0000, regions: 1 << 15
 /** By region: u8, set whenever the region is entered; whoever looks for unused ones clears it. */
 export const regionUse = { base: 0xc_0000 } as const;
 
+/** By region: u16, how often it was left for an access that the TLB did not have; see `RegionRequest.leavesOnMiss`. */
+export const regionMisses = { base: 0x18_0000 } as const;
+
 /** How often records' counters ran over: u8, by the lowest bits of a record's number. Some share one, and get hot early. */
 export const heatOverflows = { base: 0xd_0000, entries: 1 << 16 } as const;
 

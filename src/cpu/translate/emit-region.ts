@@ -37,6 +37,8 @@ export interface RegionInput {
   /** Whether locked instructions are atomic. */
   readonly atomic: boolean;
   readonly countsLookups: boolean;
+  /** See `RegionRequest`. */
+  readonly leavesOnMiss: boolean;
 }
 
 class RegionEmitter {
@@ -321,12 +323,13 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
     codeBase: code.local('i64'),
     tlbBase: code.local('i32'),
   };
+  const { long, leavesOnMiss, pages } = input;
   const selector = code.local('i32');
-  const needs = new PageNeeds(input.graph, input.pages);
+  const needs = new PageNeeds(input.graph, pages);
   let finished: TranslatorOps | undefined;
   code.block((fault) => {
     code.block((leave) => {
-      const frame = { functions, define, leave, fault, long: input.long, pages: input.pages, ...locals };
+      const frame = { functions, define, leave, fault, long, leavesOnMiss, pages, ...locals };
       finished = new RegionEmitter(input, code, frame, selector, semantics, known, needs).emit();
     });
     const ops = finished as TranslatorOps;
@@ -350,7 +353,10 @@ function emitPass(input: RegionInput, { functions, define, semantics }: RegionPa
   ops.storeState64(state.rip, ops.add(code.get(locals.codeBase), offset));
   const faulted = ops.loadState32(state.fault);
   ops.storeState32(state.faultExact, ops.ne(faulted, 0));
-  code.value(ops.select(faulted, i32Constant(status.fault), i32Constant(status.redo)));
+  if (input.leavesOnMiss) {
+    code.if(faulted, () => code.return(i32Constant(status.fault)));
+    code.returnCall(functions.goOn, [code.get(code.parameter(0)), code.get(code.parameter(1))]);
+  } else code.value(ops.select(faulted, i32Constant(status.fault), i32Constant(status.redo)));
   code.prologue(() => {
     const entryMask = (1 << regionReference.entryBits) - 1;
     code.set(selector, ops.and(code.get(code.parameter(1)), entryMask));

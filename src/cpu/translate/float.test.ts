@@ -6,7 +6,7 @@ import { type BareMachine, bareMachine, enterLongMode } from '../testing/bare-ma
 import { floatData, floatInstruction, randomControl, randomNumber } from './testing/random-float.ts';
 import { program, type Random, randomProgram, randomStream } from './testing/random-program.ts';
 
-const modes = ['never', 'always', 'hot', 'verify'] as const;
+const modes = ['never', 'always', 'staying', 'hot', 'verify'] as const;
 type Mode = (typeof modes)[number];
 
 function load(machine: BareMachine, code: Uint8Array, random: Random, wildness: number): void {
@@ -52,7 +52,7 @@ test('random floating-point programs end in the same state interpreted, translat
   for (let seed = 1; seed <= 40; seed++) {
     const code = randomProgram(randomStream(seed), floatInstruction);
     const expected = run(machine('never'), code, seed, 1_000_000);
-    for (const mode of ['always', 'hot', 'verify'] as const) {
+    for (const mode of ['always', 'staying', 'hot', 'verify'] as const) {
       assert.equal(run(machine(mode), code, seed, 1_000_000), expected, `seed ${seed}, ${mode}`);
       assert.equal(run(machine(mode), code, seed, 7), expected, `seed ${seed}, ${mode}, slices of 7`);
     }

@@ -30,6 +30,7 @@ const nowhere: SharedFunctions = {
   host: 0,
   settle: 0,
   find: 0,
+  goOn: 0,
   mustEnd: 0,
   lockBus: 0,
   unlockBus: 0,

@@ -11,6 +11,7 @@ export const isOutdated = (handler: number): boolean =>
 export class JobWriter {
   readonly #code: Pick<CodeCache, 'survey' | 'watches'>;
   readonly #long: boolean;
+  readonly #replaced: ReadonlySet<number>;
   readonly #recordBytes: Uint8Array;
   readonly #recordWords: Uint16Array;
   /** Places of pages of RAM in the job. */
@@ -18,8 +19,17 @@ export class JobWriter {
   readonly #bitmaps: Uint8Array[] = [];
   readonly #regions: number[] = [];
 
-  /** @param vcpuMemory where the records are */
-  constructor(vcpuMemory: ArrayBufferLike, code: Pick<CodeCache, 'survey' | 'watches'>, long: boolean) {
+  /**
+   * @param vcpuMemory where the records are
+   * @param replaced records with regions that are going to be replaced: they are as good as free
+   */
+  constructor(
+    vcpuMemory: ArrayBufferLike,
+    code: Pick<CodeCache, 'survey' | 'watches'>,
+    long: boolean,
+    replaced: ReadonlySet<number> = new Set(),
+  ) {
+    this.#replaced = replaced;
     this.#recordBytes = new Uint8Array(vcpuMemory);
     this.#recordWords = new Uint16Array(vcpuMemory);
     this.#code = code;
@@ -30,10 +40,13 @@ export class JobWriter {
     return this.#regions.length === 0;
   }
 
-  /** @param pages RAM pages by distance from the entry's; what is not code any more is left out */
-  add(ramOffset: number, pages: ReadonlyMap<number, number>): void {
+  /**
+   * @param pages RAM pages by distance from the entry's; what is not code any more is left out
+   * @param leavesOnMiss see `RegionRequest`
+   */
+  add(ramOffset: number, pages: ReadonlyMap<number, number>, leavesOnMiss: boolean): void {
     const held = [...pages].filter(([, ramPage]) => this.#code.watches(ramPage));
-    this.#regions.push(ramOffset, held.length);
+    this.#regions.push(ramOffset, leavesOnMiss ? 1 : 0, held.length);
     for (const [distance, ramPage] of held) this.#regions.push(distance, this.#placeOf(ramPage));
   }
 
@@ -65,7 +78,7 @@ export class JobWriter {
       found[at] = (found[at] as number) | bit;
       if (heat >= recordHeat.reached) found[at + bitmapBytes] = (found[at + bitmapBytes] as number) | bit;
       if (heat >= recordHeat.warm) found[at + 2 * bitmapBytes] = (found[at + 2 * bitmapBytes] as number) | bit;
-      if (isOutdated(words[(address + record.handler) >> 1] as number)) return;
+      if (isOutdated(words[(address + record.handler) >> 1] as number) && !this.#replaced.has(address)) return;
       found[at + 3 * bitmapBytes] = (found[at + 3 * bitmapBytes] as number) | bit;
     });
     return found;

@@ -19,6 +19,11 @@ export interface CodePage {
 export interface RegionRequest {
   /** 64-bit code; otherwise 32-bit code with flat segments. */
   readonly long: boolean;
+  /**
+   * Whether the region leaves at an access that the TLB does not have. Otherwise it stays, by a call of a slow path in its
+   * place: more code, which takes the longer to compile for it, but good for regions that miss the TLB often.
+   */
+  readonly leavesOnMiss: boolean;
   readonly ramOffset: number;
   /** Pages by their distance, in linear addresses, from the entry's, which is 0. */
   readonly pages: ReadonlyMap<number, CodePage>;
@@ -33,7 +38,7 @@ export interface TranslationJob {
   readonly pages: Int32Array<ArrayBuffer>;
   /** For each page its bitmaps `known`, `reached`, `warm` and `free`. */
   readonly bitmaps: Uint8Array<ArrayBuffer>;
-  /** For each region RAM offset, number of pages, and for each of those its distance and its place in `pages`. */
+  /** For each region RAM offset, `leavesOnMiss`, number of pages, and for each of those its distance and place in `pages`. */
   readonly regions: Int32Array<ArrayBuffer>;
 }
 
@@ -57,12 +62,13 @@ export function requestsOf({ long, pages, bitmaps, regions }: TranslationJob, ra
   const requests: RegionRequest[] = [];
   for (let at = 0; at < regions.length; ) {
     const ramOffset = (regions[at++] as number) >>> 0;
+    const leavesOnMiss = regions[at++] !== 0;
     const around = new Map<number, CodePage>();
     for (let count = regions[at++] as number; count > 0; count--) {
       const distance = regions[at++] as number;
       around.set(distance, found[regions[at++] as number] as CodePage);
     }
-    requests.push({ long, ramOffset, pages: around });
+    requests.push({ long, leavesOnMiss, ramOffset, pages: around });
   }
   return requests;
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type BareMachine, bareMachine, enterLongMode } from '../testing/bare-machine.ts';
 import { program } from './testing/random-program.ts';
 
-const modes = ['never', 'hot', 'always', 'verify'] as const;
+const modes = ['never', 'hot', 'always', 'staying', 'verify'] as const;
 const calls = 60_000;
 /** Within a page of 2 MiB that the machine's RAM does not reach as mapped at first. */
 const elsewhere = 0x80_0000;

@@ -5,7 +5,7 @@ import { bareMachine } from '../testing/bare-machine.ts';
 import { place, runCode } from '../testing/run-code.ts';
 import { mapSmallPages } from '../testing/small-pages.ts';
 
-type Mode = 'never' | 'hot' | 'always' | 'verify';
+type Mode = 'never' | 'hot' | 'always' | 'staying' | 'verify';
 
 const callee = 0x3_0000;
 const elsewhere = 0x5_0000;
@@ -54,7 +54,7 @@ function started(mode: Mode) {
   return { machine, map, call, counted };
 }
 
-const modes: readonly Mode[] = ['never', 'hot', 'always', 'verify'];
+const modes: readonly Mode[] = ['never', 'hot', 'always', 'staying', 'verify'];
 
 test('a page that another address space has elsewhere is run from there, as often as they take turns', () => {
   for (const mode of modes) {

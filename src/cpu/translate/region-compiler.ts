@@ -143,14 +143,14 @@ export class RegionCompiler {
       return index;
     };
     for (const [position, { request, source, graph, pages }] of work.entries()) {
-      const { long } = request;
+      const { long, leavesOnMiss } = request;
       const index = module.declare(regionType);
       const live = liveFlags(graph, (instruction) => this.#facts.of(instruction, long));
       const placed = pages.map((distance) => ({ distance, ramOffset: source.ramOffset(distance * pageSize) }));
       module.define(
         index,
         emitRegion(
-          { long, graph, liveFlags: live, pages: placed, atomic, countsLookups },
+          { long, graph, liveFlags: live, pages: placed, atomic, countsLookups, leavesOnMiss },
           { functions, define, semantics },
         ),
       );

@@ -17,6 +17,7 @@ export interface SharedRegion {
 
 interface Volume extends SharedRegion {
   readonly long: boolean;
+  readonly leavesOnMiss: boolean;
   /** The bytes of the region's chunks, in their order. */
   readonly code: readonly Uint8Array[];
 }
@@ -55,8 +56,8 @@ export class RegionLibrary {
     const volumes = this.#volumes.get(request.ramOffset);
     if (volumes === undefined) return undefined;
     const pages = pagesOf(request);
-    return volumes.find(({ region, code, long }) => {
-      if (long !== request.long) return false;
+    return volumes.find(({ region, code, long, leavesOnMiss }) => {
+      if (long !== request.long || leavesOnMiss !== request.leavesOnMiss) return false;
       const placed = region.pages.every(
         ([distance, ramOffset]) => request.pages.get(distance)?.ramPage === ramOffset / pageSize,
       );
@@ -81,7 +82,8 @@ export class RegionLibrary {
       const request = requests[position] as RegionRequest;
       const pages = pagesOf(request);
       const code = region.chunks.map((chunk) => chunkOf(pages, chunk)?.slice());
-      return code.includes(undefined) ? [] : [{ module, region, long: request.long, code: code as Uint8Array[] }];
+      const { long, leavesOnMiss } = request;
+      return code.includes(undefined) ? [] : [{ module, region, long, leavesOnMiss, code: code as Uint8Array[] }];
     });
     const offsets = volumes.map(({ region }) => region.entries[0]?.ramOffset as number);
     volumes.forEach((volume, position) => {

@@ -15,7 +15,7 @@ function store() {
   const { buffer } = createVcpuMemory();
   const view = new DataView(buffer);
   const table = new webAssembly.Table({ element: 'anyfunc', initial: 64, maximum: 64 });
-  const regions = new RegionStore(table, view, new JumpCache(buffer));
+  const regions = new RegionStore(table, view, new JumpCache(buffer), () => 0);
   const recordOf = (n: number): number => records.base + n * record.size;
   const add = (n: number, module: RegionModule): void => {
     view.setUint16(recordOf(n) + record.handler, handler, true);

@@ -4,7 +4,7 @@ import { chunksOfPage } from '../interpret/code-page.ts';
 import { pseudoHandler } from '../interpret/handler-keys.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
+import { regionMisses, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { RegionEntry, RegionPages } from './job.ts';
 
 export const maxRegions = regionPlaces.regions;
@@ -29,11 +29,11 @@ export interface NumberedEntry extends RegionEntry {
 }
 
 /** An entry with its record as the interpreter runs it. */
-interface Entry extends NumberedEntry {
+export interface Entry extends NumberedEntry {
   readonly original: Uint8Array;
 }
 
-interface Region {
+export interface Region {
   readonly index: number;
   readonly entries: readonly Entry[];
   readonly pages: RegionPages;
@@ -66,6 +66,7 @@ export class RegionStore {
   readonly #table: WasmTable;
   readonly #view: DataView;
   readonly #jumps: JumpCache;
+  readonly #copy: (address: number) => number;
   /** Regions by page of RAM that they have instructions in. */
   readonly #byPage = new Map<number, Set<Region>>();
   readonly #all = new Map<number, Region>();
@@ -78,7 +79,9 @@ export class RegionStore {
   bytes = 0;
   dropped = 0;
 
-  constructor(table: WasmTable, view: DataView, jumps: JumpCache) {
+  /** @param copy see `CodeCache.copy` */
+  constructor(table: WasmTable, view: DataView, jumps: JumpCache, copy: (address: number) => number) {
+    this.#copy = copy;
     this.#table = table;
     this.#view = view;
     this.#jumps = jumps;
@@ -115,9 +118,23 @@ export class RegionStore {
     return region.entries.map(({ ramOffset }) => ramOffset);
   }
 
+  /** A region was left too often (`goOn`). @returns what it was made of; its misses are counted anew */
+  noteMissed(address: number): Pick<Region, 'entries' | 'pages'> | undefined {
+    const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
+    if (region !== undefined) this.#view.setUint16(regionMisses.base + region.index * 2, 0, true);
+    return region;
+  }
+
+  /** Gives up the region that the record at `address` enters. */
+  removeAt(address: number): void {
+    const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);
+    if (region !== undefined) this.#remove(region);
+  }
+
   add(region: NewRegion, modeIndex: number): void {
     const index = this.#free.pop() ?? this.#next++;
     this.#table.set(index, region.function);
+    this.#view.setUint16(regionMisses.base + index * 2, 0, true);
     this.#view.setInt32(regionPlaces.base + index * 4, 0, true);
     if (region.module.regions.size === 0) {
       this.#modules.add(region.module);
@@ -127,9 +144,11 @@ export class RegionStore {
       const { record: address, ramOffset, number } = entry;
       const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
       const reference = (index << regionReference.entryBits) | number;
+      const copied = this.#copy(address);
       this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
       this.#view.setUint8(address + record.heat, recordHeat.settled);
       this.#view.setInt32(address + record.immediate, reference, true);
+      this.#view.setInt32(address + record.original, copied, true);
       this.#jumps.enter(ramOffset, modeIndex, address, reference);
       return { ...entry, original };
     });

@@ -4,7 +4,7 @@ import { type BareMachine, bareMachine } from '../testing/bare-machine.ts';
 import { program, randomProgram, randomStream } from './testing/random-program.ts';
 import { load, run } from './testing/run-program.ts';
 
-type Mode = 'never' | 'hot' | 'always' | 'verify';
+type Mode = 'never' | 'hot' | 'always' | 'staying' | 'verify';
 
 /** Runs in slices of 10,000 instructions, some millions in all. */
 function runWhile({ vcpu }: BareMachine, condition: () => boolean): void {
@@ -22,7 +22,7 @@ test('random programs end in the same state interpreted, translated and in locks
   for (let seed = 1; seed <= 60; seed++) {
     const code = randomProgram(randomStream(seed));
     const expected = run(machine('never'), code, 1_000_000);
-    for (const mode of ['always', 'hot', 'verify'] as const) {
+    for (const mode of ['always', 'staying', 'hot', 'verify'] as const) {
       assert.equal(run(machine(mode), code, 1_000_000), expected, `seed ${seed}, ${mode}`);
       assert.equal(run(machine(mode), code, 7), expected, `seed ${seed}, ${mode}, slices of 7`);
     }
@@ -106,7 +106,7 @@ test('a region ends where a long one begins, instead of having its code once mor
 test('a region that rewrites an instruction ahead of itself runs the new one', () => {
   // mov byte [rip+1], 0x22; mov al, 0x11; dec ecx; hlt — the store hits the immediate of the next instruction
   const code = new Uint8Array([0xc6, 0x05, 0x01, 0x00, 0x00, 0x00, 0x22, 0xb0, 0x11, 0xff, 0xc9, 0xf4]);
-  for (const mode of ['never', 'always', 'hot', 'verify'] as const) {
+  for (const mode of ['never', 'always', 'staying', 'hot', 'verify'] as const) {
     const target = machine(mode);
     load(target, code);
     while (target.vcpu.run(1000) === 'budget');
@@ -119,7 +119,7 @@ test('a fault in the middle of a region leaves the registers of the instruction 
   const code = new Uint8Array([
     0xb8, 1, 0, 0, 0, 0xba, 2, 0, 0, 0, 0x01, 0xd0, 0x89, 0x04, 0x25, 0, 0, 0, 0x40, 0xb8, 9, 0, 0, 0, 0xf4,
   ]);
-  for (const mode of ['never', 'always', 'verify'] as const) {
+  for (const mode of ['never', 'always', 'staying', 'verify'] as const) {
     const target = machine(mode);
     load(target, code);
     target.vcpu.state.setTable('idtr', 0n, 0);
@@ -147,7 +147,7 @@ function functionsInPages(): Uint8Array {
 }
 
 test('a region that is entered in another page than its first finds its way', () => {
-  for (const mode of ['never', 'always', 'hot', 'verify'] as const) {
+  for (const mode of ['never', 'always', 'staying', 'hot', 'verify'] as const) {
     for (const slice of [1000, 7, 1_000_000]) {
       const target = machine(mode);
       load(target, functionsInPages());

@@ -9,7 +9,7 @@ import type { Unless } from '../emit/emitter.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Access } from '../emit/ops.ts';
 import { segmentOffset } from '../emit/segment-offset.ts';
-import { type Probe, tlbEntry } from '../emit/tlb-entry.ts';
+import { forgetLookup, type Probe, tlbEntry } from '../emit/tlb-entry.ts';
 import { segmentNumber } from '../interpret/assemble.ts';
 import { regionAccess, stackAccess } from '../interpret/interpreter-ops.ts';
 import { segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
@@ -22,7 +22,8 @@ type Offset = number | LateNumber;
 
 /** Where an access goes if `hit`: to `ram` (i32) and `offset` beyond it. */
 interface Place {
-  readonly hit: Value;
+  /** Absent where the region would have been left before. */
+  readonly hit: Value | undefined;
   /** See `sharedTypes.readSlow`. */
   readonly tag: Value;
   readonly ram: Value;
@@ -201,11 +202,33 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   #within({ group, offset }: Membership): Place {
     const ram = this.get(group.ram);
-    return { hit: this.ne(ram, notInRam), tag: this.i64(0), ram, offset };
+    const hit = this.frame.leavesOnMiss ? undefined : this.ne(ram, notInRam);
+    return { hit, tag: this.i64(0), ram, offset };
+  }
+
+  /** Where the access goes in RAM; otherwise the region is left. */
+  #inRam({ hit, ram, keep }: Place): Value {
+    if (hit !== undefined) this.#leaveUnless(hit);
+    if (keep === undefined) return this.let(ram);
+    this.set(keep, ram);
+    return this.get(keep);
+  }
+
+  #leaveUnless(hit: Value): void {
+    const leave = (): void => {
+      if (this.countsLookups) forgetLookup(this); // The interpreter looks again.
+      this.leaveFault();
+    };
+    this.code.if(this.isZero(hit), () => this.cold(leave), undefined, false);
   }
 
   /** Runs one of two: `direct` is given the access's place in RAM. */
-  #either({ hit, ram, offset, keep }: Place, direct: (ram: Value, offset: Offset) => void, slow: () => void): void {
+  #either(place: Place, direct: (ram: Value, offset: Offset) => void, slow: () => void): void {
+    const { hit, ram, offset, keep } = place;
+    if (hit === undefined || this.frame.leavesOnMiss) {
+      direct(this.#inRam(place), offset);
+      return;
+    }
     this.code.if(
       hit,
       () => {
@@ -221,11 +244,13 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   loadMemory(linear: Value, bytes: number, type = memoryType(bytes)): Value {
-    const result = this.variable(type);
     const place = this.#place(linear, bytes, false);
+    const load = (ram: Value, offset: Offset): Value => loadFrom(loadOpcode(bytes, type), type, ram, offset, guestRam);
+    if (this.frame.leavesOnMiss) return this.let(load(this.#inRam(place), place.offset));
+    const result = this.variable(type);
     this.#either(
       place,
-      (ram, offset) => this.set(result, loadFrom(loadOpcode(bytes, type), type, ram, offset, guestRam)),
+      (ram, offset) => this.set(result, load(ram, offset)),
       () => {
         this.#callSlow(this.frame.functions.readSlow, linear, bytes, place.tag);
         this.set(result, this.#scratchValue(bytes, type));
@@ -275,16 +300,23 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   #modify(linear: Value, bytes: number, change: (old: Value) => Value): Value {
     const type = memoryType(bytes);
+    const place = this.#place(linear, bytes, true);
+    const load = (ram: Value): Value => loadFrom(loadOpcode(bytes, type), type, ram, place.offset, guestRam);
+    if (place.hit === undefined || this.frame.leavesOnMiss) {
+      const ram = this.#inRam(place);
+      const was = this.let(load(ram));
+      this.#storeRam(ram, place.offset, bytes, this.let(change(was)));
+      return was;
+    }
     const old = this.variable(type);
     const address = this.variable('i32');
     const direct = this.variable('i32');
-    const place = this.#place(linear, bytes, true);
     this.set(direct, place.hit);
     this.#either(
       { ...place, hit: this.get(direct) },
-      (ram, offset) => {
+      (ram) => {
         this.set(address, ram);
-        this.set(old, loadFrom(loadOpcode(bytes, type), type, this.get(address), offset, guestRam));
+        this.set(old, load(this.get(address)));
       },
       () => {
         this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, place.tag);
@@ -304,6 +336,10 @@ export abstract class TranslatorMemory extends TranslatorFlags {
 
   probeWrite(linear: Value, bytes: number): void {
     const probe = this.#probe(linear, bytes, tlb.writeOffset);
+    if (this.frame.leavesOnMiss) {
+      this.#leaveUnless(probe.hit);
+      return;
+    }
     this.code.if(
       this.isZero(probe.hit),
       () => this.#callSlow(this.frame.functions.readForWriteSlow, linear, bytes, probe.tag),

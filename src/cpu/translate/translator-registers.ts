@@ -18,6 +18,8 @@ const generalRegisters = 16;
 export interface RegionFrame {
   /** 64-bit code; otherwise 32-bit code with flat segments. */
   readonly long: boolean;
+  /** See `RegionRequest`. */
+  readonly leavesOnMiss: boolean;
   readonly functions: SharedFunctions;
   /** Leads on to the code at `target`, wherever it is. */
   readonly leave: Label;

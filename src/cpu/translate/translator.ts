@@ -32,6 +32,8 @@ const batchSize = 16;
  */
 const moduleOverhead = 8 << 10;
 const bytesPerByte = 4;
+/** Entries that are remembered for regions that stay: more than regions there can be. */
+const mostStaying = 1 << 18;
 /** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
 
@@ -51,6 +53,8 @@ interface Waiting {
   readonly ramOffset: number;
   /** RAM pages by distance. */
   readonly pages: ReadonlyMap<number, number>;
+  /** Records of the entries of a region that this one takes the place of. */
+  readonly replaced?: readonly number[];
 }
 
 export interface TranslatorStatistics {
@@ -62,6 +66,8 @@ export interface TranslatorStatistics {
   dropped: number;
   /** Hot entries that nothing could be made of. */
   refused: number;
+  /** Regions given up to be made again as such that stay where an access misses the TLB. */
+  remade: number;
   /** Spent on translation, on whichever thread. */
   milliseconds: number;
   /** What compiled code takes now, about. */
@@ -72,10 +78,12 @@ export interface TranslatorOptions {
   readonly host: HandlerHost;
   readonly table: WasmTable;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'survey' | 'branchesOut' | 'watches'>;
+  readonly code: Pick<CodeCache, 'known' | 'survey' | 'branchesOut' | 'watches' | 'copy'>;
   readonly service: TranslationService;
   /** What compiled code may take, about. */
   readonly cacheBytes: number;
+  /** See `RegionRequest`: what regions are made to do at first. */
+  readonly leavesOnMiss: boolean;
 }
 
 export class Translator {
@@ -85,6 +93,7 @@ export class Translator {
     bytes: 0,
     dropped: 0,
     refused: 0,
+    remade: 0,
     milliseconds: 0,
     cacheBytes: 0,
   };
@@ -94,6 +103,8 @@ export class Translator {
   #queue: Waiting[] = [];
   /** RAM offsets of entries whose regions may not reach into other pages: these move. */
   readonly #alone = new Set<number>();
+  /** RAM offsets of entries whose regions stay where an access misses the TLB: they did so often. */
+  readonly #staying = new Set<number>();
   #nextJob = 1;
   /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
@@ -103,7 +114,8 @@ export class Translator {
   constructor(options: TranslatorOptions) {
     this.#options = options;
     this.#view = new DataView(options.host.vcpuMemory.buffer);
-    this.#store = new RegionStore(options.table, this.#view, options.jumps);
+    const { table, jumps, code } = options;
+    this.#store = new RegionStore(table, this.#view, jumps, (address) => code.copy(address));
   }
 
   get statistics(): Readonly<TranslatorStatistics> {
@@ -165,9 +177,11 @@ export class Translator {
     const [{ long }] = this.#queue as [Waiting];
     const others = this.#queue.findIndex((waiting) => waiting.long !== long);
     const count = Math.min(batchSize, others < 0 ? this.#queue.length : others);
-    const job = new JobWriter(this.#view.buffer, this.#options.code, long);
-    for (const { record: address, ramOffset, pages } of this.#queue.splice(0, count)) {
-      if (!this.#isOutdated(address)) job.add(ramOffset, pages);
+    const batch = this.#queue.splice(0, count);
+    const replaced = new Set(batch.flatMap((waiting) => waiting.replaced ?? []));
+    const job = new JobWriter(this.#view.buffer, this.#options.code, long, replaced);
+    for (const { record: address, ramOffset, pages } of batch) {
+      if (replaced.has(address) || !this.#isOutdated(address)) job.add(ramOffset, pages, this.#leavesOnMiss(ramOffset));
     }
     if (job.isEmpty) return;
     const id = this.#nextJob++;
@@ -216,6 +230,7 @@ export class Translator {
     const functions = this.#functionsOf(made);
     const module = new RegionModule(made.bytes * bytesPerByte + moduleOverhead);
     for (const [position, region] of made.regions.entries()) {
+      this.#makeRoomFor(region, long);
       const entries = this.#entriesOf(region, long);
       if (entries.length === 0) continue;
       if (this.#store.isFull || region.chunks.some((chunk) => overwritten.has(chunk))) {
@@ -234,6 +249,13 @@ export class Translator {
     }
   }
 
+  /** A region that stays takes the place of the one that did not. */
+  #makeRoomFor({ entries: [first] }: TranslatedRegion, long: boolean): void {
+    if (first === undefined || !this.#staying.has(first.ramOffset)) return;
+    const address = this.#options.code.known(first.ramOffset, modeIndexOf(long));
+    if (address !== 0) this.#store.removeAt(address);
+  }
+
   /** A region's entries with their numbers and records, without those that are another region's by now, or gone. */
   #entriesOf(region: TranslatedRegion, long: boolean): NumberedEntry[] {
     const { code } = this.#options;
@@ -250,6 +272,23 @@ export class Translator {
   /** A region was entered while its pages lay elsewhere; if that goes on, it is made again without them. */
   noteMisplaced(address: number): void {
     for (const ramOffset of this.#store.noteMisplaced(address)) this.#alone.add(ramOffset);
+  }
+
+  #leavesOnMiss(ramOffset: number): boolean {
+    return this.#options.leavesOnMiss && !this.#staying.has(ramOffset);
+  }
+
+  /** A region was left too often at accesses that missed the TLB: it is made again so that it stays. */
+  noteMissed(address: number, long: boolean): void {
+    const region = this.#store.noteMissed(address);
+    const [first] = region?.entries ?? [];
+    if (region === undefined || first === undefined) return;
+    if (this.#staying.size >= mostStaying) this.#staying.clear();
+    this.#staying.add(first.ramOffset);
+    const pages = new Map(region.pages.map(([distance, ramOffset]) => [distance - first.page, ramOffset / pageSize]));
+    const replaced = region.entries.map((entry) => entry.record);
+    this.#queue.push({ long, record: first.record, ramOffset: first.ramOffset, pages, replaced });
+    this.#statistics.remade++;
   }
 
   /** Bytes of a chunk were overwritten: regions with instructions there go back to the interpreter. */
@@ -282,7 +321,8 @@ export class Translator {
     const detached = this.#detachedOf(long);
     if (!detached.has(ramOffset)) {
       const job = new JobWriter(this.#view.buffer, this.#options.code, long);
-      job.add(ramOffset, this.#pagesAround(candidate));
+      // With an empty TLB, as lockstep has it, a region that leaves would not come far.
+      job.add(ramOffset, this.#pagesAround(candidate), false);
       this.#options.service.post(job.finish(this.#nextJob++));
       const result = this.#options.service.poll();
       detached.set(ramOffset, undefined, [Math.floor(ramOffset / chunkBytes)]);
@@ -320,6 +360,7 @@ export class Translator {
     this.#queue = [];
     this.#jobs.clear();
     this.#alone.clear();
+    this.#staying.clear();
     for (const detached of this.#detached) detached.clear();
   }
 }
