@@ -14,10 +14,10 @@ import { record } from './record.ts';
 import { status } from './status.ts';
 
 /**
- * Times that a region may be left so before it is made again: what is lost by then is about what that takes. With 2000 the
- * second run of a program had its code translated once more.
+ * Times that a region may be left so before it is made again, which costs about as much as that. Half of them are forgotten every
+ * 32 slices (`Translator.work`): code that V8 has optimised is not worth giving up for a few misses in a hundred microseconds.
  */
-export const mostMisses = 8000;
+export const mostMisses = 4000;
 
 /** (record and reference that the region was entered with) → status. @param find number of the function that `emitFind` makes */
 export function defineGoOn(module: ModuleBuilder, find: number): number {

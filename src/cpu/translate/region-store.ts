@@ -125,6 +125,12 @@ export class RegionStore {
     return region;
   }
 
+  /** Half of what regions were left for lately is forgotten. */
+  ageMisses(): void {
+    const misses = new Uint16Array(this.#view.buffer, regionMisses.base, this.#next);
+    for (let index = 1; index < misses.length; index++) misses[index] = (misses[index] as number) >> 1;
+  }
+
   /** Gives up the region that the record at `address` enters. */
   removeAt(address: number): void {
     const region = this.#all.get(this.referenceOf(address) >> regionReference.entryBits);

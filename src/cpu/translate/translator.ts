@@ -34,6 +34,8 @@ const moduleOverhead = 8 << 10;
 const bytesPerByte = 4;
 /** Entries that are remembered for regions that stay: more than regions there can be. */
 const mostStaying = 1 << 18;
+/** Slices, of a millisecond at most, until half of the regions' misses are forgotten. */
+const slicesPerAge = 32;
 /** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
 
@@ -105,7 +107,10 @@ export class Translator {
   readonly #alone = new Set<number>();
   /** RAM offsets of entries whose regions stay where an access misses the TLB: they did so often. */
   readonly #staying = new Set<number>();
+  /** Of these, such as are under way: their jobs, 0 before they are posted. */
+  readonly #replacing = new Map<number, number>();
   #nextJob = 1;
+  #slices = 0;
   /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */
   readonly #jobs = new Map<number, Set<number>>();
   /** Of 32-bit code, and of 64-bit code. */
@@ -164,8 +169,9 @@ export class Translator {
     return this.#queue.length >= batchSize && this.#jobs.size < maxJobs;
   }
 
-  /** Hands on what waits, and takes in what is finished; no emitted code may be running. */
+  /** Hands on what waits, and takes in what is finished, in between two slices; no emitted code may be running. */
   work(): void {
+    if (++this.#slices % slicesPerAge === 0) this.#store.ageMisses();
     if (this.#jobs.size > 0) this.#collect();
     while (this.#queue.length > 0 && this.#jobs.size < maxJobs) {
       this.#post();
@@ -183,8 +189,13 @@ export class Translator {
     for (const { record: address, ramOffset, pages } of batch) {
       if (replaced.has(address) || !this.#isOutdated(address)) job.add(ramOffset, pages, this.#leavesOnMiss(ramOffset));
     }
-    if (job.isEmpty) return;
     const id = this.#nextJob++;
+    for (const { ramOffset, replaced: records } of batch) {
+      if (records === undefined) continue;
+      if (job.isEmpty) this.#replacing.delete(ramOffset);
+      else this.#replacing.set(ramOffset, id);
+    }
+    if (job.isEmpty) return;
     this.#jobs.set(id, new Set());
     this.#options.service.post(job.finish(id));
   }
@@ -200,6 +211,7 @@ export class Translator {
       if (result === undefined) return;
       const overwritten = this.#jobs.get(result.id);
       this.#jobs.delete(result.id);
+      for (const [ramOffset, job] of this.#replacing) if (job === result.id) this.#replacing.delete(ramOffset);
       this.#statistics.refused += result.refused;
       this.#statistics.milliseconds += result.milliseconds;
       for (const ramOffset of result.postponed) this.#countAnew(ramOffset, result.long);
@@ -282,7 +294,8 @@ export class Translator {
   noteMissed(address: number, long: boolean): void {
     const region = this.#store.noteMissed(address);
     const [first] = region?.entries ?? [];
-    if (region === undefined || first === undefined) return;
+    if (region === undefined || first === undefined || this.#replacing.has(first.ramOffset)) return;
+    this.#replacing.set(first.ramOffset, 0);
     if (this.#staying.size >= mostStaying) this.#staying.clear();
     this.#staying.add(first.ramOffset);
     const pages = new Map(region.pages.map(([distance, ramOffset]) => [distance - first.page, ramOffset / pageSize]));
@@ -361,6 +374,7 @@ export class Translator {
     this.#jobs.clear();
     this.#alone.clear();
     this.#staying.clear();
+    this.#replacing.clear();
     for (const detached of this.#detached) detached.clear();
   }
 }
