@@ -14,10 +14,10 @@ import { record } from './record.ts';
 import { status } from './status.ts';
 
 /**
- * Times that a region may be left so before it is made again, which costs about as much as that. Half of them are forgotten every
- * 32 slices (`Translator.work`): code that V8 has optimised is not worth giving up for a few misses in a hundred microseconds.
+ * Times that a region may be left so before it is made again. Half of them are forgotten every 32 slices (`Translator.work`): it
+ * takes some 150 a millisecond, a twentieth of the time. For less, code that V8 has optimised is not worth giving up.
  */
-export const mostMisses = 4000;
+export const mostMisses = 10_000;
 
 /** (record and reference that the region was entered with) → status. @param find number of the function that `emitFind` makes */
 export function defineGoOn(module: ModuleBuilder, find: number): number {
