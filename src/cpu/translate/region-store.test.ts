@@ -5,17 +5,18 @@ import { pseudoHandler } from '../interpret/handler-keys.ts';
 import { createVcpuMemory } from '../interpret/interpreter.ts';
 import { JumpCache } from '../interpret/jump-cache.ts';
 import { record } from '../interpret/record.ts';
-import { records, regionReference, regionUse } from '../state/layout.ts';
+import { records, regionMisses, regionReference, regionUse } from '../state/layout.ts';
 import { RegionModule, RegionStore } from './region-store.ts';
 
 const mode64 = 2;
 const handler = 77;
+const copied = 0x1234_5670;
 
 function store() {
   const { buffer } = createVcpuMemory();
   const view = new DataView(buffer);
   const table = new webAssembly.Table({ element: 'anyfunc', initial: 64, maximum: 64 });
-  const regions = new RegionStore(table, view, new JumpCache(buffer), () => 0);
+  const regions = new RegionStore(table, view, new JumpCache(buffer), () => copied);
   const recordOf = (n: number): number => records.base + n * record.size;
   const add = (n: number, module: RegionModule): void => {
     view.setUint16(recordOf(n) + record.handler, handler, true);
@@ -55,4 +56,38 @@ test('a module counts until the last of its regions is gone; an overwritten chun
   assert.ok(isTranslated(2));
   regions.drop(2, 0);
   assert.deepEqual([isTranslated(2), regions.bytes], [false, 0]);
+});
+
+test('what regions were left for is forgotten by halves, and counted anew when one is reported or new', () => {
+  const { regions, view, add, isTranslated, indexOf } = store();
+  for (const n of [1, 2]) add(n, new RegionModule(100));
+  const countOf = (n: number): number => regionMisses.base + indexOf(n) * 2;
+  for (const n of [1, 2]) view.setUint16(countOf(n), 1000 * n, true);
+  regions.ageMisses();
+  assert.deepEqual(
+    [1, 2].map((n) => view.getUint16(countOf(n), true)),
+    [500, 1000],
+  );
+  const address = records.base + record.size;
+  assert.deepEqual(regions.noteMissed(address)?.pages, [[0, 4096]]);
+  assert.deepEqual(
+    [1, 2].map((n) => view.getUint16(countOf(n), true)),
+    [0, 1000],
+  );
+  const place = countOf(2);
+  regions.removeAt(address + record.size);
+  assert.ok(!isTranslated(2));
+  assert.equal(regions.noteMissed(address + record.size), undefined);
+  add(2, new RegionModule(100));
+  assert.deepEqual([countOf(2), view.getUint16(place, true)], [place, 0]);
+});
+
+test('an entry has a copy of what the interpreter ran there, until its region is gone', () => {
+  const { regions, view, add } = store();
+  const address = records.base + record.size;
+  view.setInt32(address + record.original, 5, true);
+  add(1, new RegionModule(100));
+  assert.equal(view.getInt32(address + record.original, true), copied);
+  regions.removeAt(address);
+  assert.equal(view.getInt32(address + record.original, true), 5);
 });
