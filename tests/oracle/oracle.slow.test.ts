@@ -5,3 +5,4 @@ const casesPerRow = 2000;
 
 defineNativeTests('interpret', casesPerRow);
 defineNativeTests('translate', casesPerRow);
+defineNativeTests('staying', casesPerRow);

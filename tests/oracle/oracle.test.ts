@@ -6,3 +6,4 @@ const casesPerRow = 300;
 defineNativeTests('interpret', casesPerRow);
 defineRecordedTests('interpret');
 defineRecordedTests('translate');
+defineRecordedTests('staying');

@@ -24,7 +24,7 @@ const usage = `usage: npm run oracle -- [options]
   --seed N        seed of the cases (default ${defaultSeed})
   --case K        case number K alone
   --jobs N        threads (default: one per processor)
-  --accel ACCEL   how the engine runs: interpret (default) or translate
+  --accel ACCEL   how the engine runs: interpret (default), translate or staying
   --recorded      the recorded vectors in place of the host's CPU
   --record        record vectors of all rows (--cases, default ${recordedCases}) into tests/oracle/vectors
   --list          print the rows' names, and the rows left out with the reason
