@@ -341,6 +341,7 @@ export class Vcpu implements Processor {
           break;
         case status.changed:
           this.#exits.modeChanges++;
+          this.#charge(1); // Nor would an INT1 that is its own handler.
           break;
         case status.shutdown:
           return 'shutdown';
