@@ -1,8 +1,9 @@
 /** Every row of the instruction table against this host's CPU, at length. */
-import { defineNativeTests } from './suite.ts';
+import { defineNativeTests, defineRecordedTests } from './suite.ts';
 
 const casesPerRow = 2000;
 
 defineNativeTests('interpret', casesPerRow);
 defineNativeTests('translate', casesPerRow);
 defineNativeTests('staying', casesPerRow);
+defineRecordedTests('staying');

@@ -6,4 +6,3 @@ const casesPerRow = 300;
 defineNativeTests('interpret', casesPerRow);
 defineRecordedTests('interpret');
 defineRecordedTests('translate');
-defineRecordedTests('staying');
