@@ -75,7 +75,7 @@ export class CodeRunner {
     return !this.#atOnce && (this.#lockstep?.selective ?? true);
   }
 
-  /** Runs from state.rip until something needs the run loop. @returns a status, but neither `misplaced` nor `redo`. */
+  /** Runs from state.rip until something needs the run loop. @returns a status, but neither `misplaced`, `redo` nor `missed`. */
   run(): number {
     let result = this.#dispatch();
     if (result === status.hot && this.#lockstep !== undefined) result = this.#runHot(this.#lockstep);

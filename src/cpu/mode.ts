@@ -63,13 +63,18 @@ export class ModeTracker {
     const key = blockKeyOf(size | level | (step ? modeBits.step : 0));
     view.setInt32(state.blockKey, key, true);
     this.selectCode();
-    view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
+    this.tagJumps();
     view.setInt32(state.repeatLimit, step ? 1 : roundsPerEntry, true);
     this.#stack(code64);
     this.#fetchBase(code64);
     this.#units(control0, control4);
     this.#paging(control0, control4, extended);
     this.#cpu.mmu.selectContext();
+  }
+
+  /** What entries of the jump cache for code of the present mode have beside their place. */
+  tagJumps(): void {
+    this.#cpu.state.view.setInt32(state.jumpTag + 4, this.current.index + 1, true);
   }
 
   /** Derives the code key anew, which belongs to no saved state. */

@@ -22,7 +22,8 @@ export interface VcpuOptions {
   readonly topology?: Topology | undefined;
   /**
    * Which code is translated; `always` (everything at first sight, as far as it can be) is for tests, and so is `staying` (the
-   * same, by regions that do not leave on a miss of the TLB, see `RegionRequest`), `verify` runs every region beside the interpreter and throws a LockstepError where they differ.
+   * same, by regions that do not leave on a miss of the TLB, see `RegionRequest`); `verify` runs every region beside the
+   * interpreter and throws a LockstepError where they differ.
    */
   readonly translates: 'never' | 'hot' | 'always' | 'staying' | 'verify';
   /** What `prepareInterpreter` made before; absent: the vCPU makes it. */

@@ -49,7 +49,7 @@ export class Lockstep {
       },
       reconnect: () => {
         view.setInt32(state.jumpTag, 0, true);
-        view.setInt32(state.jumpTag + 4, mode.current.index + 1, true);
+        mode.tagJumps();
       },
       restored: () => mode.selectCode(),
     });
