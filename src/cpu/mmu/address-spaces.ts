@@ -84,6 +84,8 @@ export class AddressSpaces {
 
   #flush(slot: number): void {
     this.#tlb.flushUser(tlbContext.user + slot);
+    // Linux patches its text in an address space of its own, in which no user code ever runs.
+    if (!this.#codeTlb.knowsSpace(this.#numbers[slot] as number)) return;
     if (this.#nextNumber === codeKeySpace.numbers) this.#numberAnew();
     else this.#numbers[slot] = this.#nextNumber++;
   }

@@ -20,6 +20,8 @@ export class CodeTlb {
   readonly #global = new Uint8Array(codeTlb.entries);
   /** The number of the present address space, as code keys have it. */
   #space = 0;
+  /** By number of an address space: 1 if its user code has been entered. */
+  readonly #spaceUsed = new Uint8Array(codeKeySpace.numbers);
   /** Slots that received the supervisor's pages that are not global since the last flush; how many, perhaps more than are listed. */
   readonly #local = new Int32Array(maxLogged);
   #localCount = 0;
@@ -33,6 +35,11 @@ export class CodeTlb {
   /** From now on user code is that of the address space `number`. */
   set space(number: number) {
     this.#space = number << codeKeySpace.shift;
+  }
+
+  /** Whether anything may be known of user code in the address space `number`. */
+  knowsSpace(number: number): boolean {
+    return this.#spaceUsed[number] !== 0;
   }
 
   /** The code key of a block key, in the present address space. */
@@ -62,6 +69,7 @@ export class CodeTlb {
     this.#words[word + 1] = Math.floor(linear / two32);
     this.#words[word + 2] = ramPage | 0;
     this.#global[slot] = global ? 1 : 0;
+    if (isUserKey(key)) this.#spaceUsed[this.#space >> codeKeySpace.shift] = 1;
     // Nobody finds a user's pages once their address space has another number.
     if (!global && !isUserKey(key) && this.#localCount++ < maxLogged) this.#local[this.#localCount - 1] = slot;
   }
@@ -70,6 +78,7 @@ export class CodeTlb {
   flushAll(): void {
     this.#moveOn();
     this.#words.fill(0, firstWord, firstWord + wordCount);
+    this.#spaceUsed.fill(0);
     this.#localCount = 0;
   }
 

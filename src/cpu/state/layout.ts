@@ -206,10 +206,10 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, checked: 2, user
  * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | code key), i32 RAM
  * offset of the page. Direct-mapped by page number, whose upper bits are mixed with the address space's number.
  */
-export const codeTlb = { base: 0x9_0000, entries: 4096, entrySize: 16, tag: 0, page: 8 } as const;
+export const codeTlb = { base: 0x19_0000, entries: 16384, entrySize: 16, tag: 0, page: 8 } as const;
 
 /** What the code TLB's index takes from a code key: bits of the address space's number, moved to where they count most. */
-export const codeTlbMix = { shift: 3, mask: 0xe00, step: 0x200 } as const;
+export const codeTlbMix = { shift: 5, mask: 0x3800, step: 0x800 } as const;
 
 /**
  * Jump cache: code in RAM → record and region, in `sets` of two. 16 bytes an entry: i64 tag (RAM offset | `state.jumpTag`),

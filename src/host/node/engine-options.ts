@@ -7,21 +7,31 @@ import { cacheFolder } from './guest/cache.ts';
 /** Node's own choice, for every host. */
 const defaultThreads = 4;
 const poolSize = '--v8-pool-size';
+/** Versions of V8 that are known to have it: another might refuse to start. */
+const inlining = { versions: /^14\./, off: '--no-wasm-inlining', on: '--wasm-inlining' } as const;
 
 /**
  * Optimising what guests run keeps four of the engine's threads busy for as long as new code gets hot. Where there are
  * not as many cores, they take them from the processors that run it: on two cores, a fifth of a boot.
+ *
+ * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
+ * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
+ * @param v8 its version
  * @returns the options to be added; none where the defaults suit, or the user has chosen
  */
 export function missingEngineOptions(
   cores: number,
   given: readonly string[],
   environment: string | undefined,
+  v8: string,
 ): readonly string[] {
-  const threads = Math.max(1, cores - 1);
-  if (threads >= defaultThreads) return [];
+  const options: string[] = [];
   const chosen = [...given, ...(environment ?? '').split(/\s+/)];
-  return chosen.some((option) => option.startsWith(poolSize)) ? [] : [`${poolSize}=${threads}`];
+  const isChosen = (option: string): boolean => chosen.some((one) => one.startsWith(option));
+  const threads = Math.max(1, cores - 1);
+  if (threads < defaultThreads && !isChosen(poolSize)) options.push(`${poolSize}=${threads}`);
+  if (inlining.versions.test(v8) && !isChosen(inlining.off) && !isChosen(inlining.on)) options.push(inlining.off);
+  return options;
 }
 
 /**
@@ -35,7 +45,12 @@ export const withFewArenas = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv
 
 /** Becomes the same program with the options that are missing; returns where there are none, or the host cannot. */
 export function restartForGuests(): void {
-  const options = missingEngineOptions(availableParallelism(), process.execArgv, process.env.NODE_OPTIONS);
+  const options = missingEngineOptions(
+    availableParallelism(),
+    process.execArgv,
+    process.env.NODE_OPTIONS,
+    process.versions.v8,
+  );
   // A parent that talks to this process would lose it.
   if (options.length === 0 || process.execve === undefined || process.channel !== undefined) return;
   const program = [process.execPath, ...process.execArgv, ...options, ...process.argv.slice(1)];
