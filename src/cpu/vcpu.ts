@@ -117,7 +117,7 @@ export class Vcpu implements Processor {
       nowMs: () => options.nowNs() / 1e6,
       codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
       leavesOnMiss: options.translates !== 'staying',
-      atomic: options.siblings !== undefined,
+      siblings: options.siblings,
       countsLookups: this.#countsLookups,
       onNewCodePage: (ramPage, writers) => {
         this.#protect(ramPage);

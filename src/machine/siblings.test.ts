@@ -30,7 +30,7 @@ test('nobody waits for a processor that has come to a triple fault', () => {
     processors: 2,
     users: new PageUsers(allocatePageUsers(ramBytes), 1),
     kick: () => {},
-    crowded: false,
+    cores: 2,
   });
   const dead: number[] = [];
   const service = new RemoteIoService(shared.remoteIo, 2, {

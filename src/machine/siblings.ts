@@ -36,7 +36,7 @@ export function createSiblings({ shared, host, memory, processor, serve }: Sibli
     processors: kicks.length,
     users: memory.users,
     kick: (other) => kicks[other]?.(),
-    crowded: kicks.length > host.cores,
+    cores: host.cores,
     ...(serve === undefined ? {} : { serve }),
   });
 }

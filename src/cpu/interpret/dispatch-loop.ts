@@ -72,7 +72,7 @@ function countEntry(loop: Omit<Loop, 'start'>, report: () => void): void {
         const number = e.shrU(code.get(loop.rec), Math.log2(record.size));
         const counter = e.let(e.add(e.and(number, heatOverflows.entries - 1), heatOverflows.base));
         const rounds = e.let(e.add(e.loadState8(counter, 0), 1));
-        const isHot = e.let(e.geU(rounds, recordHeat.overflows));
+        const isHot = e.let(e.geU(rounds, e.loadState32(engine.hotAfter)));
         e.storeState(store.i32_8, counter, 0, e.select(isHot, e.i32(0), rounds));
         e.if(isHot, report);
       },

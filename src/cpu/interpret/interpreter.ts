@@ -3,11 +3,13 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import type { Bus } from '../smp/bus-module.ts';
+import type { Siblings } from '../smp/siblings.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
 import type { TranslationService } from '../translate/job.ts';
 import { LocalTranslation } from '../translate/local-translation.ts';
 import { RegionCompiler } from '../translate/region-compiler.ts';
 import { maxRegions } from '../translate/region-store.ts';
+import { TranslationPace } from '../translate/translation-pace.ts';
 import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildMainModule } from './dispatch-loop.ts';
@@ -56,8 +58,8 @@ export interface InterpreterOptions {
   readonly codeCacheBytes: number;
   /** See `RegionRequest`. */
   readonly leavesOnMiss: boolean;
-  /** Whether other processors share the memory: locked instructions are atomic. */
-  readonly atomic: boolean;
+  /** Other processors that share the memory: locked instructions are atomic. */
+  readonly siblings: Pick<Siblings, 'coresTaken'> | undefined;
   /** Whether looks into the TLB are counted, for statistics. */
   readonly countsLookups: boolean;
   readonly nowMs: () => number;
@@ -69,7 +71,8 @@ export interface InterpreterOptions {
 }
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
-  const { vcpuMemory, memory, semantics, features, nowMs, atomic, countsLookups } = options;
+  const { vcpuMemory, memory, semantics, features, nowMs, siblings, countsLookups } = options;
+  const atomic = siblings !== undefined;
   // What was made beforehand does not count.
   const prepared = countsLookups ? undefined : options.prepared;
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
@@ -111,6 +114,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     service,
     cacheBytes: options.codeCacheBytes,
     leavesOnMiss: options.leavesOnMiss,
+    pace: new TranslationPace(() => siblings?.coresTaken === true, nowMs),
   });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
   return { run, enter, settle, moves: exported as unknown as RamMoves, code, jumps, translator };

@@ -50,7 +50,7 @@ test('one that does not stop for long is waited for in TypeScript, with the othe
     processor: 1,
     processors: 3,
     users: new PageUsers(allocatePageUsers(1 << 20), 1),
-    crowded: false,
+    cores: 2,
     kick: (other) => {
       kicks.push(other);
       if (other === 2 && kicks.length > 2) board.setBusy(2, false);

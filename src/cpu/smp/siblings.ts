@@ -26,8 +26,8 @@ export interface SiblingsParts {
   readonly bus: Bus;
   /** Ends the running slice of a processor. */
   readonly kick: (processor: number) => void;
-  /** More processors than the host has for them: one that spins had better let another run. */
-  readonly crowded: boolean;
+  /** The host's, for all of them. */
+  readonly cores: number;
   /** What others want of this processor's thread, and want as well while they keep it stopped. */
   readonly serve?: () => void;
 }
@@ -68,6 +68,14 @@ export class Siblings {
     const { board, processor } = this.#parts;
     const stoppedBy = board.stoppedBy;
     return board.hasMail(processor) || (stoppedBy >= 0 && stoppedBy !== processor);
+  }
+
+  /** Whether processors take all of the host's cores, this one included. */
+  get coresTaken(): boolean {
+    const { board, processor, processors, cores } = this.#parts;
+    let running = 1;
+    for (let other = 0; other < processors; other++) if (other !== processor && board.isBusy(other)) running++;
+    return running >= cores;
   }
 
   /** A slice is about to begin; returns when nobody minds. */
@@ -204,7 +212,8 @@ export class Siblings {
 
   /** The PAUSE instruction. */
   pause(): void {
-    if (!this.#parts.crowded || ++this.#pauses % pausesPerYield !== 0) return;
+    // With more processors than the host has cores, one that spins had better let another run.
+    if (this.#parts.processors <= this.#parts.cores || ++this.#pauses % pausesPerYield !== 0) return;
     this.block(() => Atomics.wait(this.#nap, 0, 0, yieldMs));
   }
 }

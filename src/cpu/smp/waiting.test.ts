@@ -14,7 +14,7 @@ test('a store after an access that waited is seen by whoever has claimed the cod
   const machine = bareMachine(4, 'hot', {
     apicId: 0,
     siblings: ({ users }) =>
-      new Siblings({ board, bus: soloBus, processor: 0, processors: 2, users, kick: () => {}, crowded: false }),
+      new Siblings({ board, bus: soloBus, processor: 0, processors: 2, users, kick: () => {}, cores: 2 }),
   });
   const { vcpu, memory, mmio } = machine;
   const page = place.data >> 12;

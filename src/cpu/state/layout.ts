@@ -129,6 +129,8 @@ export const engine = {
   tlbLookups: 0x598,
   /** i32. Which pages of the running region are where it expects them, a bit each, if it has several. */
   placed: 0x5a0,
+  /** i32. Rounds of its counter after which a record is hot; see `recordHeat` and `TranslationPace`. */
+  hotAfter: 0x5a4,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */

@@ -6,5 +6,5 @@ import { Siblings } from '../smp/siblings.ts';
 
 export function soloSiblings({ users }: GuestMemory): Siblings {
   const board = new ProcessorBoard(allocateProcessorBoard());
-  return new Siblings({ board, bus: soloBus, processor: 0, processors: 1, users, kick: () => {}, crowded: false });
+  return new Siblings({ board, bus: soloBus, processor: 0, processors: 1, users, kick: () => {}, cores: 2 });
 }

@@ -9,7 +9,7 @@ import { chunkBytes, chunksOf, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { regionPlaces } from '../state/layout.ts';
+import { engine, regionPlaces } from '../state/layout.ts';
 import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';
 import {
@@ -23,6 +23,7 @@ import {
 } from './job.ts';
 import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
+import type { TranslationPace } from './translation-pace.ts';
 
 /** Regions that are asked for together. */
 const batchSize = 16;
@@ -86,6 +87,7 @@ export interface TranslatorOptions {
   readonly cacheBytes: number;
   /** See `RegionRequest`: what regions are made to do at first. */
   readonly leavesOnMiss: boolean;
+  readonly pace: TranslationPace;
 }
 
 export class Translator {
@@ -120,6 +122,7 @@ export class Translator {
     this.#options = options;
     this.#view = new DataView(options.host.vcpuMemory.buffer);
     const { table, jumps, code } = options;
+    this.#setPace();
     this.#store = new RegionStore(table, this.#view, jumps, (address) => code.copy(address));
   }
 
@@ -172,11 +175,16 @@ export class Translator {
   /** Hands on what waits, and takes in what is finished, in between two slices; no emitted code may be running. */
   work(): void {
     if (++this.#slices % slicesPerAge === 0) this.#store.ageMisses();
+    this.#setPace();
     if (this.#jobs.size > 0) this.#collect();
     while (this.#queue.length > 0 && this.#jobs.size < maxJobs) {
       this.#post();
       this.#collect();
     }
+  }
+
+  #setPace(): void {
+    this.#view.setInt32(engine.hotAfter, this.#options.pace.rounds(), true);
   }
 
   #post(): void {
@@ -258,6 +266,7 @@ export class Translator {
       );
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
+      this.#options.pace.note(instructions);
     }
   }
 

@@ -1,0 +1,44 @@
+/**
+ * How often code has to be entered until it is translated. Where a core is left for translation and V8's compilers that is
+ * always the same; where processors take all cores, what is translated comes out of the guest's time, and a program that
+ * has its time all over its code (a compiler) had better be interpreted for longer. Loops get hot at any pace.
+ */
+import { recordHeat } from '../interpret/record.ts';
+
+/** Counters have a byte. */
+const mostRounds = 255;
+/** Instructions that may be translated in one go: a program or two. */
+const stockOfInstructions = 30_000;
+const newPerMs = 2;
+/** Slices after which most of what was before is forgotten. */
+const slices = 64;
+
+export class TranslationPace {
+  readonly #coresTaken: () => boolean;
+  readonly #nowMs: () => number;
+  /** Part of the slices, of late, in which processors took all cores. */
+  #taken = 0;
+  #stock = stockOfInstructions;
+  #lookedMs = 0;
+
+  /** @param coresTaken whether processors that run take all of the host's cores now */
+  constructor(coresTaken: () => boolean, nowMs: () => number) {
+    this.#coresTaken = coresTaken;
+    this.#nowMs = nowMs;
+  }
+
+  /** Called between slices. @returns rounds of its counter that a record goes until it is hot; see `recordHeat` */
+  rounds(): number {
+    this.#taken += ((this.#coresTaken() ? 1 : 0) - this.#taken) / slices;
+    const nowMs = this.#nowMs();
+    this.#stock = Math.min(stockOfInstructions, this.#stock + (nowMs - this.#lookedMs) * newPerMs);
+    this.#lookedMs = nowMs;
+    const used = 1 - this.#stock / stockOfInstructions;
+    return Math.round(recordHeat.overflows + (mostRounds - recordHeat.overflows) * this.#taken * used);
+  }
+
+  /** So many instructions were translated. */
+  note(instructions: number): void {
+    this.#stock = Math.max(0, this.#stock - instructions);
+  }
+}
