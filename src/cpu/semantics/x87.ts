@@ -13,8 +13,9 @@ import type { Form, Operand } from '../emit/form.ts';
 import type { Ops, Semantics } from '../emit/ops.ts';
 import { type X87Operation, x87Source, x87StoreResult } from '../emit/x87-operations.ts';
 import { state } from '../state/layout.ts';
-import { operandAt, requireCanonical } from './operands.ts';
+import { operandAt } from './operands.ts';
 import { type CallOptions, codeOf, raisePending, requireX87, wait } from './x87-call.ts';
+import { environments } from './x87-environment.ts';
 import { exchange, loadConstant, loadRegister, storeRegister } from './x87-stack.ts';
 
 /** WAIT alone needs CR0.MP for its #NM, and ignores CR0.EM. SDM Vol. 3A table 2-2. */
@@ -158,22 +159,6 @@ function fbstp(o: Ops, x: Form): void {
   storeNumber(o, operandAt(x, 0), 'store-bcd', { source: x87Source.bcd, pops: 1 });
 }
 
-/** Environments: 14 or 28 bytes by operand size, with the registers 80 more. First field and last byte are checked. */
-const environment =
-  (operation: X87Operation, access: 'read' | 'write', registerBytes: number, check: (o: Ops) => void): Semantics =>
-  (o, x) => {
-    check(o);
-    const size = x.operandSize === 16 ? 16 : 32;
-    const source = size === 16 ? x87Source.int16 : x87Source.int32;
-    const operand = operandAt(x, 0);
-    const first = o.linear(o.part(operand, 0, size), access);
-    requireCanonical(o, first);
-    o.host('x87', o.i32(codeOf(access === 'write' ? 'touch-write' : 'touch-read', { source })), first);
-    const last = o.linear(o.part(operand, (size / 8) * 7 + registerBytes - 1, 8), access);
-    requireCanonical(o, last);
-    o.host('x87', o.i32(codeOf(operation, { source })), first, last, o.effectiveAddress(operand));
-  };
-
 const word = (o: Ops, address: number): Value => o.let(o.loadState(load.i32_16u, 'i32', o.i32(0), address));
 
 const storeWord =
@@ -293,10 +278,7 @@ const controls: Record<string, Semantics> = {
   fldcw,
   fnstcw: storeWord(state.fcw),
   fnstsw: storeWord(state.fsw),
-  fnstenv: environment('store-environment', 'write', 0, requireX87),
-  fldenv: environment('load-environment', 'read', 0, wait),
-  fnsave: environment('save', 'write', 80, requireX87),
-  frstor: environment('restore', 'read', 80, wait),
+  ...environments,
 };
 
 export const x87: Readonly<Record<string, Semantics>> = {
