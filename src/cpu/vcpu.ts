@@ -34,8 +34,6 @@ import type { VcpuOptions } from './vcpu-options.ts';
 /** Why `run` came back. */
 export type VcpuExit = 'budget' | 'halt' | 'shutdown';
 
-const defaultCodeCacheBytes = 256 << 20;
-
 /** Slow paths between two looks at the clock, which itself takes as long as one. */
 const slowPathsPerLook = 32;
 
@@ -115,9 +113,10 @@ export class Vcpu implements Processor {
       prepared: options.interpreter,
       translation: options.translation,
       nowMs: () => options.nowNs() / 1e6,
-      codeCacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
+      codeCacheBytes: options.codeCacheBytes,
       leavesOnMiss: options.translates !== 'staying',
-      siblings: options.siblings,
+      atomic: options.siblings !== undefined,
+      coresTaken: options.coresTaken,
       countsLookups: this.#countsLookups,
       onNewCodePage: (ramPage, writers) => {
         this.#protect(ramPage);

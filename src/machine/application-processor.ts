@@ -110,6 +110,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       random: () => host.random64(),
       ownMemory: shared.processors[processor] as WasmMemory,
       siblings,
+      coresTaken: () => siblings.coresTaken,
       interrupted: () => this.#apic.hasMail || this.#codeWrites.waiting || this.#clock.stopped || host.stopRequested(),
     });
     this.#slices = new Slices(this.#vcpu, this.#timers, this.#clock);

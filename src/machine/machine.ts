@@ -117,6 +117,7 @@ function assemble(
     random: () => host.random64(),
     ownMemory: shared.processors[0] as WasmMemory,
     siblings,
+    coresTaken: () => siblings?.coresTaken ?? host.cores === 1,
     interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
   });
   socket.insert(vcpu);

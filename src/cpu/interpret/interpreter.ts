@@ -3,7 +3,6 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import type { Bus } from '../smp/bus-module.ts';
-import type { Siblings } from '../smp/siblings.ts';
 import { vcpuMemoryPages } from '../state/layout.ts';
 import type { TranslationService } from '../translate/job.ts';
 import { LocalTranslation } from '../translate/local-translation.ts';
@@ -20,6 +19,8 @@ import { JumpCache } from './jump-cache.ts';
 import { openPreparedHandlers, type PreparedInterpreter } from './prepared.ts';
 import type { RamMoves } from './shared-functions.ts';
 import type { SharedExports } from './shared-types.ts';
+
+const defaultCodeCacheBytes = 256 << 20;
 
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */
@@ -55,11 +56,14 @@ export interface InterpreterOptions {
   readonly prepared: PreparedInterpreter | undefined;
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
-  readonly codeCacheBytes: number;
+  /** Absent: 256 MiB. */
+  readonly codeCacheBytes: number | undefined;
   /** See `RegionRequest`. */
   readonly leavesOnMiss: boolean;
-  /** Other processors that share the memory: locked instructions are atomic. */
-  readonly siblings: Pick<Siblings, 'coresTaken'> | undefined;
+  /** Whether other processors share the memory: locked instructions are atomic. */
+  readonly atomic: boolean;
+  /** See `VcpuOptions`. */
+  readonly coresTaken: (() => boolean) | undefined;
   /** Whether looks into the TLB are counted, for statistics. */
   readonly countsLookups: boolean;
   readonly nowMs: () => number;
@@ -71,8 +75,7 @@ export interface InterpreterOptions {
 }
 
 export function createInterpreter(options: InterpreterOptions): Interpreter {
-  const { vcpuMemory, memory, semantics, features, nowMs, siblings, countsLookups } = options;
-  const atomic = siblings !== undefined;
+  const { vcpuMemory, memory, semantics, features, nowMs, atomic, countsLookups } = options;
   // What was made beforehand does not count.
   const prepared = countsLookups ? undefined : options.prepared;
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
@@ -112,9 +115,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     jumps,
     code,
     service,
-    cacheBytes: options.codeCacheBytes,
+    cacheBytes: options.codeCacheBytes ?? defaultCodeCacheBytes,
     leavesOnMiss: options.leavesOnMiss,
-    pace: new TranslationPace(() => siblings?.coresTaken === true, nowMs),
+    pace: new TranslationPace(options.coresTaken ?? (() => false), nowMs),
   });
   const { run, enter, settle } = exported as unknown as Pick<Interpreter, 'run' | 'enter' | 'settle'>;
   return { run, enter, settle, moves: exported as unknown as RamMoves, code, jumps, translator };
