@@ -38,6 +38,7 @@ export const hostCalls = [
   'verw',
   // Segments and far transfers
   'mov-to-sreg',
+  'mov-to-ss',
   'pop-sreg',
   'pop-ss',
   'load-usual-segment',
@@ -71,5 +72,5 @@ export const hostCalls = [
 
 export type HostCall = (typeof hostCalls)[number];
 
-/** Of DS, ES, FS and GS. */
+/** Of DS, ES, FS and GS. (SS is the interpreter's: no event comes between its load and the next instruction.) */
 export const segmentLoads: ReadonlySet<HostCall> = new Set(['mov-to-sreg', 'pop-sreg']);

@@ -6,11 +6,11 @@ import type { Ops, Semantics } from '../emit/ops.ts';
 import { segmentAt, segmentField, segmentIndex } from '../state/layout.ts';
 import { operandAt } from './operands.ts';
 
-/** MOV to a segment register: its number comes from the address of its selector. */
+/** MOV to a segment register: its number comes from the address of its selector. Rows are by register; SS is 2. */
 function movToSegment(o: Ops, x: Form): void {
   const selector = o.read({ ...operandAt(x, 1), bits: 16 });
   const offset = o.sub(o.registerNumber(operandAt(x, 0)), segmentAt(0) + segmentField.selector);
-  o.host('mov-to-sreg', o.shrU(offset, 5), selector);
+  o.host(x.row.ext === segmentIndex.ss ? 'mov-to-ss' : 'mov-to-sreg', o.shrU(offset, 5), selector);
   o.findAnew();
 }
 

@@ -168,6 +168,7 @@ export const hostCallTable: Readonly<Record<HostCall, HostCallImplementation>> =
   verr: (cpu) => verify(cpu, false),
   verw: (cpu) => verify(cpu, true),
   'mov-to-sreg': movToSreg,
+  'mov-to-ss': movToSreg,
   'pop-sreg': movToSreg,
   'pop-ss': movToSreg,
   'load-usual-segment': loadInRegion,

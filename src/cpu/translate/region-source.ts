@@ -1,7 +1,7 @@
 /** The code that a region may be made of: pages around its entry, as the address space of the request had them. */
 import { pageSize } from '../../memory/guest-memory.ts';
 import { decode } from '../decode/decoder.ts';
-import { type DecodeMode, type DecodeResult, type Instruction, segment } from '../decode/instruction.ts';
+import type { DecodeMode, DecodeResult, Instruction } from '../decode/instruction.ts';
 import { maxInstructionLength } from '../decode/state.ts';
 import { type CodeSource, isDirect } from './discover.ts';
 import type { FormFactsTable } from './form-facts.ts';
@@ -68,8 +68,6 @@ export class RegionSource implements CodeSource {
   }
 
   translatable(instruction: Instruction): boolean {
-    // No event comes between a load of SS and the next instruction.
-    if (instruction.row.semantics === 'mov-to-segment' && instruction.reg === segment.ss) return false;
     // It reads frames that it may have overwritten in part by then: nothing that a region leaves undone and that is repeated.
     if (instruction.row.semantics === 'enter') return false;
     // Jumps that cut the instruction pointer to 16 bits lead nowhere that `discover` looks.
