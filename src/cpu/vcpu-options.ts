@@ -31,7 +31,7 @@ export interface VcpuOptions {
   /** Who translates hot code; absent: the vCPU's own thread does. */
   readonly translation?: TranslationService | undefined;
   /** What translated code may take, about; absent: 256 MiB. */
-  readonly codeCacheBytes?: number | undefined;
+  readonly codeCacheBytes?: number;
   /** Whether processors that run take all of the host's cores now, so that none is left to translate; absent: one always is. */
   readonly coresTaken?: () => boolean;
   /** Whether looks into the TLB are counted, for statistics; absent: they are not. */

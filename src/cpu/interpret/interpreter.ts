@@ -56,7 +56,7 @@ export interface InterpreterOptions {
   readonly prepared: PreparedInterpreter | undefined;
   /** Who translates; absent: this thread does. */
   readonly translation: TranslationService | undefined;
-  /** Absent: 256 MiB. */
+  /** See `VcpuOptions`. */
   readonly codeCacheBytes: number | undefined;
   /** See `RegionRequest`. */
   readonly leavesOnMiss: boolean;

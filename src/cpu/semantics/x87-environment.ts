@@ -13,7 +13,9 @@ import { state } from '../state/layout.ts';
 import { operandAt, requireCanonical } from './operands.ts';
 import { codeOf, requireX87, wait } from './x87-call.ts';
 
-/** Environments: 14 or 28 bytes by operand size, with the registers 80 more. First field and last byte are checked. */
+const fields = 7;
+
+/** Environments: fields of 2 or 4 bytes by operand size, with the registers 80 bytes more. First field and last byte are checked. */
 function call(o: Ops, x: Form, operation: X87Operation, access: 'read' | 'write', registerBytes: number): void {
   const size = x.operandSize === 16 ? 16 : 32;
   const source = size === 16 ? x87Source.int16 : x87Source.int32;
@@ -21,7 +23,7 @@ function call(o: Ops, x: Form, operation: X87Operation, access: 'read' | 'write'
   const first = o.linear(o.part(operand, 0, size), access);
   requireCanonical(o, first);
   o.host('x87', o.i32(codeOf(access === 'write' ? 'touch-write' : 'touch-read', { source })), first);
-  const last = o.linear(o.part(operand, (size / 8) * 7 + registerBytes - 1, 8), access);
+  const last = o.linear(o.part(operand, (size / 8) * fields + registerBytes - 1, 8), access);
   requireCanonical(o, last);
   o.host('x87', o.i32(codeOf(operation, { source })), first, last, o.effectiveAddress(operand));
 }
@@ -34,7 +36,7 @@ const environment =
   };
 
 /** The 32-bit format: fields of four bytes, of which the first three are words with ones above them. */
-const environmentBytes = 28;
+const environmentBytes = 4 * fields;
 const onesAbove = 0xffff_0000 | 0;
 const allEmpty = 0xffff;
 
@@ -42,21 +44,32 @@ const allEmpty = 0xffff;
 const isUnusualPlace = (o: Ops, linear: Value): Value =>
   o.or(o.gtU(o.and(o.wrap(linear), 0xfff), 4096 - environmentBytes), o.and(o.loadState32(state.eflags), eflags.ac));
 
-const isEmittable = (o: Ops, x: Form): boolean => o.long && x.operandSize !== 16;
+/** @param emit what the instruction is where its image lies at `linear` as usual; `slow` is the slow path, for `Ops.rarely` */
+const emitted =
+  (
+    operation: X87Operation,
+    access: 'read' | 'write',
+    check: (o: Ops) => void,
+    emit: (o: Ops, linear: Value, slow: () => void) => void,
+  ): Semantics =>
+  (o, x) => {
+    check(o);
+    const slow = (): void => call(o, x, operation, access, 0);
+    if (!o.long || x.operandSize === 16) {
+      slow();
+      return;
+    }
+    const linear = o.linear(o.part(operandAt(x, 0), 0, 32), access);
+    o.rarely(isUnusualPlace(o, linear), slow);
+    emit(o, linear, slow);
+  };
 
 /** Two fields, the first one lower. */
 const pair = (o: Ops, low: Value, high: Value): Value => o.or(o.extendU(low), o.shl(o.extendU(high), 32));
 
 /** FNSTENV masks all exceptions once the environment is stored. FCS and FDS are 0, as CPUID.7.0:EBX[13] reports. */
-function fnstenv(o: Ops, x: Form): void {
-  requireX87(o);
-  const slow = (): void => call(o, x, 'store-environment', 'write', 0);
-  if (!isEmittable(o, x)) {
-    slow();
-    return;
-  }
-  const linear = o.linear(o.part(operandAt(x, 0), 0, 32), 'write');
-  o.rarely(o.or(o.loadState32(state.ftwValid), isUnusualPlace(o, linear)), slow);
+function storeEnvironment(o: Ops, linear: Value, slow: () => void): void {
+  o.rarely(o.loadState32(state.ftwValid), slow);
   const fcw = o.let(o.loadState32(state.fcw));
   const fsw = o.let(o.loadState32(state.fsw));
   const at = (offset: number): Value => o.let(o.add(linear, BigInt(offset)));
@@ -69,15 +82,7 @@ function fnstenv(o: Ops, x: Form): void {
 }
 
 /** With an unmasked exception pending in what is loaded, or a register that is not empty, it is a slow path's. */
-function fldenv(o: Ops, x: Form): void {
-  wait(o);
-  const slow = (): void => call(o, x, 'load-environment', 'read', 0);
-  if (!isEmittable(o, x)) {
-    slow();
-    return;
-  }
-  const linear = o.linear(o.part(operandAt(x, 0), 0, 32), 'read');
-  o.rarely(isUnusualPlace(o, linear), slow);
+function loadEnvironment(o: Ops, linear: Value, slow: () => void): void {
   const field = (position: number): Value => o.let(o.loadMemory(o.let(o.add(linear, BigInt(position * 4))), 4));
   const [fcw, fsw, tags, fip, fop, fdp] = [0, 1, 2, 3, 4, 5].map(field) as [Value, Value, Value, Value, Value, Value];
   const pending = o.and(o.and(fsw, o.not(fcw)), floatException.all);
@@ -91,8 +96,8 @@ function fldenv(o: Ops, x: Form): void {
 }
 
 export const environments: Readonly<Record<string, Semantics>> = {
-  fnstenv,
-  fldenv,
+  fnstenv: emitted('store-environment', 'write', requireX87, storeEnvironment),
+  fldenv: emitted('load-environment', 'read', wait, loadEnvironment),
   fnsave: environment('save', 'write', 80, requireX87),
   frstor: environment('restore', 'read', 80, wait),
 };

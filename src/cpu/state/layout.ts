@@ -208,7 +208,7 @@ export const tlbContext = { supervisor: 0, supervisorNoUser: 1, checked: 2, user
  * Code TLB: linear page → page of RAM, for instruction fetch. 16 bytes an entry: i64 tag (linear page | code key), i32 RAM
  * offset of the page. Direct-mapped by page number, whose upper bits are mixed with the address space's number.
  */
-export const codeTlb = { base: 0x19_0000, entries: 16384, entrySize: 16, tag: 0, page: 8 } as const;
+export const codeTlb = { base: 0x18_0000, entries: 16384, entrySize: 16, tag: 0, page: 8 } as const;
 
 /** What the code TLB's index takes from a code key: bits of the address space's number, moved to where they count most. */
 export const codeTlbMix = { shift: 5, mask: 0x3800, step: 0x800 } as const;
@@ -262,7 +262,7 @@ export const regionPlaces = { base: 0xa_0000, placed: 0xf_0000, regions: 1 << 15
 export const regionUse = { base: 0xc_0000 } as const;
 
 /** By region: u16, how often it was left for an access that the TLB did not have; see `RegionRequest.leavesOnMiss`. */
-export const regionMisses = { base: 0x18_0000 } as const;
+export const regionMisses = { base: 0x9_0000 } as const;
 
 /** How often records' counters ran over: u8, by the lowest bits of a record's number. Some share one, and get hot early. */
 export const heatOverflows = { base: 0xd_0000, entries: 1 << 16 } as const;

@@ -27,7 +27,7 @@ export class TranslationPace {
     this.#nowMs = nowMs;
   }
 
-  /** Called between slices. @returns rounds of its counter that a record goes until it is hot; see `recordHeat` */
+  /** To be called once a slice, about: it looks at the cores. @returns rounds of its counter that a record goes until it is hot; see `recordHeat` */
   rounds(): number {
     this.#taken += ((this.#coresTaken() ? 1 : 0) - this.#taken) / slices;
     const nowMs = this.#nowMs();
