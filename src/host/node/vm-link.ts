@@ -195,6 +195,10 @@ export class HostLink {
     ringBell(this.#link.words, word.machineBell);
   }
 
+  get isPaused(): boolean {
+    return Atomics.load(this.#link.words, word.pause) !== 0;
+  }
+
   /** Takes the place of a block that was there. */
   block(block: Block | undefined): void {
     const { times } = this.#link;

@@ -135,6 +135,7 @@ export class Vm {
       count: this.#processors.length + 1,
       nowNs: sharedNowNs,
       idleNs: (processor) => link.sleptNs(processor),
+      isPaused: () => link.isPaused,
       block: (times) => link.block(times),
     };
   }

@@ -85,3 +85,18 @@ test('other programs are left what they would have had, and the rest is divided 
     assert.ok((cores[0] as number) > (2 / (4 + others)) * 0.9, `${cores[0]} with ${others} others`);
   }
 });
+
+test('a paused machine wants nothing: the others get its part, and its governor hardly looks', () => {
+  const simulation = new HostSimulation({ cores: 2, vms: [{ processors: 4 }, { processors: 2 }, { limit: 0.5 }] });
+  simulation.run(settleSeconds);
+  simulation.setPaused(0, true);
+  simulation.setPaused(2, true);
+  simulation.run(settleSeconds);
+  const before = [simulation.looks(0), simulation.looks(2)] as const;
+  assertWithin(simulation.run(measuredSeconds).slice(1, 2), [2], 0.01);
+  const looks = [simulation.looks(0) - before[0], simulation.looks(2) - before[1]];
+  assert.deepEqual(looks, [2 * measuredSeconds, 2 * measuredSeconds]);
+  simulation.setPaused(0, false);
+  simulation.run(settleSeconds);
+  assertWithin(simulation.run(measuredSeconds).slice(0, 2), [1, 1]);
+});

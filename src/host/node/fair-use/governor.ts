@@ -19,6 +19,8 @@ export interface GovernedProcessors {
   nowNs(): number;
   /** How long that processor has halted so far. */
   idleNs(processor: number): number;
+  /** All stand still, or are about to: none wants to run. */
+  isPaused(): boolean;
   /** None is to run in that time, which takes the place of one given before. */
   block(block: Block | undefined): void;
 }
@@ -89,7 +91,8 @@ export class Governor {
     processors.block(this.#pace.nextBlock(nowNs));
     this.#lastNs = nowNs;
     this.#lastUsedNs = usedNs;
-    const { busy, halted } = this.#pace.isFree ? lookMs.free : lookMs.bound;
+    // What a machine uses until it is seen to go on is counted afterwards.
+    const { busy, halted } = this.#pace.isFree || processors.isPaused() ? lookMs.free : lookMs.bound;
     return this.#demand > busyDemand ? busy : halted;
   }
 
@@ -126,7 +129,7 @@ export class Governor {
 
   /** A processor that is held back, or that others keep from running, wants to run all the time. */
   #measureDemand(nowNs: number, usedNs: number): void {
-    const { count, idleNs } = this.#parts.processors;
+    const { count, idleNs, isPaused } = this.#parts.processors;
     let awakeNs = 0;
     for (const [n, awake] of this.#awake.entries()) {
       const ownNs = nowNs - idleNs(n);
@@ -137,9 +140,9 @@ export class Governor {
     // The last moments count, too: who has just begun is not to wait.
     const lately = (awakeNs - this.#lastAwake.ns) / (nowNs - this.#lastAwake.atNs);
     this.#lastAwake = { atNs: nowNs, ns: awakeNs };
-    const each = this.#awake.map((awake) => awake.value ?? 0);
+    const each = this.#awake.map((awake) => (isPaused() ? 0 : (awake.value ?? 0)));
     this.#isEager = each.some((part) => part >= eagerPart);
-    const wanted = Math.max(sum(each), Math.min(lately, count));
+    const wanted = isPaused() ? 0 : Math.max(sum(each), Math.min(lately, count));
     // What other threads use: translation, devices.
     const beside = Math.max(0, (this.#usage.value ?? 0) - wanted);
     this.#demand = Math.min(count, wanted < busyDemand ? wanted : wanted + demandMargin) + beside;

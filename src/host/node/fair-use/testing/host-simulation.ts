@@ -40,6 +40,8 @@ interface Thread {
 
 interface Vm {
   usedNs: number;
+  isPaused: boolean;
+  looks: number;
   block: Block | undefined;
   lookAtNs: number;
   record: ShareRecord | undefined;
@@ -71,15 +73,26 @@ export class HostSimulation {
     return this.#vms.map(({ usedNs }, n) => (usedNs - (before[n] as number)) / (seconds * 1e9));
   }
 
+  setPaused(number: number, isPaused: boolean): void {
+    (this.#vms[number] as Vm).isPaused = isPaused;
+  }
+
+  /** How often that virtual machine's governor has looked so far. */
+  looks(number: number): number {
+    return (this.#vms[number] as Vm).looks;
+  }
+
   #step(): void {
     for (const vm of this.#vms) {
-      if (vm.lookAtNs <= this.#nowNs) vm.lookAtNs = this.#nowNs + vm.look() * 1e6;
+      if (vm.lookAtNs > this.#nowNs) continue;
+      vm.lookAtNs = this.#nowNs + vm.look() * 1e6;
+      vm.looks++;
     }
     for (const thread of this.#threads) {
       if (this.#nowNs % workNs === 0) thread.pendingNs += thread.work * workNs;
       if (thread.pendingNs <= 0) thread.haltedNs += stepNs;
     }
-    const runnable = this.#threads.filter(({ pendingNs, vm }) => pendingNs > 0 && !this.#isBlocked(vm));
+    const runnable = this.#threads.filter(({ pendingNs, vm }) => pendingNs > 0 && !this.#isHeld(vm));
     runnable.sort((a, b) => a.runNs - b.runNs);
     const least = runnable[0]?.runNs ?? 0;
     for (const thread of runnable) thread.runNs = Math.max(thread.runNs, least);
@@ -105,7 +118,8 @@ export class HostSimulation {
     const key = String(number);
     // They do not all look at the same time.
     const lookAtNs = startNs + number * 7e6;
-    const vm: Vm = { usedNs: 0, block: undefined, lookAtNs, record: undefined, look: () => 0 };
+    const look = (): number => 0;
+    const vm: Vm = { usedNs: 0, isPaused: false, looks: 0, block: undefined, lookAtNs, record: undefined, look };
     const threads = Array.from({ length: processors }, () => this.#addThread(vm, work));
     const governor = new Governor({
       share: { shares, reserve, limit },
@@ -115,6 +129,7 @@ export class HostSimulation {
         count: processors,
         nowNs: () => this.#nowNs,
         idleNs: (n) => (threads[n] as Thread).haltedNs,
+        isPaused: () => vm.isPaused,
         block: (block) => {
           vm.block = block;
         },
@@ -137,7 +152,8 @@ export class HostSimulation {
     return thread;
   }
 
-  #isBlocked(vm: Vm | undefined): boolean {
+  #isHeld(vm: Vm | undefined): boolean {
+    if (vm?.isPaused) return true;
     const block = vm?.block;
     return block !== undefined && blockedForNs(this.#nowNs, block) > 0;
   }
