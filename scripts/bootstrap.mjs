@@ -3,7 +3,7 @@
 // brings the build up to date, then hands over to the pinned Node with arguments, streams, signals and status intact.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -101,7 +101,8 @@ function testArguments(slow, args) {
     slow ? name.endsWith('.slow.test.ts') : /(?<!\.slow)\.test\.ts$/.test(name);
   const files = named.length > 0 ? named : ['src', 'tests', 'bench'].flatMap((folder) => filesUnder(folder, wanted));
   if (files.length === 0) stop('there are no tests of this kind.', 64);
-  return ['--test', ...options, ...files];
+  // By itself the runner leaves a core free; a good part of these tests waits, for guests and for programs.
+  return ['--test', `--test-concurrency=${availableParallelism()}`, ...options, ...files];
 }
 
 /**

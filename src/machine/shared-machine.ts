@@ -3,6 +3,7 @@ import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
 import { kickOf } from '../cpu/kick.ts';
 import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { allocateKvmClocks } from '../cpu/system/kvm-clock.ts';
+import { allocateMadeRegions } from '../cpu/translate/made-regions.ts';
 import { allocateApicMail } from '../devices/apic/apic-mail.ts';
 import { IoSide } from '../devices/virtio/io-side.ts';
 import { allocateMailboxes } from '../devices/virtio/mailbox.ts';
@@ -34,6 +35,7 @@ export interface SharedMachine {
   readonly clock: SharedArrayBuffer;
   readonly kvmClocks: SharedArrayBuffer;
   readonly codeWrites: SharedArrayBuffer;
+  readonly madeRegions: SharedArrayBuffer;
   readonly lastWords: SharedArrayBuffer;
   readonly virtio: readonly VirtioDescription[];
   readonly mailboxes: SharedArrayBuffer;
@@ -72,6 +74,7 @@ export function allocateMachine(
     clock: allocateGuestClock(),
     kvmClocks: allocateKvmClocks(apicIds.length),
     codeWrites: allocateCodeWrites(),
+    madeRegions: allocateMadeRegions(),
     lastWords: allocateLastWords(apicIds.length),
     virtio,
     mailboxes: allocateMailboxes(virtio),

@@ -12,6 +12,8 @@ import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
 import { CodePage, chunkBytes, chunksOf, chunksOfPage, keyOf } from './code-page.ts';
+import { hasten } from './entry-counters.ts';
+import { ExpectedEntries } from './expected-entries.ts';
 import { pseudoHandler } from './handler-keys.ts';
 import type { Handlers } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
@@ -45,6 +47,7 @@ export class CodeCache {
   readonly #straddlers = new Map<number, Straddler>();
   /** Keys of the straddlers that begin or end in a page. */
   readonly #straddlersOf = new Map<number, Set<number>>();
+  readonly #expected = new ExpectedEntries();
 
   constructor(
     view: DataView,
@@ -80,6 +83,11 @@ export class CodeCache {
   known(ramOffset: number, modeIndex: number): number {
     const page = this.#pages.get(Math.floor(ramOffset / pageSize));
     return page?.get(keyOf(modeIndex, ramOffset & 0xfff)) ?? 0;
+  }
+
+  /** Code at `ramOffset` is not known yet; once it is, it is reported soon after. */
+  expect(ramOffset: number, modeIndex: number): void {
+    this.#expected.add(ramOffset, modeIndex);
   }
 
   /** Whether writes to a page of RAM are watched because it holds code. */
@@ -177,6 +185,7 @@ export class CodeCache {
     this.#pages = new Map();
     this.#straddlers.clear();
     this.#straddlersOf.clear();
+    this.#expected.clear();
     this.#next = firstRecord;
   }
 
@@ -197,6 +206,7 @@ export class CodeCache {
     let offset = start;
     // Marked before its bytes are read: another thread may be writing them.
     const page = this.#page(ramPage);
+    const expected = this.#expected.in(ramPage);
     const links: number[] = [];
     const s = this.#state;
     for (let count = 0; ; count++) {
@@ -220,6 +230,7 @@ export class CodeCache {
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
+      if (expected?.has(key)) hasten(this.#view, address);
       // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.
       const follows = (modeIndex & modeBits.size) >= modeBits.size64 && s.operandSize !== 16;
       if (follows && status === decodeStatus.ok && s.candidate?.facts.relative === true) links.push(address);

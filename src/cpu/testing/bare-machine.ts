@@ -7,6 +7,7 @@ import { webAssembly } from '../../wasm/webassembly.ts';
 import type { Siblings } from '../smp/siblings.ts';
 import { segmentIndex } from '../state/layout.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
+import type { TranslationService } from '../translate/job.ts';
 import { Vcpu } from '../vcpu.ts';
 import type { VcpuOptions } from '../vcpu-options.ts';
 
@@ -19,6 +20,7 @@ export interface BareMachine {
 
 interface Processor extends Pick<VcpuOptions, 'apicId' | 'topology' | 'interpreter' | 'countsLookups'> {
   readonly siblings?: (memory: GuestMemory) => Siblings;
+  readonly translation?: (memory: GuestMemory) => TranslationService;
 }
 
 /** Level-4 table; level 3 and 2 follow it. */
@@ -27,7 +29,7 @@ const pageTables = 0x1000;
 export function bareMachine(
   megabytes = 4,
   translates: VcpuOptions['translates'] = 'never',
-  { siblings, ...processor }: Processor = { apicId: 0 },
+  { siblings, translation, ...processor }: Processor = { apicId: 0 },
 ): BareMachine {
   const pages = megabytes * 16;
   const memory = new GuestMemory(new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }), pages << 16);
@@ -43,6 +45,7 @@ export function bareMachine(
     model,
     ...processor,
     siblings: siblings?.(memory),
+    translation: translation?.(memory),
     interrupts: { hasInterrupt: () => false, acknowledge: () => -1, taskPriority: 0 },
     externalMsrs: { read: () => undefined, write: () => false },
     nowNs: () => (now += 1000),

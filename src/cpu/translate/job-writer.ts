@@ -2,7 +2,7 @@
 import type { CodeCache } from '../interpret/code-cache.ts';
 import { pseudoHandler } from '../interpret/handler-keys.ts';
 import { record, recordHeat } from '../interpret/record.ts';
-import { bitmapBytes, bitmapsBytes, modeIndexOf, type TranslationJob } from './job.ts';
+import { bitmapBytes, bitmapsBytes, modeIndexOf, type RegionWish, type TranslationJob, wishBits } from './job.ts';
 
 /** A record with this handler has no code of its own any more, or has a region already. */
 export const isOutdated = (handler: number): boolean =>
@@ -42,11 +42,11 @@ export class JobWriter {
 
   /**
    * @param pages RAM pages by distance from the entry's; what is not code any more is left out
-   * @param leavesOnMiss see `RegionRequest`
    */
-  add(ramOffset: number, pages: ReadonlyMap<number, number>, leavesOnMiss: boolean): void {
+  add(ramOffset: number, pages: ReadonlyMap<number, number>, { leavesOnMiss, sharedOnly }: RegionWish): void {
     const held = [...pages].filter(([, ramPage]) => this.#code.watches(ramPage));
-    this.#regions.push(ramOffset, leavesOnMiss ? 1 : 0, held.length);
+    const wish = (leavesOnMiss ? wishBits.leavesOnMiss : 0) | (sharedOnly ? wishBits.sharedOnly : 0);
+    this.#regions.push(ramOffset, wish, held.length);
     for (const [distance, ramPage] of held) this.#regions.push(distance, this.#placeOf(ramPage));
   }
 

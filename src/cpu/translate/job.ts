@@ -2,6 +2,7 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
 import { modeBits } from '../state/block-key.ts';
+import type { MadeRegions } from './made-regions.ts';
 
 /** A page of code as it is when translation is asked for. Bitmaps have one bit per byte offset. */
 export interface CodePage {
@@ -16,14 +17,22 @@ export interface CodePage {
   readonly free: Uint8Array;
 }
 
-export interface RegionRequest {
-  /** 64-bit code; otherwise 32-bit code with flat segments. */
-  readonly long: boolean;
+/** How a region is wanted. */
+export interface RegionWish {
   /**
    * Whether the region leaves at an access that the TLB does not have. Otherwise it stays, by a call of a slow path in its
    * place: more code, which takes the longer to compile for it, but good for regions that miss the TLB often.
    */
   readonly leavesOnMiss: boolean;
+  /** Only one that was made for another processor is wanted: by itself the code is not worth one yet. */
+  readonly sharedOnly: boolean;
+}
+
+export const wishBits = { leavesOnMiss: 1, sharedOnly: 2 } as const;
+
+export interface RegionRequest extends RegionWish {
+  /** 64-bit code; otherwise 32-bit code with flat segments. */
+  readonly long: boolean;
   readonly ramOffset: number;
   /** Pages by their distance, in linear addresses, from the entry's, which is 0. */
   readonly pages: ReadonlyMap<number, CodePage>;
@@ -38,7 +47,7 @@ export interface TranslationJob {
   readonly pages: Int32Array<ArrayBuffer>;
   /** For each page its bitmaps `known`, `reached`, `warm` and `free`. */
   readonly bitmaps: Uint8Array<ArrayBuffer>;
-  /** For each region RAM offset, `leavesOnMiss`, number of pages, and for each of those its distance and place in `pages`. */
+  /** For each region RAM offset, `wishBits`, number of pages, and for each of those its distance and place in `pages`. */
   readonly regions: Int32Array<ArrayBuffer>;
 }
 
@@ -62,13 +71,15 @@ export function requestsOf({ long, pages, bitmaps, regions }: TranslationJob, ra
   const requests: RegionRequest[] = [];
   for (let at = 0; at < regions.length; ) {
     const ramOffset = (regions[at++] as number) >>> 0;
-    const leavesOnMiss = regions[at++] !== 0;
+    const wish = regions[at++] as number;
+    const leavesOnMiss = (wish & wishBits.leavesOnMiss) !== 0;
+    const sharedOnly = (wish & wishBits.sharedOnly) !== 0;
     const around = new Map<number, CodePage>();
     for (let count = regions[at++] as number; count > 0; count--) {
       const distance = regions[at++] as number;
       around.set(distance, found[regions[at++] as number] as CodePage);
     }
-    requests.push({ long, leavesOnMiss, ramOffset, pages: around });
+    requests.push({ long, leavesOnMiss, sharedOnly, ramOffset, pages: around });
   }
   return requests;
 }
@@ -109,7 +120,10 @@ export interface TranslationResult {
   readonly modules: readonly TranslatedModule[];
   /** Requests that nothing came of. */
   readonly refused: number;
-  /** RAM offsets of requests that lie within regions made just now: they are worth a region only if they get hot again. */
+  /**
+   * RAM offsets of requests that lie within regions made just now, and of those for shared regions that there are not: they
+   * are worth a region only if they get hot again.
+   */
   readonly postponed: readonly number[];
   readonly milliseconds: number;
 }
@@ -119,6 +133,8 @@ export interface TranslationService {
   post(job: TranslationJob): void;
   /** A finished job, if there is one. */
   poll(): TranslationResult | undefined;
+  /** Where regions begin that it made, for whichever processor; absent: it serves only one. */
+  readonly made?: MadeRegions | undefined;
 }
 
 export const hasBit = (bitmap: Uint8Array, bit: number): boolean =>

@@ -4,6 +4,7 @@
  * regions can be kept, the interpreter runs as it always does, and what it reports as hot is run so at growing distances.
  */
 import type { Fetcher, FetchMode } from '../fetch.ts';
+import { setRounds } from '../interpret/entry-counters.ts';
 import type { Interpreter } from '../interpret/interpreter.ts';
 import { record, recordHeat } from '../interpret/record.ts';
 import type { ModeTracker } from '../mode.ts';
@@ -110,7 +111,6 @@ export class Lockstep {
   #reportAfter(at: number, entries: number): void {
     const { view } = this.#parts;
     view.setUint8(at + record.heat, recordHeat.hot - entries);
-    const counter = (at / record.size) & (heatOverflows.entries - 1);
-    view.setUint8(heatOverflows.base + counter, recordHeat.overflows - 1);
+    setRounds(view, at, recordHeat.overflows - 1);
   }
 }

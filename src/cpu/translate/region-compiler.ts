@@ -85,6 +85,10 @@ export class RegionCompiler {
         for (const { ramOffset } of known.region.entries) covered.add(ramOffset);
         continue;
       }
+      if (request.sharedOnly) {
+        postponed.push(request.ramOffset);
+        continue;
+      }
       const found = this.#examine(request, covered);
       if (found === undefined) continue;
       work.push(found);

@@ -6,6 +6,7 @@ import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
 import { chunkBytes } from '../interpret/code-page.ts';
 import type { CodePage, RegionRequest, TranslatedRegion } from './job.ts';
+import type { MadeRegions } from './made-regions.ts';
 
 /** Regions that begin at one place: made with other pages around it, or from other code. */
 const maxNamesakes = 4;
@@ -41,14 +42,16 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, position)
 
 export class RegionLibrary {
   readonly #maxBytes: number;
+  readonly #made: MadeRegions;
   readonly #volumes = new Map<number, Volume[]>();
   /** The oldest first. */
   readonly #batches: Batch[] = [];
   #bytes = 0;
 
-  /** @param maxBytes of WebAssembly that it keeps */
-  constructor(maxBytes: number) {
+  /** @param maxBytes of WebAssembly that it keeps; @param made is told what it takes in */
+  constructor(maxBytes: number, made: MadeRegions) {
     this.#maxBytes = maxBytes;
+    this.#made = made;
   }
 
   /** A region that begins where the request wants it, made of the same code in the same places. */
@@ -89,6 +92,7 @@ export class RegionLibrary {
     volumes.forEach((volume, position) => {
       const offset = offsets[position] as number;
       this.#volumes.set(offset, [volume, ...(this.#volumes.get(offset) ?? [])].slice(0, maxNamesakes));
+      this.#made.tell(offset, volume.long);
     });
     this.#batches.push({ bytes, offsets, volumes });
     this.#bytes += bytes;

@@ -3,10 +3,9 @@
  * always the same; where processors take all cores, what is translated comes out of the guest's time, and a program that
  * has its time all over its code (a compiler) had better be interpreted for longer. Loops get hot at any pace.
  */
+import { mostRounds } from '../interpret/entry-counters.ts';
 import { recordHeat } from '../interpret/record.ts';
 
-/** Counters have a byte. */
-const mostRounds = 255;
 /** Instructions that may be translated in one go: a program or two. */
 const stockOfInstructions = 30_000;
 const newPerMs = 2;

@@ -16,6 +16,7 @@ import {
   maxJobs,
   modeIndexOf,
   type RegionPages,
+  type RegionWish,
   type TranslatedModule,
   type TranslatedRegion,
   type TranslationResult,
@@ -23,6 +24,7 @@ import {
 } from './job.ts';
 import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
+import { SharedHints } from './shared-hints.ts';
 import type { TranslationPace } from './translation-pace.ts';
 
 /** Regions that are asked for together. */
@@ -37,7 +39,7 @@ const bytesPerByte = 4;
 const mostStaying = 1 << 18;
 /** Slices, of a millisecond at most, until half of the regions' misses are forgotten. */
 const slicesPerAge = 32;
-/** Part of the code cache that is kept when it is full. */
+/** Of the code cache, when it is full. */
 const keptPart = 0.75;
 
 /** Where hot code was found. */
@@ -56,6 +58,7 @@ interface Waiting {
   readonly ramOffset: number;
   /** RAM pages by distance. */
   readonly pages: ReadonlyMap<number, number>;
+  readonly sharedOnly?: boolean;
   /** Records of the entries of a region that this one takes the place of. */
   readonly replaced?: readonly number[];
 }
@@ -81,7 +84,7 @@ export interface TranslatorOptions {
   readonly host: HandlerHost;
   readonly table: WasmTable;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'survey' | 'branchesOut' | 'watches' | 'copy'>;
+  readonly code: Pick<CodeCache, 'known' | 'expect' | 'survey' | 'branchesOut' | 'watches' | 'copy'>;
   readonly service: TranslationService;
   /** What compiled code may take, about. */
   readonly cacheBytes: number;
@@ -109,6 +112,7 @@ export class Translator {
   readonly #alone = new Set<number>();
   /** RAM offsets of entries whose regions stay where an access misses the TLB: they did so often. */
   readonly #staying = new Set<number>();
+  readonly #hints: SharedHints;
   /** Of these, such as are under way: their jobs, 0 before they are posted. */
   readonly #replacing = new Map<number, number>();
   #nextJob = 1;
@@ -123,6 +127,7 @@ export class Translator {
     this.#view = new DataView(options.host.vcpuMemory.buffer);
     const { table, jumps, code } = options;
     this.#setPace();
+    this.#hints = new SharedHints(this.#view, code, options.service.made);
     this.#store = new RegionStore(table, this.#view, jumps, (address) => code.copy(address));
   }
 
@@ -142,7 +147,8 @@ export class Translator {
 
   #enqueue(candidate: Candidate): void {
     const { long, record: address, ramOffset } = candidate;
-    this.#queue.push({ long, record: address, ramOffset, pages: this.#pagesAround(candidate) });
+    const sharedOnly = this.#hints.has(ramOffset);
+    this.#queue.push({ long, record: address, ramOffset, pages: this.#pagesAround(candidate), sharedOnly });
   }
 
   #pagesAround({ long, ramOffset, pageAt }: Candidate): Map<number, number> {
@@ -177,6 +183,7 @@ export class Translator {
     if (++this.#slices % slicesPerAge === 0) this.#store.ageMisses();
     this.#setPace();
     if (this.#jobs.size > 0) this.#collect();
+    this.#hints.look();
     while (this.#queue.length > 0 && this.#jobs.size < maxJobs) {
       this.#post();
       this.#collect();
@@ -194,8 +201,9 @@ export class Translator {
     const batch = this.#queue.splice(0, count);
     const replaced = new Set(batch.flatMap((waiting) => waiting.replaced ?? []));
     const job = new JobWriter(this.#view.buffer, this.#options.code, long, replaced);
-    for (const { record: address, ramOffset, pages } of batch) {
-      if (replaced.has(address) || !this.#isOutdated(address)) job.add(ramOffset, pages, this.#leavesOnMiss(ramOffset));
+    for (const { record: address, ramOffset, pages, sharedOnly = false } of batch) {
+      const wish: RegionWish = { leavesOnMiss: this.#leavesOnMiss(ramOffset), sharedOnly };
+      if (replaced.has(address) || !this.#isOutdated(address)) job.add(ramOffset, pages, wish);
     }
     const id = this.#nextJob++;
     for (const { ramOffset, replaced: records } of batch) {
@@ -236,6 +244,7 @@ export class Translator {
   #countAnew(ramOffset: number, long: boolean): void {
     const address = this.#options.code.known(ramOffset, modeIndexOf(long));
     if (address !== 0 && !this.#isOutdated(address)) this.#view.setUint8(address + record.heat, recordHeat.warm);
+    this.#hints.failed(ramOffset, address);
   }
 
   #functionsOf({ module, regions }: TranslatedModule): RegionFunction[] {
@@ -264,6 +273,7 @@ export class Translator {
         { function: functions[position], module, entries, pages, chunks, instructions },
         modeIndexOf(long),
       );
+      this.#hints.met(region.entries[0]?.ramOffset ?? 0);
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
       this.#options.pace.note(instructions);
@@ -344,7 +354,7 @@ export class Translator {
     if (!detached.has(ramOffset)) {
       const job = new JobWriter(this.#view.buffer, this.#options.code, long);
       // With an empty TLB, as lockstep has it, a region that leaves would not come far.
-      job.add(ramOffset, this.#pagesAround(candidate), false);
+      job.add(ramOffset, this.#pagesAround(candidate), { leavesOnMiss: false, sharedOnly: false });
       this.#options.service.post(job.finish(this.#nextJob++));
       const result = this.#options.service.poll();
       detached.set(ramOffset, undefined, [Math.floor(ramOffset / chunkBytes)]);
@@ -384,6 +394,7 @@ export class Translator {
     this.#alone.clear();
     this.#staying.clear();
     this.#replacing.clear();
+    this.#hints.clear();
     for (const detached of this.#detached) detached.clear();
   }
 }

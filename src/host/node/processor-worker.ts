@@ -10,7 +10,7 @@ import { loadWideExchange } from './wide-exchange.ts';
 const { link, shared, config, machineModule, translation, processor } = workerData as ProcessorWorkerData;
 const { createProcessor } = (await import(machineModule)) as { createProcessor: CreateProcessor };
 
-const service = translation === undefined ? undefined : openTranslationService(translation);
+const service = translation === undefined ? undefined : openTranslationService(translation, shared);
 const interpreter = readPreparedInterpreter();
 const wideExchange = loadWideExchange();
 const host = { ...createProcessorHost(link, processor), translation: service, interpreter, wideExchange };

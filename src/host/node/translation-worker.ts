@@ -4,6 +4,7 @@ import { semantics } from '../../cpu/semantics/index.ts';
 import { findCpuModel } from '../../cpu/system/cpu-model.ts';
 import type { TranslationJob } from '../../cpu/translate/job.ts';
 import { LatestRegions } from '../../cpu/translate/latest-regions.ts';
+import { MadeRegions } from '../../cpu/translate/made-regions.ts';
 import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import { RegionLibrary } from '../../cpu/translate/region-library.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
@@ -11,15 +12,16 @@ import type { TranslationWorkerData } from './translation-link.ts';
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
 const libraryBytes = 16 * 2 ** 20;
 
-const { ports, cpuModel, ram, atomic, countsLookups } = workerData as TranslationWorkerData;
+const { ports, cpuModel, shared, atomic, countsLookups } = workerData as TranslationWorkerData;
 // A machine with an unknown model is refused; nobody will ask.
 const features = findCpuModel(cpuModel)?.features ?? new Set();
-const library = ports.length > 1 ? new RegionLibrary(libraryBytes) : undefined;
+const made = new MadeRegions(shared.madeRegions);
+const library = ports.length > 1 ? new RegionLibrary(libraryBytes, made) : undefined;
 const nowMs = (): number => performance.now();
 const compiler = new RegionCompiler({
   semantics,
   features,
-  ram: new Uint8Array(ram.buffer),
+  ram: new Uint8Array(shared.ram.buffer),
   atomic,
   countsLookups,
   library,

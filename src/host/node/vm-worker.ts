@@ -22,7 +22,7 @@ function giveBack(boot: BootSource): void {
 }
 
 function run(): VmReport {
-  const service = translation === undefined ? undefined : openTranslationService(translation);
+  const service = translation === undefined ? undefined : openTranslationService(translation, shared);
   const interpreter = readPreparedInterpreter();
   const wideExchange = shared.processors.length > 1 ? loadWideExchange() : undefined;
   const host = { ...createMachineHost(link, post), translation: service, interpreter, wideExchange };

@@ -261,9 +261,12 @@ const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || ac
 
 /** @param ports one of each processor */
 function startTranslator(config: MachineConfig, shared: SharedMachine, ports: readonly MessagePort[]): Worker {
-  const { ram } = shared;
+  const { ram, madeRegions } = shared;
   const { cpuModel, countsTlbHits: countsLookups } = config;
-  const workerData: TranslationWorkerData = { ports, cpuModel, ram, atomic: ports.length > 1, countsLookups };
+  const workerData: TranslationWorkerData = {
+    ...{ ports, cpuModel, countsLookups, atomic: ports.length > 1 },
+    shared: { ram, madeRegions },
+  };
   const worker = new Worker(workerFile('translation-worker'), {
     workerData,
     transferList: [...ports],
