@@ -1,5 +1,5 @@
 /** Debian's archive through this host's apt: its lists, what belongs to a set of packages, the packages themselves. */
-import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, link, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { runProgram } from '../program.ts';
@@ -31,7 +31,10 @@ export class DebianArchive {
     this.sources = sources;
   }
 
-  /** Fetches the current lists of `suite`. @param folder keeps what was fetched; the host's own lists stay as they are */
+  /**
+   * Fetches the current lists of `suite`. One process at a time works with a folder: apt's own locks make others fail.
+   * @param folder keeps what was fetched; the host's own lists stay as they are
+   */
   static async open(folder: string, suite: string, mirror: string | undefined): Promise<Result<DebianArchive>> {
     for (const name of ['lists/partial', 'packages/partial', 'nothing/partial']) {
       await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
@@ -41,11 +44,6 @@ export class DebianArchive {
     const sources = mirror === undefined ? await hostSources(folder, suite) : ok([mirrorSource(mirror, suite)]);
     if (!sources.ok) return sources;
     return openWith(folder, sources.value, (found) => new DebianArchive(folder, found));
-  }
-
-  /** Where `download` leaves the package files. */
-  get packagesFolder(): string {
-    return join(this.#folder, 'packages');
   }
 
   /**
@@ -72,11 +70,26 @@ export class DebianArchive {
     return downloaded.ok ? ok(undefined) : downloaded;
   }
 
+  /** Puts the package files `names` into a new folder, where they stay whatever is fetched or forgotten later. */
+  async place(names: readonly string[], folder: string): Promise<void> {
+    await mkdir(folder);
+    for (const name of names) {
+      const [from, to] = [join(this.#packages, name), join(folder, name)];
+      // Some file systems have no hard links.
+      await link(from, to).catch(() => copyFile(from, to));
+    }
+  }
+
   /** Removes the package files that are not among `names`: those of former lists. */
   async forgetOthers(names: readonly string[]): Promise<void> {
-    for (const name of await readdir(this.packagesFolder)) {
-      if (name.endsWith('.deb') && !names.includes(name)) await rm(join(this.packagesFolder, name));
+    for (const name of await readdir(this.#packages)) {
+      if (name.endsWith('.deb') && !names.includes(name)) await rm(join(this.#packages, name));
     }
+  }
+
+  /** Where `download` leaves the package files. */
+  get #packages(): string {
+    return join(this.#folder, 'packages');
   }
 
   #apt(args: readonly string[], onReport?: (line: string) => void): Promise<Result<string[]>> {

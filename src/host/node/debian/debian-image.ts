@@ -10,6 +10,7 @@ import { mbrType } from '../../../spec/pc/mbr.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { convertToQcow2 } from '../disk/convert.ts';
 import { cacheFolder } from '../guest/cache.ts';
+import { withFolderLock } from '../folder-lock.ts';
 import { hasProgram } from '../program.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type BuildPhase, BuildProgress } from './build-progress.ts';
@@ -37,6 +38,9 @@ export interface DebianImageRequest {
   /** Where the image goes; what belongs to it goes beside it. */
   readonly output: string;
 }
+
+/** In the work folder. */
+const packagesFolder = 'packages';
 
 export type ImagePhase = 'lists' | 'download' | BuildPhase | 'store';
 
@@ -95,7 +99,7 @@ async function buildIn(
   await disk.truncate(request.sizeBytes);
   await disk.close();
   const memory = freemem() >= comfortableMemoryBytes ? Math.floor(freemem() * 0.75) : 0;
-  const values = [work, archive.value.packagesFolder, memory, rootUuid, firstByte, kibibytes].map(String);
+  const values = [work, join(work, packagesFolder), memory, rootUuid, firstByte, kibibytes].map(String);
   const report = new BuildProgress(progress);
   const built = await runInRoom(room, ['/bin/sh', join(work, 'build'), ...values], {
     cwd: work,
@@ -113,11 +117,18 @@ async function fetchPackages(
   progress: ImageProgress,
 ): Promise<Result<DebianArchive>> {
   progress('lists', 0);
-  const archive = await DebianArchive.open(
-    join(dirname(work), `archive-${request.suite}`),
-    request.suite,
-    request.mirror,
-  );
+  const folder = join(dirname(work), `archive-${request.suite}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return withFolderLock(folder, () => fetchInto(work, folder, request, progress));
+}
+
+async function fetchInto(
+  work: string,
+  folder: string,
+  request: DebianImageRequest,
+  progress: ImageProgress,
+): Promise<Result<DebianArchive>> {
+  const archive = await DebianArchive.open(folder, request.suite, request.mirror);
   if (!archive.ok) return archive;
   const requests = systemRequests(request.packages);
   const essential = await archive.value.plan(essentialRequests);
@@ -127,6 +138,7 @@ async function fetchPackages(
   progress('download', 0);
   const downloaded = await archive.value.download(requests, (share) => progress('download', share));
   if (!downloaded.ok) return fail('unavailable', `the packages could not be downloaded: ${downloaded.error.message}.`);
+  await archive.value.place([...new Set([...essential.value, ...system.value])], join(work, packagesFolder));
   await archive.value.forgetOthers(system.value);
   await mkdir(join(work, 'inside'));
   await writeFile(join(work, 'essential'), lines(essential.value));
