@@ -24,6 +24,10 @@ export class GuestConsole {
     });
   }
 
+  get pid(): number {
+    return this.#running.child.pid as number;
+  }
+
   /** Resolves with what came before `pattern`, after what was looked at last. */
   async shows(pattern: RegExp): Promise<string> {
     for (;;) {

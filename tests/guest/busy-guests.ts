@@ -1,16 +1,14 @@
 /** Guests that want a processor all the time, and what their processes have of this host's. Linux alone: it reads /proc. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Ended, startProgram } from '../../src/cli/testing/corbel-process.ts';
 import { bareMetal, out } from '../../src/machine/testing/guest.ts';
+import { processorSeconds } from './processor-time.ts';
 
 const entry = fileURLToPath(new URL('../../src/cli/corbel.ts', import.meta.url));
 const com1 = 0x3f8;
-/** Of the fields of /proc/PID/stat; proc(5) counts from 1, and the name may contain anything. */
-const userTimeField = 14 - 3;
-const ticksPerSecond = 100;
 
 export interface BusyGuest {
   /** Processor time of its process so far, in seconds. */
@@ -43,12 +41,6 @@ export async function startBusyGuest(
 async function failsWith(ended: Promise<Ended>): Promise<never> {
   const { status, stderr } = await ended;
   throw new Error(`the guest ended with status ${status}: ${stderr}`);
-}
-
-function processorSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[userTimeField]) + Number(fields[userTimeField + 1])) / ticksPerSecond;
 }
 
 /** @returns the cores that each has used on the average */

@@ -1,10 +1,10 @@
 /** More of the linux guest on the real machine: volume, endings, idleness. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { provideLinuxPackages } from '../../src/host/node/guest/linux-packages.ts';
 import { startLinux, startLinuxOnTerminal } from './linux-process.ts';
+import { processorSeconds } from './processor-time.ts';
 
 const options = { timeout: 300_000 };
 
@@ -48,11 +48,3 @@ test('an idle guest takes under 3 % of a processor', options, async () => {
   assert.ok(share < 0.03, `${(share * 100).toFixed(1)} %`);
   assert.equal((await ended).status, 0);
 });
-
-/** User and system time. Source: proc(5), /proc/pid/stat fields 14 and 15, in hundredths of a second. */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}

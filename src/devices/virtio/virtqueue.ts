@@ -70,6 +70,8 @@ export class Virtqueue {
   /** The used index at the last look at whether the driver wants an interrupt, and at the last `settle`. */
   #signalled = 0;
   #settled = 0;
+  /** The available index that `settle` told of last, while no chain has been taken since; -1: none. */
+  #toldOf = -1;
   #inFlight = 0;
   #notifies = true;
   #stopped = false;
@@ -136,6 +138,7 @@ export class Virtqueue {
     if (this.#pending() > this.size) return this.#broken('an available index that jumped');
     if (this.#inFlight >= this.size) return this.#broken('more buffers in flight than the queue has');
     this.#setNotifications(false);
+    this.#toldOf = -1;
     const slot = this.#nextAvailable & (this.size - 1);
     const head = this.#ram.getUint16(this.#available + availableRing.ring + slot * availableRing.entrySize, true);
     const buffers = this.#chains.read(head);
@@ -169,13 +172,18 @@ export class Virtqueue {
 
   /**
    * Looks again at what the driver may have written before it could see what the device wrote: a guest's fences are
-   * none to other threads. @returns whether buffers are available that the driver has not notified of
+   * none to other threads. @returns whether buffers are available that the driver may not have notified of; the same ones
+   * once only, for a device may leave them (those for receiving) and look at another queue instead, which asks for this again
    */
   settle(): boolean {
     if (this.#stopped) return false;
     if (this.#settled !== this.#nextUsed && this.#wantsInterrupt(this.#settled)) this.#port.interrupt();
     this.#settled = this.#nextUsed;
-    return this.#notifies && this.#pending() !== 0;
+    const pending = this.#pending();
+    const index = (this.#nextAvailable + pending) & 0xffff;
+    if (!this.#notifies || pending === 0 || index === this.#toldOf) return false;
+    this.#toldOf = index;
+    return true;
   }
 
   #broken(reason: string): undefined {

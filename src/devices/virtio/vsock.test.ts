@@ -197,6 +197,22 @@ test('the host connects: accepted, refused, and without a driver', async () => {
   assert.deepEqual([peer.events, other.events], [['opened'], ['reset']]);
 });
 
+test('buffers for receiving that wait are no work', async () => {
+  const driver = new Driver();
+  const isQuiet = async (): Promise<boolean> => {
+    for (let n = 0; n < 10; n++) await turn();
+    const { looks } = driver.machine;
+    for (let n = 0; n < 20; n++) await turn();
+    return driver.machine.looks === looks;
+  };
+  await driver.start();
+  assert.ok(await isQuiet());
+  const stream = await driver.connected(new TestPeer());
+  stream.send(new TextEncoder().encode('all of it'));
+  await driver.next();
+  assert.ok(await isQuiet());
+});
+
 test('half-closed by the guest: the host goes on sending, then both are done', async () => {
   const driver = new Driver();
   await driver.start();

@@ -1,12 +1,12 @@
 /** A linux guest with a name, which is told what to do through its control socket. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ended } from '../../../src/cli/testing/corbel-process.ts';
 import { askControl } from '../../../src/host/node/control/control-client.ts';
 import type { ControlRequest } from '../../../src/host/node/control/protocol.ts';
 import { findVm, vmSockets } from '../../../src/host/node/vms/registry.ts';
 import { startLinux } from '../linux-process.ts';
+import { processorSeconds } from '../processor-time.ts';
 
 const longSeconds = 800;
 const patienceMs = 20_000;
@@ -60,11 +60,6 @@ export function startNamedLinux(name: string, args: readonly string[]): NamedLin
       child.stdin?.end(input);
       return ended;
     },
-    processorSeconds: () => {
-      // proc(5), /proc/pid/stat fields 14 and 15, in hundredths of a second.
-      const text = readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\) /, '');
-      const fields = text.split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / 100;
-    },
+    processorSeconds: () => processorSeconds(child.pid as number),
   };
 }

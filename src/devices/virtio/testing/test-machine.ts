@@ -38,6 +38,8 @@ export class TestMachine {
   readonly device: VirtioDevice;
   /** While true, the machine's thread does not look at what the I/O thread wants. */
   busy = false;
+  /** How often the I/O side has asked for a look a little later. */
+  looks = 0;
   readonly #attention: Attention;
   #nextFree = 0x10_0000;
 
@@ -69,7 +71,10 @@ export class TestMachine {
       devices: [device],
       codeWrites: new CodeWriteSender(codeWrites, 1, wakeMachine),
       wakeMachine,
-      soon: (task) => void setImmediate(task),
+      soon: (task) => {
+        this.looks++;
+        setImmediate(task);
+      },
       report: (_device, reason) => void this.reports.push(reason),
       crashed: (error) => void this.crashes.push(error),
     });

@@ -9,8 +9,8 @@ import { partitionAlignment, writeMasterBootRecord } from '../../../block/partit
 import { mbrType } from '../../../spec/pc/mbr.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
 import { convertToQcow2 } from '../disk/convert.ts';
-import { cacheFolder } from '../guest/cache.ts';
 import { withFolderLock } from '../folder-lock.ts';
+import { cacheFolder } from '../guest/cache.ts';
 import { hasProgram } from '../program.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type BuildPhase, BuildProgress } from './build-progress.ts';
