@@ -11,12 +11,13 @@ import type { RowFacts } from '../isa/row-facts.ts';
 import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
-import { CodePage, chunkBytes, chunksOf, chunksOfPage, keyOf } from './code-page.ts';
+import { CodePage, keyOf } from './code-page.ts';
 import { hasten } from './entry-counters.ts';
 import { ExpectedEntries } from './expected-entries.ts';
 import { pseudoHandler } from './handler-keys.ts';
 import type { Handlers } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
+import { chunkBytes, chunksOf, chunksOfPage, RecordIndex } from './record-index.ts';
 
 const maxBlock = 64;
 const nothing = new Uint8Array(0);
@@ -42,6 +43,7 @@ export class CodeCache {
   readonly #onFull: () => void;
   readonly #onOverwritten: (ramPage: number, chunk: number) => void;
   #pages = new Map<number, CodePage>();
+  #index: RecordIndex;
   #next: number = firstRecord;
   /** By RAM offset × 8 + mode index. */
   readonly #straddlers = new Map<number, Straddler>();
@@ -61,6 +63,7 @@ export class CodeCache {
   ) {
     this.#view = view;
     this.#assembler = new Assembler(view.buffer);
+    this.#index = new RecordIndex(view);
     this.#memory = memory;
     this.#handlers = handlers;
     this.#onNewCodePage = listeners.newCodePage;
@@ -183,6 +186,7 @@ export class CodeCache {
     for (const page of this.#pages.values()) this.#unmark(page);
     this.#onFull();
     this.#pages = new Map();
+    this.#index = new RecordIndex(this.#view);
     this.#straddlers.clear();
     this.#straddlersOf.clear();
     this.#expected.clear();
@@ -192,7 +196,7 @@ export class CodeCache {
   #page(ramPage: number): CodePage {
     let page = this.#pages.get(ramPage);
     if (page === undefined) {
-      page = new CodePage(ramPage);
+      page = new CodePage(ramPage, this.#index);
       this.#pages.set(ramPage, page);
       this.#onNewCodePage(ramPage, this.#memory.users.claimCode(ramPage));
     }
@@ -225,8 +229,7 @@ export class CodeCache {
         break;
       }
       const address = this.#next;
-      // What is no instruction was found to be none by as many bytes as one may have.
-      page.set(key, address, status === decodeStatus.ok ? s.length : maxInstructionLength);
+      page.set(key, address);
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
@@ -346,6 +349,7 @@ export class CodeCache {
       if (firstChunk === 0 || lastChunk === chunksOfPage - 1) this.#dropStraddlers(ramPage);
       if (page.isEmpty && !this.#straddlersOf.has(ramPage)) {
         this.#pages.delete(ramPage);
+        page.close();
         this.#unmark(page);
         // Translated code may reach further than what the interpreter has met, and nobody would see it change.
         for (let chunk = 0; chunk < chunksOfPage; chunk++) this.#onOverwritten(ramPage, chunk);

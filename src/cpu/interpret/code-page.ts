@@ -1,140 +1,122 @@
 /** What is decoded of one page of RAM: by decoding mode and page offset, and what branches in it wait for or lead to. */
 import { pageSize } from '../../memory/guest-memory.ts';
-import { OffsetNumbers } from './offset-numbers.ts';
+import { maxInstructionLength } from '../decode/state.ts';
+import { chunkBytes, type RecordIndex } from './record-index.ts';
 
 /** Enough for a page of nothing but calls, and a bound on one that rewrites itself for ever. */
 const maxOutgoing = 1024;
 /** Stale records of one place that are remembered; what rewrites itself forever is looked up anew in the end. */
 const maxNamesakes = 8;
-const firstRecords = 64;
-/** Decoded and translated code is dropped in chunks, so that data beside code does not throw the code away. */
-export const chunkBytes = 64;
-export const chunksOfPage = pageSize / chunkBytes;
-
-/** The chunks of a page that `bytes` from a page offset on lie in. */
-export const chunksOf = (offset: number, bytes: number): readonly [first: number, last: number] => [
-  (offset / chunkBytes) | 0,
-  ((offset + bytes - 1) / chunkBytes) | 0,
-];
 
 /** Keys are (mode index << 12 | page offset). */
 export type CodeKey = number;
 export const keyOf = (modeIndex: number, offset: number): CodeKey => (modeIndex << 12) | offset;
 const offsetMask = pageSize - 1;
 
+/** Mostly it is one, which needs no array. */
+type Addresses = number | readonly number[];
+const listOf = (addresses: Addresses | undefined): readonly number[] =>
+  addresses === undefined ? [] : typeof addresses === 'number' ? [addresses] : addresses;
+
 export class CodePage {
   readonly ramPage: number;
-  /** By mode and offset: the number of its record; 0 for none. */
-  readonly #numbers: (OffsetNumbers | undefined)[] = [];
-  /** Addresses of records, by number from 1 on. */
-  #records = new Int32Array(firstRecords);
-  /** Bytes that a record's instruction takes, by number. */
-  #lengths = new Uint8Array(firstRecords);
-  /** Instructions with bytes in each chunk. */
-  readonly #inChunk = new Uint16Array(chunksOfPage);
-  #next = 1;
-  readonly #free: number[] = [];
+  readonly #index: RecordIndex;
+  /** By mode: its page in the index; 0 for none. */
+  readonly #pages: number[] = [];
   #live = 0;
   /** Branch records that wait for a target of the same key. */
-  #waiting: Map<CodeKey, number[]> | undefined;
+  #waiting: Map<CodeKey, Addresses> | undefined;
   /** Stale records by key: what still links to them is sent on to the key's next record. */
-  #stale: Map<CodeKey, number[]> | undefined;
+  #stale: Map<CodeKey, Addresses> | undefined;
   /** Direct branches to other pages: keys, and targets counted from the page's first byte. */
   readonly outgoingKeys: CodeKey[] = [];
   readonly outgoingTargets: number[] = [];
 
-  constructor(ramPage: number) {
+  constructor(ramPage: number, index: RecordIndex) {
     this.ramPage = ramPage;
+    this.#index = index;
   }
 
   get isEmpty(): boolean {
     return this.#live === 0;
   }
 
+  /** It is not used any more. */
+  close(): void {
+    for (const page of this.#pages) if (page !== 0) this.#index.close(page);
+    this.#pages.length = 0;
+  }
+
   /** The record of `key`; 0 if there is none. */
   get(key: CodeKey): number {
-    const numbers = this.#numbers[key >> 12];
-    return numbers === undefined ? 0 : (this.#records[numbers.get(key & offsetMask)] as number);
+    const page = this.#pages[key >> 12] ?? 0;
+    return page === 0 ? 0 : this.#index.get(page, key & offsetMask);
   }
 
   /** Whether any instruction has bytes in a chunk. */
   touches(chunk: number): boolean {
-    return this.#inChunk[chunk] !== 0;
+    const start = chunk * chunkBytes;
+    for (const [mode, page] of this.#pages.entries()) {
+      if (page === 0) continue;
+      if (this.#index.beginsIn(page, chunk)) return true;
+      let reaches = false;
+      this.visit(mode, Math.max(start - maxInstructionLength + 1, 0), start - 1, (offset, _address, length) => {
+        reaches ||= offset + length > start;
+      });
+      if (reaches) return true;
+    }
+    return false;
   }
 
-  #count(key: CodeKey, length: number, step: 1 | -1): void {
-    const offset = key & offsetMask;
-    const [first, last] = chunksOf(offset, Math.min(length, pageSize - offset));
-    for (let chunk = first; chunk <= last; chunk++) this.#inChunk[chunk] = (this.#inChunk[chunk] as number) + step;
-  }
-
-  /** Enters a record where there is none. @param length bytes that it was decoded from */
-  set(key: CodeKey, address: number, length: number): void {
+  /** Enters a record where there is none. */
+  set(key: CodeKey, address: number): void {
     const mode = key >> 12;
-    let numbers = this.#numbers[mode];
-    if (numbers === undefined) {
-      numbers = new OffsetNumbers();
-      this.#numbers[mode] = numbers;
-    }
-    const number = this.#free.pop() ?? this.#next++;
-    if (number >= this.#records.length) {
-      const more = new Int32Array(this.#records.length + (this.#records.length >> 1));
-      more.set(this.#records);
-      this.#records = more;
-      const longer = new Uint8Array(more.length);
-      longer.set(this.#lengths);
-      this.#lengths = longer;
-    }
-    numbers.set(key & offsetMask, number);
-    this.#records[number] = address;
-    this.#lengths[number] = length;
-    this.#count(key, length, 1);
+    while (this.#pages.length <= mode) this.#pages.push(0);
+    if (this.#pages[mode] === 0) this.#pages[mode] = this.#index.open();
+    this.#index.add(this.#pages[mode] as number, key & offsetMask, address);
     this.#live++;
   }
 
   /** Gives up the record of `key`: it is stale now. @returns all the stale records of that place, itself included */
   retire(key: CodeKey): readonly number[] {
-    const numbers = this.#numbers[key >> 12] as OffsetNumbers;
-    const number = numbers.get(key & offsetMask);
-    numbers.set(key & offsetMask, 0);
-    this.#free.push(number);
-    this.#count(key, this.#lengths[number] as number, -1);
+    const address = this.get(key);
+    this.#index.remove(this.#pages[key >> 12] as number, key & offsetMask);
     this.#live--;
     this.#stale ??= new Map();
-    const before = this.#stale.get(key) ?? [];
-    const all = [...before, this.#records[number] as number];
-    if (before.length < maxNamesakes) this.#stale.set(key, all);
+    const before = listOf(this.#stale.get(key));
+    const all = [...before, address];
+    if (before.length === 0) this.#stale.set(key, address);
+    else if (before.length < maxNamesakes) this.#stale.set(key, all);
     return all;
   }
 
   /** Stale records of a place that has a new one. */
   staleOf(key: CodeKey): readonly number[] {
-    return this.#stale?.get(key) ?? [];
+    return listOf(this.#stale?.get(key));
   }
 
-  /** Calls `visit` for each record of a mode among page offsets `first`…`last`. */
+  /** Calls `visit` for each record of a mode among page offsets `first`…`last`; `length` is that of its instruction. */
   visit(
     modeIndex: number,
     first: number,
     last: number,
     visit: (offset: number, address: number, length: number) => void,
   ): void {
-    this.#numbers[modeIndex]?.visit(first, last, (offset, number) => {
-      visit(offset, this.#records[number] as number, this.#lengths[number] as number);
-    });
+    const page = this.#pages[modeIndex] ?? 0;
+    if (page === 0) return;
+    this.#index.visit(page, first, last, (offset, address) => visit(offset, address, this.#index.lengthOf(address)));
   }
 
   /** As many decoding modes as the page was met in. */
   get modes(): number {
-    return this.#numbers.length;
+    return this.#pages.length;
   }
 
   /** A branch waits for a record of `key`. */
   wait(key: CodeKey, branch: number): void {
     this.#waiting ??= new Map();
     const waiting = this.#waiting.get(key);
-    if (waiting === undefined) this.#waiting.set(key, [branch]);
-    else waiting.push(branch);
+    this.#waiting.set(key, waiting === undefined ? branch : [...listOf(waiting), branch]);
   }
 
   /** Who waits for a record of `key`, for the last time. */
@@ -142,7 +124,7 @@ export class CodePage {
     const waiting = this.#waiting?.get(key);
     if (waiting === undefined) return [];
     this.#waiting?.delete(key);
-    return waiting;
+    return listOf(waiting);
   }
 
   /** A direct branch leaves the page. */

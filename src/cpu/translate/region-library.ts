@@ -4,7 +4,7 @@
  */
 import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
-import { chunkBytes } from '../interpret/code-page.ts';
+import { chunkBytes } from '../interpret/record-index.ts';
 import type { CodePage, RegionRequest, TranslatedRegion } from './job.ts';
 import type { MadeRegions } from './made-regions.ts';
 

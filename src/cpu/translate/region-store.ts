@@ -1,9 +1,9 @@
 /** The regions there are: in the table that emitted code calls through, and in the records of their entries. */
 import type { WasmTable } from '../../wasm/webassembly.ts';
-import { chunksOfPage } from '../interpret/code-page.ts';
 import { pseudoHandler } from '../interpret/handler-keys.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
+import { chunksOfPage } from '../interpret/record-index.ts';
 import { regionMisses, regionPlaces, regionReference, regionUse, state } from '../state/layout.ts';
 import type { RegionEntry, RegionPages } from './job.ts';
 

@@ -5,10 +5,10 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
 import type { CodeCache } from '../interpret/code-cache.ts';
-import { chunkBytes, chunksOf, chunksOfPage } from '../interpret/code-page.ts';
 import type { HandlerHost } from '../interpret/handlers.ts';
 import type { JumpCache } from '../interpret/jump-cache.ts';
 import { record, recordHeat } from '../interpret/record.ts';
+import { chunkBytes, chunksOf, chunksOfPage } from '../interpret/record-index.ts';
 import { engine, regionPlaces } from '../state/layout.ts';
 import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';

@@ -11,6 +11,8 @@ import type { TranslationWorkerData } from './translation-link.ts';
 
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
 const libraryBytes = 16 * 2 ** 20;
+/** V8 collects garbage while more is made; what the last jobs have left, it would keep for as long as the guest runs. */
+const idleMs = 10_000;
 
 const { ports, cpuModel, shared, atomic, countsLookups } = workerData as TranslationWorkerData;
 // A machine with an unknown model is refused; nobody will ask.
@@ -28,7 +30,14 @@ const compiler = new RegionCompiler({
   nowMs,
 });
 
+// Where the engine was not asked to offer it, garbage stays.
+const collect = (globalThis as { gc?: (options: { type: 'major' }) => void }).gc;
+const idle = setTimeout(() => collect?.({ type: 'major' }), idleMs).unref();
+
 for (const port of ports) {
   const memory = new LatestRegions();
-  port.on('message', (job: TranslationJob) => port.postMessage(compiler.compile(job, memory)));
+  port.on('message', (job: TranslationJob) => {
+    port.postMessage(compiler.compile(job, memory));
+    idle.refresh();
+  });
 }
