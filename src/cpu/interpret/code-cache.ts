@@ -233,7 +233,7 @@ export class CodeCache {
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
       this.#resolve(page, key, address);
-      if (expected?.has(key)) hasten(this.#view, address);
+      if (expected?.delete(key)) hasten(this.#view, address);
       // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.
       const follows = (modeIndex & modeBits.size) >= modeBits.size64 && s.operandSize !== 16;
       if (follows && status === decodeStatus.ok && s.candidate?.facts.relative === true) links.push(address);

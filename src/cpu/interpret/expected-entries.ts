@@ -2,7 +2,7 @@
 import { pageSize } from '../../memory/guest-memory.ts';
 import { type CodeKey, keyOf } from './code-page.ts';
 
-/** Beyond this all are forgotten: they are hints. */
+/** After so many all are forgotten: they are hints. */
 const most = 1 << 16;
 
 export class ExpectedEntries {
@@ -20,7 +20,8 @@ export class ExpectedEntries {
     this.#count++;
   }
 
-  in(ramPage: number): ReadonlySet<CodeKey> | undefined {
+  /** Those of a page of RAM; who has met one takes it out. */
+  in(ramPage: number): Set<CodeKey> | undefined {
     return this.#pages.get(ramPage);
   }
 
