@@ -101,8 +101,9 @@ function testArguments(slow, args) {
     slow ? name.endsWith('.slow.test.ts') : /(?<!\.slow)\.test\.ts$/.test(name);
   const files = named.length > 0 ? named : ['src', 'tests', 'bench'].flatMap((folder) => filesUnder(folder, wanted));
   if (files.length === 0) stop('there are no tests of this kind.', 64);
-  // By itself the runner leaves a core free; a good part of these tests waits, for guests and for programs.
-  return ['--test', `--test-concurrency=${availableParallelism()}`, ...options, ...files];
+  // By itself the runner leaves a core free; a good part of the quick tests waits, for guests and for programs.
+  const atOnce = slow ? [] : [`--test-concurrency=${availableParallelism()}`];
+  return ['--test', ...atOnce, ...options, ...files];
 }
 
 /**
