@@ -44,10 +44,10 @@ export class SharedHints {
     return this.#rounds.has(ramOffset);
   }
 
-  /** There is no such region after all for the record of a place: it is counted on. */
+  /** There is no such region after all: the place's record, if it still has one (address 0: it has not), is counted on. */
   failed(ramOffset: number, address: number): void {
     const rounds = this.#rounds.get(ramOffset);
-    if (rounds !== undefined) setRounds(this.#view, address, rounds);
+    if (rounds !== undefined && address !== 0) setRounds(this.#view, address, rounds);
     this.#rounds.delete(ramOffset);
   }
 

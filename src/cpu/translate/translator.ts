@@ -39,7 +39,7 @@ const bytesPerByte = 4;
 const mostStaying = 1 << 18;
 /** Slices, of a millisecond at most, until half of the regions' misses are forgotten. */
 const slicesPerAge = 32;
-/** Of the code cache, when it is full. */
+/** Part of the code cache that is kept when it is full. */
 const keptPart = 0.75;
 
 /** Where hot code was found. */
@@ -112,9 +112,9 @@ export class Translator {
   readonly #alone = new Set<number>();
   /** RAM offsets of entries whose regions stay where an access misses the TLB: they did so often. */
   readonly #staying = new Set<number>();
-  readonly #hints: SharedHints;
   /** Of these, such as are under way: their jobs, 0 before they are posted. */
   readonly #replacing = new Map<number, number>();
+  readonly #hints: SharedHints;
   #nextJob = 1;
   #slices = 0;
   /** Jobs under way: what of RAM (offset / `chunkBytes`) was overwritten since they were posted. */

@@ -8,27 +8,45 @@ const againMs = 200;
 /** SQLITE_BUSY; sqlite.org/rescode.html */
 const busy = 5;
 
+export interface FolderLock {
+  close(): void;
+}
+
 /**
- * Runs `work` while nobody else holds the folder's lock, for as long as that takes. Node offers no file locks of its own;
- * SQLite's are the operating system's, which frees them however a process ends. The database stays empty.
+ * Node offers no file locks of its own; SQLite's are the operating system's, which frees them however a process ends. The
+ * database stays empty.
+ * @throws when it is not free within `patienceMs`, in which this thread waits; what the file system refuses
+ */
+export function takeFolderLock(folder: string, patienceMs: number): FolderLock {
+  const lock = new DatabaseSync(join(folder, lockFile), { timeout: patienceMs });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/**
+ * Runs `work` while nobody else holds the folder's lock, and waits for that as long as it takes.
  * @throws what the file system refuses
  */
 export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const lock = new DatabaseSync(join(folder, lockFile), { timeout: 0 });
+  let lock = tryLock(folder);
+  for (; lock === undefined; lock = tryLock(folder)) await delay(againMs);
   try {
-    while (!tryLock(lock)) await delay(againMs);
     return await work();
   } finally {
     lock.close();
   }
 }
 
-function tryLock(lock: DatabaseSync): boolean {
+function tryLock(folder: string): FolderLock | undefined {
   try {
-    lock.exec('BEGIN EXCLUSIVE');
-    return true;
+    return takeFolderLock(folder, 0);
   } catch (error) {
-    if ((error as { errcode?: number }).errcode === busy) return false;
+    if ((error as { errcode?: number }).errcode === busy) return undefined;
     throw error;
   }
 }

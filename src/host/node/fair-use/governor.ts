@@ -129,7 +129,8 @@ export class Governor {
 
   /** A processor that is held back, or that others keep from running, wants to run all the time. */
   #measureDemand(nowNs: number, usedNs: number): void {
-    const { count, idleNs, isPaused } = this.#parts.processors;
+    const { count, idleNs } = this.#parts.processors;
+    const isPaused = this.#parts.processors.isPaused();
     let awakeNs = 0;
     for (const [n, awake] of this.#awake.entries()) {
       const ownNs = nowNs - idleNs(n);
@@ -140,9 +141,9 @@ export class Governor {
     // The last moments count, too: who has just begun is not to wait.
     const lately = (awakeNs - this.#lastAwake.ns) / (nowNs - this.#lastAwake.atNs);
     this.#lastAwake = { atNs: nowNs, ns: awakeNs };
-    const each = this.#awake.map((awake) => (isPaused() ? 0 : (awake.value ?? 0)));
+    const each = this.#awake.map((awake) => (isPaused ? 0 : (awake.value ?? 0)));
     this.#isEager = each.some((part) => part >= eagerPart);
-    const wanted = isPaused() ? 0 : Math.max(sum(each), Math.min(lately, count));
+    const wanted = isPaused ? 0 : Math.max(sum(each), Math.min(lately, count));
     // What other threads use: translation, devices.
     const beside = Math.max(0, (this.#usage.value ?? 0) - wanted);
     this.#demand = Math.min(count, wanted < busyDemand ? wanted : wanted + demandMargin) + beside;
