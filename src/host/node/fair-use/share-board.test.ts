@@ -63,8 +63,17 @@ test('the file of a process that has died is removed', async () => {
   await once(child, 'exit');
   const text = encodeRecord(record({ pid: child.pid ?? 0, started: identity?.started ?? '' }), 1);
   writeFileSync(join(folder, `${child.pid}-00000000`), text);
+  assert.equal(own.peers(nowNs + 0.2e9).length, 1);
+  // Long before its record is stale, so that nobody makes way for it.
+  assert.deepEqual(own.peers(nowNs + 0.5e9), []);
   assert.deepEqual(own.peers(nowNs + 3e9), []);
   assert.deepEqual(readdirSync(folder), []);
+});
+
+test('one that is silent for a while counts as long as its process lives', () => {
+  const { own, folder } = board('slow');
+  secondBoard(folder).publish(record());
+  assert.equal(own.peers(nowNs + 1.5e9).length, 1);
 });
 
 test('a file that somebody has removed is made again', () => {

@@ -16,6 +16,8 @@ const fileName = /^[1-9][0-9]{0,9}-[0-9a-f]{8}$/;
 const maxFiles = 512;
 /** Records are renewed several times a second; an older one says nothing any more. */
 const staleNs = 2e9;
+/** Who wants much renews them more often: one that is silent for longer may have been killed, and then it wants nothing. */
+const silentNs = 0.3e9;
 /** A clock that all share does not run ahead. */
 const aheadNs = 1e9;
 /** How often it is looked whether a silent process is still there: on some hosts that takes a program. */
@@ -74,8 +76,8 @@ export class ShareBoard {
     for (const key of filesIn(this.#folder)) {
       const record = key === this.key ? undefined : readRecord(join(this.#folder, key));
       if (record === undefined) continue;
-      if (isFresh(record, nowNs)) found.push({ key, record });
-      else this.#lookFor(key, record, nowNs);
+      if (!isFresh(record, nowNs)) this.#lookFor(key, record, nowNs);
+      else if (nowNs - record.atNs < silentNs || exists(record.pid)) found.push({ key, record });
     }
     return found;
   }
@@ -107,6 +109,16 @@ export class ShareBoard {
 }
 
 const isFresh = ({ atNs }: ShareRecord, nowNs: number): boolean => nowNs - atNs < staleNs && atNs - nowNs < aheadNs;
+
+/** Costs next to nothing on every host. A number that is used again is found out when the record is stale. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
 
 function filesIn(folder: string): string[] {
   try {
