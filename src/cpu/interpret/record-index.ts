@@ -21,6 +21,7 @@ export const chunksOf = (offset: number, bytes: number): readonly [first: number
 const rooms = [4, 8, 12, 16, 24, 32, 48, 64] as const;
 const roomBits = 3;
 const bitmapWords = 2;
+const wordBits = 32;
 const firstWords = 1 << 14;
 
 /** Bits that are set in a word. */
@@ -105,13 +106,15 @@ export class RecordIndex {
 
   /** Calls `visit` for the records at offsets `first`…`last`, in their order; it may take out the one that it is given. */
   visit(page: number, first: number, last: number, visit: (offset: number, address: number) => void): void {
-    for (let chunk = first >> chunkBits; chunk <= last >> chunkBits; chunk++) {
-      const start = chunk << chunkBits;
-      const end = Math.min(last, start + chunkBytes - 1);
-      for (let offset = Math.max(first, start); offset <= end; offset++) {
-        const at = (this.#words[page + chunk] as number) >>> roomBits;
-        if (at === 0) break;
-        if (!this.#has(at, offset)) continue;
+    for (let start = first & -wordBits; start <= last; start += wordBits) {
+      const at = (this.#words[page + (start >> chunkBits)] as number) >>> roomBits;
+      if (at === 0) continue;
+      let left = this.#words[at + ((start >> 5) & 1)] as number;
+      if (start < first) left &= -1 << (first - start);
+      if (last - start < wordBits - 1) left &= (2 << (last - start)) - 1;
+      while (left !== 0) {
+        const offset = start + wordBits - 1 - Math.clz32(left & -left);
+        left &= left - 1;
         visit(offset, this.#words[at + bitmapWords + this.#rank(at, offset)] as number);
       }
     }
