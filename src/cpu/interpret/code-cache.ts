@@ -78,7 +78,7 @@ export class CodeCache {
     const offset = ramOffset & 0xfff;
     const known = this.#pages.get(ramPage)?.get(keyOf(modeIndex, offset)) ?? 0;
     if (known !== 0) return known;
-    if (this.#next + (maxBlock + 1) * record.size > records.end) this.clear();
+    if (this.#next + (maxBlock + 1) * record.size > records.end || !this.#index.hasRoom) this.clear();
     return this.#decodeBlock(ramPage, offset, mode, modeIndex);
   }
 

@@ -5,6 +5,7 @@ import { record } from './record.ts';
 import { chunksOfPage, RecordIndex } from './record-index.ts';
 
 const view = new DataView(new ArrayBuffer(4096));
+const words = 1 << 20;
 /** A record of an instruction of so many bytes; 0: of what is none. */
 function recordOf(length: number): number {
   const address = length * record.size;
@@ -16,7 +17,7 @@ const touched = (page: CodePage): number[] =>
   Array.from({ length: chunksOfPage }, (_, chunk) => chunk).filter((chunk) => page.touches(chunk));
 
 test('a page knows which of its chunks hold bytes of instructions', () => {
-  const page = new CodePage(7, new RecordIndex(view));
+  const page = new CodePage(7, new RecordIndex(view, new Int32Array(words)));
   assert.deepEqual(touched(page), []);
   page.set(keyOf(2, 0), recordOf(1));
   page.set(keyOf(2, 62), recordOf(5)); // the last two bytes of chunk 0, the first three of chunk 1
@@ -33,7 +34,7 @@ test('a page knows which of its chunks hold bytes of instructions', () => {
 });
 
 test('many instructions at one place, in every mode, are counted one by one', () => {
-  const page = new CodePage(0, new RecordIndex(view));
+  const page = new CodePage(0, new RecordIndex(view, new Int32Array(words)));
   for (let mode = 0; mode < 5; mode++) for (let at = 0; at < 64; at++) page.set(keyOf(mode, at), recordOf(1));
   for (let mode = 0; mode < 5; mode++) {
     for (let at = 0; at < 64; at++) {

@@ -4,9 +4,10 @@ import { record } from './record.ts';
 import { RecordIndex } from './record-index.ts';
 
 const view = new DataView(new ArrayBuffer(4096));
+const words = 1 << 20;
 
 test('records are found where they were put, and visited in order, page by page', () => {
-  const index = new RecordIndex(view);
+  const index = new RecordIndex(view, new Int32Array(words));
   const pages = Array.from({ length: 300 }, () => index.open());
   const expected = pages.map(() => new Map<number, number>());
   for (let n = 0; n < 4096; n++) {
@@ -37,7 +38,7 @@ test('records are found where they were put, and visited in order, page by page'
 });
 
 test('records are taken out, also while they are visited, and others come in their place', () => {
-  const index = new RecordIndex(view);
+  const index = new RecordIndex(view, new Int32Array(words));
   const page = index.open();
   const other = index.open();
   index.add(other, 5, 32);
@@ -56,7 +57,7 @@ test('records are taken out, also while they are visited, and others come in the
 });
 
 test('a page that is closed leaves nothing behind for the next', () => {
-  const index = new RecordIndex(view);
+  const index = new RecordIndex(view, new Int32Array(words));
   for (let n = 0; n < 1000; n++) {
     const page = index.open();
     index.visit(page, 0, 4095, () => assert.fail('there is none'));
@@ -67,6 +68,24 @@ test('a page that is closed leaves nothing behind for the next', () => {
 
 test('what is no instruction takes as many bytes as one may have', () => {
   view.setUint8(64 + record.length, 3);
-  const index = new RecordIndex(view);
+  const index = new RecordIndex(view, new Int32Array(words));
   assert.deepEqual([index.lengthOf(64), index.lengthOf(96)], [3, 15]);
+});
+
+test('an index that has no room for a block any more says so before it has none at all', () => {
+  const index = new RecordIndex(view, new Int32Array(1 << 15));
+  let page = index.open();
+  let records = 0;
+  while (index.hasRoom) {
+    page = index.open();
+    // A block at its worst: each of its records lies in a chunk of its own, or makes one move on.
+    for (let n = 0; n < 64; n++) index.add(page, n * 64, ++records);
+  }
+  assert.ok(records >= 64 * 8, `${records}`);
+  const last: number[] = [];
+  index.visit(page, 0, 4095, (_offset, address) => last.push(address));
+  assert.deepEqual(
+    last,
+    Array.from({ length: 64 }, (_, n) => records - 63 + n),
+  );
 });

@@ -1,9 +1,11 @@
 /**
  * Which record each byte offset of a page has: for each chunk of 64 offsets a bitmap, and the records' addresses close
- * together. All pages share one array, for one of each page's own would cost more than what is in it.
+ * together. All pages share one array, for one of each page's own would cost more than what is in it; it lies in the vCPU's memory,
+ * where it grows without being copied.
  */
 import { pageSize } from '../../memory/guest-memory.ts';
 import { maxInstructionLength } from '../decode/state.ts';
+import { recordIndex } from '../state/layout.ts';
 import { record } from './record.ts';
 
 /** Decoded and translated code is dropped in chunks, so that data beside code does not throw the code away. */
@@ -22,7 +24,8 @@ const rooms = [4, 8, 12, 16, 24, 32, 48, 64] as const;
 const roomBits = 3;
 const bitmapWords = 2;
 const wordBits = 32;
-const firstWords = 1 << 14;
+/** As many words as what is decoded at once may come to take: each record, room for a chunk of its own. */
+const mostAtOnce = 1 << 13;
 
 /** Bits that are set in a word. */
 function ones(word: number): number {
@@ -33,16 +36,22 @@ function ones(word: number): number {
 
 export class RecordIndex {
   readonly #view: DataView;
-  #words = new Int32Array(firstWords);
+  readonly #words: Int32Array;
   /** 0 is no place. */
   #next = 1;
   /** Places of words that are not in use, by room. */
   readonly #free: number[][] = rooms.map(() => []);
   readonly #freePages: number[] = [];
 
-  /** @param view the memory that the records are in */
-  constructor(view: DataView) {
+  /** @param view the memory that the records are in; @param words what it may take for itself */
+  constructor(view: DataView, words = new Int32Array(view.buffer, recordIndex.base, recordIndex.bytes / 4)) {
     this.#view = view;
+    this.#words = words;
+  }
+
+  /** Whether a block that is decoded finds room. */
+  get hasRoom(): boolean {
+    return this.#next + mostAtOnce <= this.#words.length;
   }
 
   /** Bytes that a record was decoded from; what is no instruction was found to be none by as many as one may have. */
@@ -164,11 +173,6 @@ export class RecordIndex {
   #reserve(size: number): number {
     const at = this.#next;
     this.#next += size;
-    if (this.#next > this.#words.length) {
-      const more = new Int32Array(Math.max(this.#next, this.#words.length + (this.#words.length >> 1)));
-      more.set(this.#words);
-      this.#words = more;
-    }
     return at;
   }
 }

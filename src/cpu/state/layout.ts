@@ -273,5 +273,8 @@ export const regionReference = { entryBits: 6 } as const;
 /** Decoded records; see `interpret/record.ts`. A Debian with systemd has run 1.3 million different instructions at its login. */
 export const records = { base: 0x40_0000, end: tlb.base } as const;
 
+/** Which record each place of code has; see `RecordIndex`. Seven bytes a record, if all are in use. */
+export const recordIndex = { base: tlb.base + tlb.contexts * tlb.contextSize, bytes: 24 << 20 } as const;
+
 /** Pages of memory 0. */
-export const vcpuMemoryPages = (tlb.base + tlb.contexts * tlb.contextSize) >> 16;
+export const vcpuMemoryPages = (recordIndex.base + recordIndex.bytes) >> 16;
