@@ -133,6 +133,7 @@ export class ModeTracker {
     paging.noExecute = (extended & efer.nxe) !== 0 && mode !== '32-bit';
     paging.smep = (control4 & cr4.smep) !== 0;
     paging.smap = (control4 & cr4.smap) !== 0;
+    mmu.pagingChanged();
   }
 }
 

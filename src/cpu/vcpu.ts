@@ -164,14 +164,15 @@ export class Vcpu implements Processor {
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
       ...this.#exits,
-      ...this.#tlbHits(),
+      ...this.#tlbLooks(),
       ...this.#runner.statistics(),
     };
   }
 
-  #tlbHits(): Readonly<Record<string, number>> {
-    if (!this.#countsLookups) return {};
-    return { tlbHits: Number(this.#view.getBigInt64(engine.tlbLookups, true)) - this.#exits.tlbMisses };
+  #tlbLooks(): Readonly<Record<string, number>> {
+    const tlbMisses = this.#exits.tlbMisses + Number(this.#view.getBigInt64(engine.tlbFills, true));
+    const looks = Number(this.#view.getBigInt64(engine.tlbLookups, true));
+    return this.#countsLookups ? { tlbMisses, tlbHits: looks - tlbMisses } : { tlbMisses };
   }
 
   /** Whether translated code ran last. */
@@ -248,6 +249,7 @@ export class Vcpu implements Processor {
   /** Opens or shuts the A20 gate. */
   setA20(open: boolean): void {
     this.mmu.walker.paging.a20Mask = open ? -1 : ~0x10_0000;
+    this.mmu.pagingChanged();
     this.flushTlb('all');
   }
 

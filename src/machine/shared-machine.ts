@@ -28,7 +28,7 @@ export interface SharedMachine {
   /** Each processor's own memory. */
   readonly processors: readonly WasmMemory[];
   readonly apicIds: readonly number[];
-  readonly pageUsers: SharedArrayBuffer;
+  readonly pageUsers: WasmMemory;
   readonly processorBoard: WasmMemory;
   readonly apicMail: SharedArrayBuffer;
   readonly remoteIo: SharedArrayBuffer;

@@ -3,6 +3,8 @@
  * entry), and who holds code that was decoded from it. One word a page, so that both are seen at once: whoever claims
  * one use learns who has the other.
  */
+import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
+
 /** As many as a word has bits for. */
 export const maxProcessors = 16;
 
@@ -10,20 +12,35 @@ const pageBytes = 4096;
 const codersMask = 0xffff;
 const writerShift = 16;
 
-export const allocatePageUsers = (ramBytes: number): SharedArrayBuffer =>
-  new SharedArrayBuffer((ramBytes / pageBytes) * 4);
+const wordBytes = 4;
+const wasmPage = 1 << 16;
+/** Pages of WebAssembly that the words of 4 GiB take. */
+export const maxPageUsersPages = (2 ** 32 / pageBytes) * (wordBytes / wasmPage);
+
+/** A memory that emitted code can read. */
+export function allocatePageUsers(ramBytes: number): WasmMemory {
+  const pages = Math.ceil(((ramBytes / pageBytes) * wordBytes) / wasmPage);
+  return new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
 
 /** One processor's view. Pages are numbered in RAM. */
 export class PageUsers {
+  readonly memory: WasmMemory;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #coder: number;
   readonly #writer: number;
 
   /** @param processor its number; -1 for a thread that is none */
-  constructor(buffer: SharedArrayBuffer, processor: number) {
-    this.#words = new Int32Array(buffer);
+  constructor(memory: WasmMemory, processor: number) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory.buffer);
     this.#coder = processor < 0 ? 0 : 1 << processor;
     this.#writer = this.#coder << writerShift;
+  }
+
+  /** A word of a page that this processor is known to write to, and of which nobody holds code, is `wanted` in the bits of `mask`. */
+  get mayWrite(): { readonly mask: number; readonly wanted: number } {
+    return { mask: codersMask | this.#writer, wanted: this.#writer };
   }
 
   /** Whether anybody holds code of the page. */

@@ -27,7 +27,7 @@ import {
 import { type HotForms, hotForms } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt, withCodePage } from './lookup.ts';
-import { importMemories } from './memories.ts';
+import { importMemories, importPageUsers } from './memories.ts';
 import { record, recordHeat } from './record.ts';
 import { defineSharedFunctions } from './shared-functions.ts';
 import type { SharedFunctions } from './shared-types.ts';
@@ -365,6 +365,7 @@ export function buildMainModule(parts: MainModuleParts): Uint8Array<ArrayBuffer>
   module.typeIndex(handlerType);
   module.typeIndex(regionType);
   importMemories(module);
+  importPageUsers(module);
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);

@@ -15,9 +15,9 @@ import { status } from './status.ts';
 
 /**
  * Times that a region may be left so before it is made again. Half of them are forgotten every 32 slices (`Translator.work`): it
- * takes some 150 a millisecond, a twentieth of the time. For less, code that V8 has optimised is not worth giving up.
+ * takes some 400 a millisecond, a twentieth of the time. For less, code that V8 has optimised is not worth giving up.
  */
-const mostMisses = 10_000;
+const mostMisses = 25_000;
 
 /** (record and reference that the region was entered with) → status. @param find number of the function that `emitFind` makes */
 export function defineGoOn(module: ModuleBuilder, find: number): number {

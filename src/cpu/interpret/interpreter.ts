@@ -83,7 +83,15 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
-    env: { vcpu: vcpuMemory, ram: memory.memory, handlers: table, regions, ...slow, ...bus },
+    env: {
+      vcpu: vcpuMemory,
+      ram: memory.memory,
+      users: memory.users.memory,
+      handlers: table,
+      regions,
+      ...slow,
+      ...bus,
+    },
   });
   const exported = instance.exports;
   const shared = exported as unknown as SharedExports;

@@ -12,6 +12,7 @@ import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from
 import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
+import { definePageWalk } from './page-walk.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 
@@ -60,6 +61,8 @@ function defineSegmentLinear(module: ModuleBuilder): number {
 
 /** What a slow path looks up first: an access that shares a look with others may miss RAM for these. */
 interface SlowPath {
+  /** Number of the function that looks pages up; see `definePageWalk`. */
+  readonly walk: number;
   readonly kind: number;
   /** Offset of the table that must have the page. */
   readonly table: number;
@@ -67,15 +70,21 @@ interface SlowPath {
   readonly move: number;
 }
 
-function defineSlow(module: ModuleBuilder, accessSlow: number, { kind, table, move }: SlowPath): number {
+function defineSlow(module: ModuleBuilder, accessSlow: number, { walk, kind, table, move }: SlowPath): number {
   const index = module.declare(sharedTypes.readSlow);
   const code = new CodeBuilder(sharedTypes.readSlow.parameters);
   const e = new Emitter(code);
   const [linear, access] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
   const bytes = e.let(e.and(access, stackAccess - 1));
   const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), linear));
-  const lastPage = e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), -4096n);
-  e.if(e.eq(e.loadState64(entry, table + tlb.tag), lastPage), () => {
+  const lastPage = e.let(e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), -4096n));
+  const hit = e.variable('i32', e.eq(e.loadState64(entry, table + tlb.tag), lastPage));
+  e.if(e.isZero(e.get(hit)), () => {
+    e.if(e.eq(e.and(linear, -4096n), lastPage), () => {
+      e.set(hit, callFor('i32', walk, [linear, i32Constant(table)]));
+    });
+  });
+  e.if(e.get(hit), () => {
     const ram = e.add(e.wrap(linear), e.loadState32(entry, table + tlb.addend));
     code.call(move, [ram, i32Constant(state.scratch), bytes]);
     code.return(i32Constant(0));
@@ -152,13 +161,19 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const exchangeWide = module.importFunction('exchangeWide', hostTypes.exchangeWide);
   const stepAside = module.importFunction('stepAside', hostTypes.stepAside);
   const { fromRam, toRam } = defineMoves(module);
+  const walk = definePageWalk(module);
   const { read, readForWrite, write } = slowAccess;
   const find = defineFind(module);
   return {
     segmentLinear: defineSegmentLinear(module),
-    readSlow: defineSlow(module, accessSlow, { kind: read, table: 0, move: fromRam }),
-    readForWriteSlow: defineSlow(module, accessSlow, { kind: readForWrite, table: tlb.writeOffset, move: fromRam }),
-    writeSlow: defineSlow(module, accessSlow, { kind: write, table: tlb.writeOffset, move: toRam }),
+    readSlow: defineSlow(module, accessSlow, { walk, kind: read, table: 0, move: fromRam }),
+    readForWriteSlow: defineSlow(module, accessSlow, {
+      walk,
+      kind: readForWrite,
+      table: tlb.writeOffset,
+      move: fromRam,
+    }),
+    writeSlow: defineSlow(module, accessSlow, { walk, kind: write, table: tlb.writeOffset, move: toRam }),
     host,
     settle: defineSettle(module),
     find,

@@ -11,6 +11,7 @@ import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import { CodeTlb } from './code-tlb.ts';
+import { describeRam, selectRoot } from './emitted-walks.ts';
 import { PhysicalAccess } from './physical.ts';
 import { implicitRights, rightsOf, userRights } from './rights.ts';
 import { Tlb } from './tlb.ts';
@@ -55,8 +56,10 @@ export class Mmu {
     this.#ramWords = new Uint32Array(memory.bytes.buffer, 0, memory.size / 4);
     this.#ramWords64 = new BigUint64Array(memory.bytes.buffer, 0, memory.size / 8);
     this.walker = new Walker(memory);
-    this.log = new WriteLog(memory);
+    this.log = new WriteLog(memory, () => this.pagingChanged());
     this.#physical = new PhysicalAccess(this.#view, memory, mmio, this.log);
+    describeRam(this.#view, memory);
+    this.pagingChanged();
     this.tlb = new Tlb(vcpuMemory);
     this.codeTlb = new CodeTlb(vcpuMemory);
     this.spaces = new AddressSpaces(vcpuMemory, this.tlb, this.codeTlb);
@@ -67,6 +70,11 @@ export class Mmu {
     this.#physical.moves = moves;
     this.#hasSiblings = hasSiblings;
     this.#holdsCode = holdsCode;
+  }
+
+  /** To be called when what `walker.paging` says has changed. */
+  pagingChanged(): void {
+    selectRoot(this.#view, this.#memory, this.walker.paging, !this.log.active);
   }
 
   /** Selects the TLB set after CPL, EFLAGS.AC, CR4.SMAP, alignment checking or data breakpoints changed. */
@@ -372,29 +380,25 @@ export class Mmu {
 
   /** Copies `bytes` (up to a page) at `linear` to `address` in the vCPU's memory; nothing if any of it faults. */
   readRange(linear: number, address: number, bytes: number): void {
-    this.#check(linear, bytes, false);
-    const split = 4096 - (linear & 0xfff);
-    const first = this.#locate(linear, 'read');
-    if (bytes <= split) {
-      this.#moveIn(first, address, bytes);
-      return;
-    }
-    const second = this.#locate(this.#nextPage(linear + split), 'read');
-    this.#moveIn(first, address, split);
-    this.#moveIn(second, address + split, bytes - split);
+    this.#moveRange(linear, address, bytes, 'read');
   }
 
   /** Copies `bytes` (up to a page) at `address` in the vCPU's memory to `linear`; nothing if any of it faults. */
   writeRange(linear: number, address: number, bytes: number): void {
-    this.#check(linear, bytes, true);
-    const split = 4096 - (linear & 0xfff);
-    const first = this.#locate(linear, 'write');
-    if (bytes <= split) {
-      this.#moveOut(first, address, bytes);
-      return;
-    }
-    const second = this.#locate(this.#nextPage(linear + split), 'write');
-    this.#moveOut(first, address, split);
-    this.#moveOut(second, address + split, bytes - split);
+    this.#moveRange(linear, address, bytes, 'write');
+  }
+
+  #moveRange(linear: number, address: number, bytes: number, access: 'read' | 'write'): void {
+    this.#check(linear, bytes, access === 'write');
+    const split = Math.min(bytes, 4096 - (linear & 0xfff));
+    const first = this.#locate(linear, access);
+    const second = split < bytes ? this.#locate(this.#nextPage(linear + split), access) : first;
+    this.#movePiece(first, address, split, access);
+    if (split < bytes) this.#movePiece(second, address + split, bytes - split, access);
+  }
+
+  #movePiece(place: number, address: number, bytes: number, access: 'read' | 'write'): void {
+    if (access === 'read') this.#moveIn(place, address, bytes);
+    else this.#moveOut(place, address, bytes);
   }
 }

@@ -1,41 +1,40 @@
-/** The software TLB in the vCPU's memory: emitted code probes it, this class fills and flushes it. */
-import { tlb, tlbContext } from '../state/layout.ts';
+/**
+ * The software TLB in the vCPU's memory: emitted code probes it and makes most entries (`interpret/page-walk.ts`), this class the
+ * others, and flushes it.
+ */
+import { fillLog, largePages, tlb, tlbContext } from '../state/layout.ts';
 
 const words = tlb.entrySize / 4;
 const firstWord = tlb.base / 4;
 const contextWords = tlb.contextSize / 4;
 const writeWords = tlb.writeOffset / 4;
-/** Beyond this many entries, emptying a whole table is as fast; the supervisor's is emptied of global pages as well then. */
-const maxLogged = 1024;
-const maxLoggedSupervisor = 4096;
 /** Pages of 4 MB count as two of 2 MB. */
 const largeBytes = 0x20_0000;
 const hugeBytes = 0x4000_0000;
 const two32 = 0x1_0000_0000;
 
-/** Entries (word indices) that a flush has to take; more than fit are only counted. */
-interface FillLog {
-  readonly words: Int32Array;
-  count: number;
-}
-
-const createLog = (length: number): FillLog => ({ words: new Int32Array(length), count: 0 });
+/**
+ * Where the log of entries that a flush of a context has to take lies, as an index of words; more than fit are only counted: then
+ * emptying the whole table is as fast, and takes the supervisor's global pages as well.
+ */
+const logOf = (context: number): number =>
+  (fillLog.base + (context >= tlbContext.user ? context : 0) * fillLog.size) / 4;
+const mostOf = (context: number): number =>
+  context >= tlbContext.user ? fillLog.mostOfUser : fillLog.mostOfSupervisor;
+const usedWord = fillLog.used / 4;
+const writableWord = fillLog.writable / 4;
+const logHeader = fillLog.words / 4;
+const firstLargePage = largePages.base / 4;
 
 export class Tlb {
   readonly #words: Int32Array;
-  /** Non-global pages in the supervisor's contexts. */
-  readonly #supervisor = createLog(maxLoggedSupervisor);
-  /** By context from `tlbContext.user` on: all pages. */
-  readonly #user = Array.from({ length: tlb.contexts - tlbContext.user }, () => createLog(maxLogged));
-  /** By context: whether it may hold anything; whether it may hold what can be written to. */
-  readonly #used = new Uint8Array(tlb.contexts).fill(1);
-  readonly #writable = new Uint8Array(tlb.contexts);
   /** Large pages of which pieces may be entered, by their number among pages of their size (2 MB; 1 GB). */
   readonly #large = new Set<number>();
   readonly #huge = new Set<number>();
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
+    this.#words.fill(1, usedWord, usedWord + tlb.contexts);
     this.flushAll();
   }
 
@@ -52,15 +51,16 @@ export class Tlb {
     table[word] = page;
     table[word + 1] = Math.floor(linear / two32);
     table[word + 2] = (ramOffset - page) | 0;
-    this.#used[context] = 1;
-    if (write) this.#writable[context] = 1;
-    if (context >= tlbContext.user) this.#log(this.#user[context - tlbContext.user] as FillLog, word);
-    else if (!global) this.#log(this.#supervisor, word);
+    table[usedWord + context] = 1;
+    if (write) table[writableWord + context] = 1;
+    if (context >= tlbContext.user || !global) this.#log(context, word);
   }
 
-  #log(log: FillLog, word: number): void {
-    if (log.count < log.words.length) log.words[log.count] = word;
-    log.count++;
+  #log(context: number, word: number): void {
+    const log = logOf(context);
+    const count = this.#words[log] as number;
+    if (count < mostOf(context)) this.#words[log + logHeader + count] = word;
+    this.#words[log] = count + 1;
   }
 
   /** The offset into RAM of `linear` if its page is entered for such an access, otherwise -1. */
@@ -76,40 +76,45 @@ export class Tlb {
     for (let context = 0; context < tlb.contexts; context++) this.#empty(context);
     this.#large.clear();
     this.#huge.clear();
-    this.#supervisor.count = 0;
-    for (const log of this.#user) log.count = 0;
+    this.#words.fill(largePages.none, firstLargePage, firstLargePage + largePages.entries);
+    for (let context = 0; context < tlb.contexts; context++) this.#words[logOf(context)] = 0;
   }
 
   #empty(context: number): void {
-    if (this.#used[context] === 0) return;
+    if (this.#words[usedWord + context] === 0) return;
     const start = firstWord + context * contextWords;
     this.#words.fill(-1, start, start + contextWords);
-    this.#used[context] = 0;
-    this.#writable[context] = 0;
+    this.#words[usedWord + context] = 0;
+    this.#words[writableWord + context] = 0;
   }
 
   /** Whether every entry that the log has counted is in it: then they are gone. */
-  #dropLogged(log: FillLog): boolean {
-    const whole = log.count <= log.words.length;
-    if (whole) for (let n = 0; n < log.count; n++) this.#words[log.words[n] as number] = -1;
-    log.count = 0;
+  #dropLogged(context: number): boolean {
+    const words = this.#words;
+    const log = logOf(context);
+    const count = words[log] as number;
+    const whole = count <= mostOf(context);
+    if (whole) for (let n = log + logHeader; n < log + logHeader + count; n++) words[words[n] as number] = -1;
+    words[log] = 0;
     return whole;
   }
 
   /** What the supervisor has of one address space: all but global pages. May also drop global ones. */
   flushSupervisor(): void {
-    if (this.#dropLogged(this.#supervisor)) return;
+    if (this.#dropLogged(tlbContext.supervisor)) return;
     this.#empty(tlbContext.supervisor);
     this.#empty(tlbContext.supervisorNoUser);
   }
 
   /** Everything in a context from `tlbContext.user` on. */
   flushUser(context: number): void {
-    if (!this.#dropLogged(this.#user[context - tlbContext.user] as FillLog)) this.#empty(context);
+    if (!this.#dropLogged(context)) this.#empty(context);
   }
 
   /** Remembers that a large page's pieces may be entered: INVLPG anywhere in it must drop them all. */
   noteLargePage(linear: number, bytes: number): void {
+    const number = Math.floor(linear / largeBytes);
+    this.#words[firstLargePage + (number & (largePages.entries - 1))] = number;
     if (bytes === hugeBytes) {
       this.#huge.add(Math.floor(linear / hugeBytes));
       return;
@@ -126,7 +131,7 @@ export class Tlb {
   /** INVLPG. */
   flushPage(linear: number): void {
     for (let context = 0; context < tlb.contexts; context++) {
-      if (this.#used[context] === 0) continue;
+      if (this.#words[usedWord + context] === 0) continue;
       this.#words[this.#entryWord(context, false, linear | 0)] = -1;
       this.#words[this.#entryWord(context, true, linear | 0)] = -1;
     }
@@ -137,7 +142,7 @@ export class Tlb {
     const table = this.#words;
     const wanted = ramOffset & ~0xfff;
     for (let context = 0; context < tlb.contexts; context++) {
-      if (this.#writable[context] === 0) continue;
+      if (table[writableWord + context] === 0) continue;
       const start = firstWord + (context * tlb.contextSize + tlb.writeOffset) / 4;
       for (let word = start; word < start + tlb.entries * words; word += words) {
         const page = table[word] as number;

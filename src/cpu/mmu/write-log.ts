@@ -8,6 +8,7 @@ export interface LoggedByte {
 
 export class WriteLog {
   readonly #memory: GuestMemory;
+  readonly #changed: () => void;
   #bytes = new Map<number, { before: number; after: number }>();
   active = false;
   /** A device was accessed. */
@@ -15,8 +16,10 @@ export class WriteLog {
   /** A page with decoded code was written. */
   code = false;
 
-  constructor(memory: GuestMemory) {
+  /** @param changed told when it begins or ends to be active */
+  constructor(memory: GuestMemory, changed: () => void) {
     this.#memory = memory;
+    this.#changed = changed;
   }
 
   start(): void {
@@ -24,6 +27,7 @@ export class WriteLog {
     this.device = false;
     this.code = false;
     this.#bytes = new Map();
+    this.#changed();
   }
 
   /** Before RAM at `offset` changes. */
@@ -37,6 +41,7 @@ export class WriteLog {
   /** @returns what changed, by RAM offset. */
   stop(): ReadonlyMap<number, LoggedByte> {
     this.active = false;
+    this.#changed();
     for (const [offset, entry] of this.#bytes) entry.after = this.#memory.bytes[offset] as number;
     return this.#bytes;
   }

@@ -131,6 +131,16 @@ export const engine = {
   placed: 0x5a0,
   /** i32. Rounds of its counter after which a record is hot; see `recordHeat` and `TranslationPace`. */
   hotAfter: 0x5a4,
+  /** i32. Where the root of 4-level paging lies in RAM; 1 while walks are not to be done in WebAssembly. See `page-walk.ts`. */
+  walkRoot: 0x5a8,
+  /** i32 each: pages of RAM, and those of them that lie below 4 GiB. */
+  ramPages: 0x5ac,
+  lowPages: 0x5b0,
+  /** i32 each: what of a word of `PageUsers` tells whether this processor may write to the page, and what it must be then. */
+  usersMask: 0x5b4,
+  usersWanted: 0x5b8,
+  /** i64. Entries that WebAssembly has made in the TLB. */
+  tlbFills: 0x5c0,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -276,5 +286,23 @@ export const records = { base: 0x40_0000, end: tlb.base } as const;
 /** Which record each place of code has; see `RecordIndex`. Seven bytes a record, if all are in use. */
 export const recordIndex = { base: tlb.base + tlb.contexts * tlb.contextSize, bytes: 24 << 20 } as const;
 
+/**
+ * For each access context that is flushed by itself, supervisor's (0) and those of users: i32, how many entries were made since the
+ * last flush, and from `words` on where they are (addresses / 4), as far as there is room. And i32 each, by context: whether it may
+ * hold anything, and what can be written to.
+ */
+export const fillLog = {
+  base: recordIndex.base + recordIndex.bytes,
+  size: 0x4010,
+  words: 16,
+  mostOfSupervisor: 4096,
+  mostOfUser: 1024,
+  used: recordIndex.base + recordIndex.bytes + tlb.contexts * 0x4010,
+  writable: recordIndex.base + recordIndex.bytes + tlb.contexts * 0x4010 + tlb.contexts * 4,
+} as const;
+
+/** Large pages that are known to be such, of 2 MB each (of larger ones, pieces): i32, the linear address / 2 MB; by its lowest bits. */
+export const largePages = { base: 0x4_0000, entries: 256, shift: 21, none: 0x7fff_ffff } as const;
+
 /** Pages of memory 0. */
-export const vcpuMemoryPages = (recordIndex.base + recordIndex.bytes) >> 16;
+export const vcpuMemoryPages = (fillLog.writable + tlb.contexts * 4 + 0xffff) >> 16;

@@ -10,7 +10,7 @@ import { Verifier } from './verifier.ts';
 function adder() {
   const { memory, vcpu } = bareMachine();
   const { view } = vcpu.state;
-  const log = new WriteLog(memory);
+  const log = new WriteLog(memory, () => {});
   const add = (more: number): void => {
     const sum = view.getBigUint64(state.gpr, true) + BigInt((memory.bytes[0] as number) + more);
     view.setBigUint64(state.gpr, sum, true);

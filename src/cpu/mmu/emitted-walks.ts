@@ -1,0 +1,21 @@
+/** What page walks in WebAssembly go by; see `interpret/page-walk.ts`. */
+import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
+import { engine } from '../state/layout.ts';
+import type { PagingState } from './walk.ts';
+
+/** How RAM lies, and which of its pages this processor may write to. */
+export function describeRam(view: DataView, { size, lowSize, users }: GuestMemory): void {
+  const { mask, wanted } = users.mayWrite;
+  view.setInt32(engine.ramPages, size / pageSize, true);
+  view.setInt32(engine.lowPages, lowSize / pageSize, true);
+  view.setInt32(engine.usersMask, mask, true);
+  view.setInt32(engine.usersWanted, wanted, true);
+}
+
+/** Where they begin, if they can be done there. @param allowed whether entries for writes may be made at all */
+export function selectRoot(view: DataView, memory: GuestMemory, paging: PagingState, allowed: boolean): void {
+  const { mode, base, noExecute, a20Mask } = paging;
+  const usual = allowed && mode === '4-level' && noExecute && a20Mask === -1;
+  const root = usual ? memory.ramOffset(base) : -1;
+  view.setInt32(engine.walkRoot, root < 0 ? 1 : root, true);
+}
