@@ -152,6 +152,8 @@ export class Vcpu implements Processor {
     const { regions, instructions, bytes, dropped, refused, remade, milliseconds, cacheBytes } =
       this.translatorStatistics;
     const interpretedInstructions = Number(this.#view.getBigInt64(engine.interpreted, true));
+    const tlbMisses = this.#exits.tlbMisses + Number(this.#view.getBigInt64(engine.tlbFills, true));
+    const tlbHits = Number(this.#view.getBigInt64(engine.tlbLookups, true)) - tlbMisses;
     return {
       interpretedInstructions,
       translatedInstructions: this.instructions - interpretedInstructions,
@@ -164,15 +166,10 @@ export class Vcpu implements Processor {
       translationSeconds: milliseconds / 1000,
       codeCacheBytes: cacheBytes,
       ...this.#exits,
-      ...this.#tlbLooks(),
+      tlbMisses,
+      ...(this.#countsLookups ? { tlbHits } : {}),
       ...this.#runner.statistics(),
     };
-  }
-
-  #tlbLooks(): Readonly<Record<string, number>> {
-    const tlbMisses = this.#exits.tlbMisses + Number(this.#view.getBigInt64(engine.tlbFills, true));
-    const looks = Number(this.#view.getBigInt64(engine.tlbLookups, true));
-    return this.#countsLookups ? { tlbMisses, tlbHits: looks - tlbMisses } : { tlbMisses };
   }
 
   /** Whether translated code ran last. */

@@ -350,19 +350,17 @@ export class Mmu {
     return offset >= 0 ? -1 - offset : physical;
   }
 
-  #moveIn(place: number, address: number, bytes: number): void {
-    if (place >= 0) this.#physical.copyIn(place, address, bytes);
-    else this.#physical.ramIn(-1 - place, address, bytes);
-  }
-
-  #moveOut(place: number, address: number, bytes: number): void {
-    if (place >= 0) {
-      this.#physical.copyOut(place, address, bytes);
-      return;
+  #movePiece(place: number, address: number, bytes: number, access: 'read' | 'write'): void {
+    const offset = -1 - place;
+    if (access === 'read') {
+      if (place >= 0) this.#physical.copyIn(place, address, bytes);
+      else this.#physical.ramIn(offset, address, bytes);
+    } else if (place >= 0) this.#physical.copyOut(place, address, bytes);
+    else {
+      this.#memory.markWritten(offset, bytes);
+      this.#physical.ramOut(offset, address, bytes);
+      this.#memory.written(offset, bytes);
     }
-    this.#memory.markWritten(-1 - place, bytes);
-    this.#physical.ramOut(-1 - place, address, bytes);
-    this.#memory.written(-1 - place, bytes);
   }
 
   /** Faults as a read or a write of `bytes` at `linear` would, within the vCPU's current rights. */
@@ -395,10 +393,5 @@ export class Mmu {
     const second = split < bytes ? this.#locate(this.#nextPage(linear + split), access) : first;
     this.#movePiece(first, address, split, access);
     if (split < bytes) this.#movePiece(second, address + split, bytes - split, access);
-  }
-
-  #movePiece(place: number, address: number, bytes: number, access: 'read' | 'write'): void {
-    if (access === 'read') this.#moveIn(place, address, bytes);
-    else this.#moveOut(place, address, bytes);
   }
 }
