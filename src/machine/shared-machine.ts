@@ -1,7 +1,8 @@
 /** The memory that the threads of a machine share: RAM with its marks, processors, and what passes between them. */
-import { createVcpuMemory } from '../cpu/interpret/interpreter.ts';
+
 import { kickOf } from '../cpu/kick.ts';
 import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
+import { createVcpuMemory } from '../cpu/state/vcpu-memory.ts';
 import { allocateKvmClocks } from '../cpu/system/kvm-clock.ts';
 import { allocateMadeRegions } from '../cpu/translate/made-regions.ts';
 import { allocateApicMail } from '../devices/apic/apic-mail.ts';

@@ -126,30 +126,34 @@ function specificity(mask: number): number {
   return ((mask & 3) << 8) | mask;
 }
 
-/** The slots of an opcode that a row answers to. */
-function slotsOf(row: TableRow): number[] {
-  if (!hasModrm(row)) return [0];
-  const regs = row.ext === undefined ? [0, 1, 2, 3, 4, 5, 6, 7] : [row.ext];
-  if (row.mod === 'mem') return regs;
-  const registerSlots = regs.map((reg) => 8 + reg);
-  return row.mod === undefined ? [...regs, ...registerSlots] : registerSlots;
+type Slot = readonly Candidate[];
+
+function slotOf(rows: readonly TableRow[]): Slot {
+  const slot = rows.map((row) => candidates[row.id] as Candidate);
+  return slot.length > 1 ? slot.sort((a, b) => specificity(b.mask) - specificity(a.mask)) : slot;
+}
+
+const inMemory = ({ mod }: TableRow): boolean => mod === undefined || mod === 'mem';
+const inRegister = ({ mod }: TableRow): boolean => mod !== 'mem';
+
+/** For each value of ModRM.reg, whose slots are one where no row asks for it. */
+function slotsByReg(rows: readonly TableRow[]): Slot[] {
+  if (rows.every(({ ext }) => ext === undefined)) return new Array<Slot>(8).fill(slotOf(rows));
+  return Array.from({ length: 8 }, (_, reg) => slotOf(rows.filter(({ ext }) => ext === undefined || ext === reg)));
 }
 
 function entryOf(rows: readonly TableRow[]): OpcodeEntry {
   const first = rows[0] as TableRow;
-  const slots: Candidate[][] = Array.from({ length: hasModrm(first) ? 16 : 1 }, () => []);
-  for (const row of rows) {
-    if (hasModrm(row) !== hasModrm(first))
-      throw new Error(`${row.mnemonic}: rows of one opcode differ in having ModRM`);
-    for (const slot of slotsOf(row)) slots[slot]?.push(candidates[row.id] as Candidate);
-  }
-  for (const slot of slots) {
-    if (slot.length > 1) slot.sort((a, b) => specificity(b.mask) - specificity(a.mask));
-  }
+  if (rows.some((row) => hasModrm(row) !== hasModrm(first)))
+    throw new Error(`${first.mnemonic}: rows of one opcode differ in having ModRM`);
+  const slots = hasModrm(first)
+    ? [...slotsByReg(rows.filter(inMemory)), ...slotsByReg(rows.filter(inRegister))]
+    : [slotOf(rows)];
   return { hasModrm: hasModrm(first), modIgnored: first.mod === 'ignored', slots };
 }
 
-function buildLookup(exists: (row: TableRow) => boolean): Lookup {
+/** @param entries by the numbers of their rows: lookups of several modes differ in few */
+function buildLookup(entries: Map<string, OpcodeEntry>, exists: (row: TableRow) => boolean): Lookup {
   const buckets: (TableRow[] | undefined)[] = new Array(mapCount << 8).fill(undefined);
   for (const row of instructionTable) {
     if (!exists(row)) continue;
@@ -161,11 +165,22 @@ function buildLookup(exists: (row: TableRow) => boolean): Lookup {
       else rows.push(row);
     }
   }
-  return buckets.map((rows) => (rows === undefined ? undefined : entryOf(rows)));
+  return buckets.map((rows) => {
+    if (rows === undefined) return undefined;
+    const numbers = rows.map(({ id }) => id).join();
+    const entry = entries.get(numbers) ?? entryOf(rows);
+    entries.set(numbers, entry);
+    return entry;
+  });
 }
 
-export const lookups: Lookups = {
-  long: buildLookup((row) => row.only !== 'not64'),
-  legacy: buildLookup((row) => row.only !== 'only64'),
-  real: buildLookup((row) => row.only !== 'only64' && row.protectedOnly !== true && row.vex !== true),
-};
+function buildLookups(): Lookups {
+  const entries = new Map<string, OpcodeEntry>();
+  return {
+    long: buildLookup(entries, (row) => row.only !== 'not64'),
+    legacy: buildLookup(entries, (row) => row.only !== 'only64'),
+    real: buildLookup(entries, (row) => row.only !== 'only64' && row.protectedOnly !== true && row.vex !== true),
+  };
+}
+
+export const lookups: Lookups = buildLookups();

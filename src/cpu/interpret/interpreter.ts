@@ -3,7 +3,6 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmMemory, type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
 import type { Semantics } from '../emit/ops.ts';
 import type { Bus } from '../smp/bus-module.ts';
-import { vcpuMemoryPages } from '../state/layout.ts';
 import type { TranslationService } from '../translate/job.ts';
 import { LocalTranslation } from '../translate/local-translation.ts';
 import { RegionCompiler } from '../translate/region-compiler.ts';
@@ -42,9 +41,6 @@ export interface Interpreter {
   readonly jumps: JumpCache;
   readonly translator: Translator;
 }
-
-export const createVcpuMemory = (): WasmMemory =>
-  new webAssembly.Memory({ initial: vcpuMemoryPages, maximum: vcpuMemoryPages, shared: true });
 
 export interface InterpreterOptions {
   readonly vcpuMemory: WasmMemory;

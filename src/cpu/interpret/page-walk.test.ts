@@ -9,9 +9,9 @@ import { webAssembly } from '../../wasm/webassembly.ts';
 import { Mmu } from '../mmu/mmu.ts';
 import { soloBus } from '../smp/bus-module.ts';
 import { engine, fillLog, state, tlb, tlbContext } from '../state/layout.ts';
+import { createVcpuMemory } from '../state/vcpu-memory.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { maxHandlers } from './handler-keys.ts';
-import { createVcpuMemory } from './interpreter.ts';
 import { status } from './status.ts';
 
 type Slow = (linear: bigint, bytes: number, tag: bigint) => number;

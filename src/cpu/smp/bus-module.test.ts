@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocatePageUsers, PageUsers } from '../../memory/page-users.ts';
-import { createVcpuMemory } from '../interpret/interpreter.ts';
 import { state } from '../state/layout.ts';
+import { createVcpuMemory } from '../state/vcpu-memory.ts';
 import { createBus, stopRequest } from './bus-module.ts';
 import { allocateProcessorBoard, ProcessorBoard } from './processor-board.ts';
 import { Siblings } from './siblings.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { webAssembly } from '../../wasm/webassembly.ts';
 import { pseudoHandler } from '../interpret/handler-keys.ts';
-import { createVcpuMemory } from '../interpret/interpreter.ts';
 import { JumpCache } from '../interpret/jump-cache.ts';
 import { record } from '../interpret/record.ts';
 import { records, regionMisses, regionReference, regionUse } from '../state/layout.ts';
+import { createVcpuMemory } from '../state/vcpu-memory.ts';
 import { RegionModule, RegionStore } from './region-store.ts';
 
 const mode64 = 2;
