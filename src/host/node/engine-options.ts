@@ -1,41 +1,68 @@
-/** Options of Node's engine that only the start of a process can set, and that guests need. */
+/** How Node's engine is set up for guests: by options that only the start of a process can set, and by flags from inside. */
 import { enableCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { cacheFolder } from './guest/cache.ts';
 
 /** Node's own choice, for every host. */
 const defaultThreads = 4;
 const poolSize = '--v8-pool-size';
-const collection = '--expose-gc';
-/** Versions of V8 that are known to have it: another might refuse to start. */
-const inlining = { versions: /^14\./, off: '--no-wasm-inlining', on: '--wasm-inlining' } as const;
+/**
+ * Versions of V8 that are known to have these flags: another might not know what is meant. The first one follows from the second
+ * where that is an option, but not from inside; without it V8 runs into a trap.
+ */
+const inlining = {
+  versions: /^14\./,
+  off: ['--no-wasm-inlining-call-indirect', '--no-wasm-inlining'],
+  chosen: /^--(no-)?wasm-inlining/,
+} as const;
+
+const chosenOptions = (given: readonly string[], environment: string | undefined): readonly string[] => [
+  ...given,
+  ...(environment ?? '').split(/\s+/),
+];
 
 /**
  * Optimising what guests run keeps four of the engine's threads busy for as long as new code gets hot. Where there are
  * not as many cores, they take them from the processors that run it: on two cores, a fifth of a boot.
- *
- * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
- * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
- *
- * A thread that has made much garbage and is idle then has to be able to ask for its collection.
- * @param v8 its version
  * @returns the options to be added; none where they are there already, or the user has chosen others
  */
 export function missingEngineOptions(
   cores: number,
   given: readonly string[],
   environment: string | undefined,
-  v8: string,
 ): readonly string[] {
-  const options: string[] = [];
-  const chosen = [...given, ...(environment ?? '').split(/\s+/)];
-  const isChosen = (option: string): boolean => chosen.some((one) => one.startsWith(option));
   const threads = Math.max(1, cores - 1);
-  if (threads < defaultThreads && !isChosen(poolSize)) options.push(`${poolSize}=${threads}`);
-  if (!isChosen(collection)) options.push(collection);
-  if (inlining.versions.test(v8) && !isChosen(inlining.off) && !isChosen(inlining.on)) options.push(inlining.off);
-  return options;
+  const isChosen = chosenOptions(given, environment).some((one) => one.startsWith(poolSize));
+  return threads >= defaultThreads || isChosen ? [] : [`${poolSize}=${threads}`];
+}
+
+/**
+ * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
+ * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
+ *
+ * As an option it would have Node compile all modules of its own anew at each start, which is a twentieth of a second: what is
+ * compiled beforehand holds for the flags that there are by default.
+ * @param v8 its version; @returns none where the user has chosen, or V8 is another
+ */
+export function missingFlags(given: readonly string[], environment: string | undefined, v8: string): readonly string[] {
+  const isChosen = chosenOptions(given, environment).some((option) => inlining.chosen.test(option));
+  return isChosen || !inlining.versions.test(v8) ? [] : inlining.off;
+}
+
+/** To be called before the first guest, and when all modules are loaded that are going to be. */
+export function setFlagsForGuests(): void {
+  const flags = missingFlags(process.execArgv, process.env.NODE_OPTIONS, process.versions.v8);
+  for (const flag of flags) setFlagsFromString(flag);
+}
+
+/** @returns what collects this thread's garbage; V8 does so only while more is made */
+export function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (options: { readonly type: 'major' }) => void;
+  return () => collect({ type: 'major' });
 }
 
 /**
@@ -49,12 +76,7 @@ export const withFewArenas = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv
 
 /** Becomes the same program with the options that are missing; returns where there are none, or the host cannot. */
 export function restartForGuests(): void {
-  const options = missingEngineOptions(
-    availableParallelism(),
-    process.execArgv,
-    process.env.NODE_OPTIONS,
-    process.versions.v8,
-  );
+  const options = missingEngineOptions(availableParallelism(), process.execArgv, process.env.NODE_OPTIONS);
   // A parent that talks to this process would lose it.
   if (options.length === 0 || process.execve === undefined || process.channel !== undefined) return;
   const program = [process.execPath, ...process.execArgv, ...options, ...process.argv.slice(1)];

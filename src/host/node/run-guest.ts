@@ -8,6 +8,7 @@ import type { MachineConfig, SerialPort, Statistics } from '../../machine/config
 import type { ProfileEntry } from '../../machine/profile.ts';
 import { allocateMachine, type SharedMachine } from '../../machine/shared-machine.ts';
 import { type AgentCommand, powerOffByAgent, runAgentCommand } from './agent/agent-session.ts';
+import { setFlagsForGuests } from './engine-options.ts';
 import { beginFairUse, type FairUse, type ShareOptions } from './fair-use/fair-use.ts';
 import { encodePowerOff } from './guest/guest-channel.ts';
 import { GuestSession } from './guest/guest-session.ts';
@@ -368,6 +369,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
       if (shared.ok) advice?.release(shared.value.ram.buffer, offset, length);
     },
   });
+  setFlagsForGuests();
   const shared = allocateMachine(
     request.config.memoryBytes,
     devices.all.map(({ device }) => device.description),

@@ -7,11 +7,12 @@ import { LatestRegions } from '../../cpu/translate/latest-regions.ts';
 import { MadeRegions } from '../../cpu/translate/made-regions.ts';
 import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import { RegionLibrary } from '../../cpu/translate/region-library.ts';
+import { garbageCollector } from './engine-options.ts';
 import type { TranslationWorkerData } from './translation-link.ts';
 
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
 const libraryBytes = 16 * 2 ** 20;
-/** V8 collects garbage while more is made; what the last jobs have left, it would keep for as long as the guest runs. */
+/** What the last jobs have left, V8 would keep for as long as the guest runs. */
 const idleMs = 10_000;
 
 const { ports, cpuModel, shared, atomic, countsLookups } = workerData as TranslationWorkerData;
@@ -30,9 +31,11 @@ const compiler = new RegionCompiler({
   nowMs,
 });
 
-// Where the engine was not asked to offer it, garbage stays.
-const collect = (globalThis as { gc?: (options: { type: 'major' }) => void }).gc;
-const idle = setTimeout(() => collect?.({ type: 'major' }), idleMs).unref();
+let collect: (() => void) | undefined;
+const idle = setTimeout(() => {
+  collect ??= garbageCollector();
+  collect();
+}, idleMs).unref();
 
 for (const port of ports) {
   const memory = new LatestRegions();
