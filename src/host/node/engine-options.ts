@@ -11,13 +11,18 @@ const defaultThreads = 4;
 const poolSize = '--v8-pool-size';
 /**
  * Versions of V8 that are known to have these flags: another might not know what is meant. The first one follows from the second
- * where that is an option, but not from inside; without it V8 runs into a trap.
+ * where that is an option, but not from inside; without it V8 runs into a trap. It does so, too, where WebAssembly goes on that was
+ * compiled before: what Node strips types with, where the sources run as they are.
  */
 const inlining = {
   versions: /^14\./,
   off: ['--no-wasm-inlining-call-indirect', '--no-wasm-inlining'],
   chosen: /^--(no-)?wasm-inlining/,
 } as const;
+/** What is loaded before this program may have run WebAssembly. */
+const preloads = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
+
+const runsFromSources = import.meta.url.endsWith('.ts');
 
 const chosenOptions = (given: readonly string[], environment: string | undefined): readonly string[] => [
   ...given,
@@ -43,8 +48,8 @@ export function missingEngineOptions(
  * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
  * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
  *
- * As an option it would have Node compile all modules of its own anew at each start, which is a twentieth of a second: what is
- * compiled beforehand holds for the flags that there are by default.
+ * As an option it has Node compile all modules of its own anew at each start, which is a twentieth of a second: what is compiled
+ * beforehand holds for the flags that there are by default.
  * @param v8 its version; @returns none where the user has chosen, or V8 is another
  */
 export function missingFlags(given: readonly string[], environment: string | undefined, v8: string): readonly string[] {
@@ -54,7 +59,9 @@ export function missingFlags(given: readonly string[], environment: string | und
 
 /** To be called before the first guest, and when all modules are loaded that are going to be. */
 export function setFlagsForGuests(): void {
-  const flags = missingFlags(process.execArgv, process.env.NODE_OPTIONS, process.versions.v8);
+  const { execArgv, env, versions } = process;
+  if (runsFromSources || chosenOptions(execArgv, env.NODE_OPTIONS).some((option) => preloads.test(option))) return;
+  const flags = missingFlags(execArgv, env.NODE_OPTIONS, versions.v8);
   for (const flag of flags) setFlagsFromString(flag);
 }
 
@@ -76,7 +83,9 @@ export const withFewArenas = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv
 
 /** Becomes the same program with the options that are missing; returns where there are none, or the host cannot. */
 export function restartForGuests(): void {
-  const options = missingEngineOptions(availableParallelism(), process.execArgv, process.env.NODE_OPTIONS);
+  const { execArgv, env, versions } = process;
+  const flags = runsFromSources ? missingFlags(execArgv, env.NODE_OPTIONS, versions.v8) : [];
+  const options = [...missingEngineOptions(availableParallelism(), execArgv, env.NODE_OPTIONS), ...flags];
   // A parent that talks to this process would lose it.
   if (options.length === 0 || process.execve === undefined || process.channel !== undefined) return;
   const program = [process.execPath, ...process.execArgv, ...options, ...process.argv.slice(1)];
