@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ScatteredBytes } from '../support/scattered-bytes.ts';
 import { kindOf, value } from '../support/testing/expect.ts';
+import { Random } from '../support/testing/seeded-random.ts';
 import type { Disk } from './disk.ts';
 import { imageFormats } from './formats.ts';
 import { GuardedRawDisk } from './guarded-raw-disk.ts';
@@ -12,7 +13,6 @@ import { readInto, writeFrom } from './scattered.ts';
 import { MemoryDisk } from './testing/memory-disk.ts';
 import { MemoryFile } from './testing/memory-file.ts';
 import { noCodecs } from './testing/no-codecs.ts';
-import { Random } from './testing/seeded-random.ts';
 
 const diskBytes = 1 << 20;
 const memoryBytes = 1 << 18;

@@ -1,5 +1,4 @@
 /** The memory that the threads of a machine share: RAM with its marks, processors, and what passes between them. */
-
 import { kickOf } from '../cpu/kick.ts';
 import { allocateProcessorBoard } from '../cpu/smp/processor-board.ts';
 import { createVcpuMemory } from '../cpu/state/vcpu-memory.ts';

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import type { Result } from '../../support/result.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import type { Importer } from '../import/importer.ts';
 import { ImageFile, imageFiles } from './image-file.ts';
-import { Random } from './seeded-random.ts';
 import { zlibCodecs } from './zlib-codecs.ts';
 
 export interface FuzzTarget {

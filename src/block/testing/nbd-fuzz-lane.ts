@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { Result } from '../../support/result.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import type { DiskFailure } from '../disk-failure.ts';
 import { openNbdDisk } from '../nbd/nbd-disk.ts';
 import { chunk, FakeNbdServer, uint32, uint64 } from './fake-nbd-server.ts';
-import { Random } from './seeded-random.ts';
 
 const contentBytes = 65_536;
 

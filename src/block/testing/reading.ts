@@ -1,8 +1,8 @@
 /** Reading a disk in all the ways that its users do. */
 import assert from 'node:assert/strict';
 import type { Failure, Result } from '../../support/result.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import type { Disk } from '../disk.ts';
-import { Random } from './seeded-random.ts';
 
 /** The value of what must have succeeded. */
 export function unwrap<T>(result: Result<T>): T {

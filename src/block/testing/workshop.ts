@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Random } from './seeded-random.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 
 const found = spawnSync('qemu-img', ['--version']).status === 0;
 

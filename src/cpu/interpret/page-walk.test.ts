@@ -5,6 +5,7 @@ import { GuestMemory } from '../../memory/guest-memory.ts';
 import { allocatePageUsers, PageUsers } from '../../memory/page-users.ts';
 import { pte } from '../../spec/x86/paging.ts';
 import { eflags } from '../../spec/x86/registers.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import { webAssembly } from '../../wasm/webassembly.ts';
 import { Mmu } from '../mmu/mmu.ts';
 import { soloBus } from '../smp/bus-module.ts';
@@ -18,21 +19,6 @@ type Slow = (linear: bigint, bytes: number, tag: bigint) => number;
 type Kind = 'read' | 'readForWrite' | 'write';
 const kinds = ['read', 'readForWrite', 'write'] as const;
 const slowNames = { read: 'readSlow', readForWrite: 'readForWriteSlow', write: 'writeSlow' } as const;
-
-/** Numerical Recipes' linear congruential generator. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  /** A number from 0 on, below `end`. */
-  below(end: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * end);
-  }
-}
 
 const ramBytes = 8 << 20;
 const module = new webAssembly.Module(buildMainModule({ semantics: {}, countsLookups: false }));

@@ -19,7 +19,7 @@ const pageBits = 12;
 const levelBits = 9;
 const rootShift = pageBits + 3 * levelBits;
 const hugeShift = pageBits + 2 * levelBits;
-/** Entries of both of a page's tables lie at multiples of 8. */
+/** Of a table's entry, which takes 8 bytes: its offset in the table. */
 const indexMask = ((1 << levelBits) - 1) << 3;
 const frameBits = physicalAddressBits - pageBits;
 /** No such physical address: SDM Vol. 3A table 4-20. */

@@ -9,7 +9,7 @@ const firstWord = tlb.base / 4;
 const contextWords = tlb.contextSize / 4;
 const writeWords = tlb.writeOffset / 4;
 /** Pages of 4 MB count as two of 2 MB. */
-const largeBytes = 0x20_0000;
+const largeBytes = 2 ** largePages.shift;
 const hugeBytes = 0x4000_0000;
 const two32 = 0x1_0000_0000;
 

@@ -286,19 +286,25 @@ export const records = { base: 0x40_0000, end: tlb.base } as const;
 /** Which record each place of code has; see `RecordIndex`. Seven bytes a record, if all are in use. */
 export const recordIndex = { base: tlb.base + tlb.contexts * tlb.contextSize, bytes: 24 << 20 } as const;
 
+const fillLogBase = recordIndex.base + recordIndex.bytes;
+const fillLogWords = 16;
+const mostOfSupervisor = 4096;
+const fillLogSize = fillLogWords + mostOfSupervisor * 4;
+const fillFlags = fillLogBase + tlb.contexts * fillLogSize;
+
 /**
  * For each access context that is flushed by itself, supervisor's (0) and those of users: i32, how many entries were made since the
  * last flush, and from `words` on where they are (addresses / 4), as far as there is room. And i32 each, by context: whether it may
  * hold anything, and what can be written to.
  */
 export const fillLog = {
-  base: recordIndex.base + recordIndex.bytes,
-  size: 0x4010,
-  words: 16,
-  mostOfSupervisor: 4096,
+  base: fillLogBase,
+  size: fillLogSize,
+  words: fillLogWords,
+  mostOfSupervisor,
   mostOfUser: 1024,
-  used: recordIndex.base + recordIndex.bytes + tlb.contexts * 0x4010,
-  writable: recordIndex.base + recordIndex.bytes + tlb.contexts * 0x4010 + tlb.contexts * 4,
+  used: fillFlags,
+  writable: fillFlags + tlb.contexts * 4,
 } as const;
 
 /** Large pages that are known to be such, of 2 MB each (of larger ones, pieces): i32, the linear address / 2 MB; by its lowest bits. */

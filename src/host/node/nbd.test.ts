@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Disk } from '../../block/disk.ts';
 import { assertReads, dataBytes, failureOf, unwrap } from '../../block/testing/reading.ts';
-import { Random } from '../../block/testing/seeded-random.ts';
 import { sparseContent } from '../../block/testing/workshop.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import { openNbd } from './nbd.ts';
 import { serverFolder, startNbdkit, startQemuNbd, withoutNbdkit, withoutQemuNbd } from './testing/nbd-server.ts';
 

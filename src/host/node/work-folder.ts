@@ -1,6 +1,7 @@
 /** Folders that last as long as one piece of work of one process. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isNumberInUse } from './vms/process-identity.ts';
 
 /**
  * Runs `work` with a new folder in `parent`, and removes it afterwards; those of processes that were ended in the middle
@@ -25,15 +26,6 @@ async function removeAbandoned(parent: string, purpose: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
   for (const name of names) {
     const pid = name.startsWith(`${purpose}-`) ? Number(name.slice(purpose.length + 1)) : 0;
-    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (pid > 0 && !isNumberInUse(pid)) await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ipProtocol } from '../../spec/net/ipv4.ts';
+import { Random } from '../../support/testing/seeded-random.ts';
 import { write16 } from '../frame/bytes.ts';
 import { writeIpv4Checksum } from '../frame/ipv4-packet.ts';
 import type { Offload } from '../port.ts';
@@ -9,24 +10,6 @@ import { Switch } from '../switch/switch.ts';
 import { natBench } from '../testing/nat-bench.ts';
 import { bytes, ends, openConnection } from '../testing/open-connection.ts';
 import { guestMac, ipv4Frame, tcpFrame, udpFrame } from '../testing/scripted-guest.ts';
-
-/** Numbers that are the same in every run. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * limit);
-  }
-
-  pick<T>(choices: readonly T[]): T {
-    return choices[this.below(choices.length)] as T;
-  }
-}
 
 /** A frame that is nearly right: one of each kind, some bytes changed, perhaps cut, its header checksum mended. */
 function nearly(random: Random): Uint8Array {

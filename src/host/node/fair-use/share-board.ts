@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ok, type Result } from '../../../support/result.ts';
-import { isAlive } from '../vms/process-identity.ts';
+import { isAlive, isNumberInUse } from '../vms/process-identity.ts';
 import { privateFileMode, providePrivateFolder, socketsFolder } from '../vms/vm-folders.ts';
 import { decodeRecord, encodeRecord, recordBytes, type ShareRecord } from './share-record.ts';
 
@@ -77,7 +77,7 @@ export class ShareBoard {
       const record = key === this.key ? undefined : readRecord(join(this.#folder, key));
       if (record === undefined) continue;
       if (!isFresh(record, nowNs)) this.#lookFor(key, record, nowNs);
-      else if (nowNs - record.atNs < silentNs || exists(record.pid)) found.push({ key, record });
+      else if (nowNs - record.atNs < silentNs || isNumberInUse(record.pid)) found.push({ key, record });
     }
     return found;
   }
@@ -109,16 +109,6 @@ export class ShareBoard {
 }
 
 const isFresh = ({ atNs }: ShareRecord, nowNs: number): boolean => nowNs - atNs < staleNs && atNs - nowNs < aheadNs;
-
-/** Costs next to nothing on every host. A number that is used again is found out when the record is stale. */
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
 
 function filesIn(folder: string): string[] {
   try {
