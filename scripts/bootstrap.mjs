@@ -134,6 +134,13 @@ async function runAll(node, commands) {
   return worst;
 }
 
+/** @param {string} file @returns {string[]} what Node has to be given to run it: the options in its first line, and the file */
+function programOf(file) {
+  const [firstLine = ''] = readFileSync(join(root, file), 'utf8').split('\n', 1);
+  const [, options = ''] = /^#!\/usr\/bin\/env -S node (.*)$/.exec(firstLine) ?? [];
+  return [...options.split(' '), file];
+}
+
 /** @param {string} name @returns {string} a package's program, to be run by the pinned Node */
 function tool(name) {
   return join(modules, ...name.split('/'));
@@ -146,8 +153,7 @@ async function perform(node, script, args) {
       build(node);
       // `npm start` alone is the default guest; its options need no "run" before them.
       const known = ['run', 'image', 'host', 'help', '--help', '-h', '--version'].includes(args[0] ?? '');
-      const program = ['--disable-warning=ExperimentalWarning', 'build/bundle/corbel.js'];
-      return run(node, [...program, ...(known ? args : ['run', ...args])]);
+      return run(node, [...programOf('build/bundle/corbel.js'), ...(known ? args : ['run', ...args])]);
     }
     case 'build':
       build(node);

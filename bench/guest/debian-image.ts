@@ -2,8 +2,9 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { type DebianImage, findImage } from '../../src/host/node/debian/image-parts.ts';
-import { cacheFolder, sha256 } from '../../src/host/node/guest/cache.ts';
+import { sha256 } from '../../src/host/node/guest/cache.ts';
 import { hasProgram } from '../../src/host/node/program.ts';
 import { withWorkFolder } from '../../src/host/node/work-folder.ts';
 import { fail, ok, type Result } from '../../src/support/result.ts';

@@ -1,7 +1,8 @@
 /** Kernel and busybox of the distribution's 32-bit architecture, from the cache or from the host's package sources. */
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { extractFile, PackageLists } from '../../src/host/node/guest/apt.ts';
-import { cacheFolder, FileCache } from '../../src/host/node/guest/cache.ts';
+import { FileCache } from '../../src/host/node/guest/cache.ts';
 import { withWorkFolder } from '../../src/host/node/work-folder.ts';
 import { fail, ok, type Result } from '../../src/support/result.ts';
 

@@ -1,8 +1,8 @@
 /** Programs for the guest from the distribution's packages, with the libraries that they need. */
 import { mkdir, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { PackageLists, type PackageRecord } from '../../src/host/node/guest/apt.ts';
-import { cacheFolder } from '../../src/host/node/guest/cache.ts';
 import { runCommand } from '../../src/host/node/guest/command.ts';
 import type { CpioEntry } from '../../src/host/node/guest/cpio.ts';
 import { fail, ok, type Result } from '../../src/support/result.ts';

@@ -1,13 +1,13 @@
 /** The source of a Debian package, for guests that compile it: from the host's own package sources, and kept. */
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import {
   formatSources,
   indexTargetFormat,
   parseIndexTargets,
   sourcesOfSuite,
 } from '../../src/host/node/debian/archive-sources.ts';
-import { cacheFolder } from '../../src/host/node/guest/cache.ts';
 import { runProgram } from '../../src/host/node/program.ts';
 import { withWorkFolder } from '../../src/host/node/work-folder.ts';
 import { fail, ok, type Result } from '../../src/support/result.ts';

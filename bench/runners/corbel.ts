@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/host/node/guest/command.ts';
 import { fail, ok, type Result } from '../../src/support/result.ts';
 import { type Command, kernelCommandLine, type Runner } from './runner.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
+const program = `${root}/build/bundle/corbel.js`;
 
 /** The last line that is a JSON object, which is what `--stats --json` prints. */
 export function parseStatistics(stderr: string): Readonly<Record<string, number>> | undefined {
@@ -20,16 +21,18 @@ export function parseStatistics(stderr: string): Readonly<Record<string, number>
   }
 }
 
-/** Corbel as a person starts it. */
+/** Corbel as a person starts it: with the options that its first line gives Node. */
 export function corbelProgram(): Command {
-  return { program: node[0], args: [node[1], `${root}/build/bundle/corbel.js`] };
+  const [firstLine = ''] = readFileSync(program, 'utf8').split('\n', 1);
+  const options = firstLine.split(' ').filter((word) => word.startsWith('--'));
+  return { program: process.execPath, args: [...options, program] };
 }
 
 /** Brings the build up to date. @returns which version it is */
 export async function prepareCorbel(): Promise<Result<string>> {
   const built = await runCommand([process.execPath, 'scripts/bootstrap.mjs', 'build'], root);
   if (!built.ok) return fail('unavailable', `the build failed: ${built.message}`);
-  const shown = await runCommand([...node, 'build/bundle/corbel.js', '--version'], root);
+  const shown = await runCommand([corbelProgram().program, ...corbelProgram().args, '--version'], root);
   const version = Buffer.from(shown.stdout).toString('utf8').trim();
   return shown.ok ? ok(`${version}, Node ${process.versions.node}`) : fail('unavailable', shown.message);
 }

@@ -1,11 +1,20 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-import { keepCompiledProgram, restartForGuests } from '../host/node/engine-options.ts';
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --v8-pool-size=0
+import { loadProgram } from '../host/node/compiled-program.ts';
+import { keepCompiledSources, restartForGuests } from '../host/node/engine-options.ts';
+import { GuestThreads } from '../host/node/guest-threads.ts';
 
+const [command, ...args] = process.argv.slice(2);
 // Before anything large is loaded, which would be for nothing.
-if (process.argv[2] === 'run') restartForGuests();
-keepCompiledProgram();
-const { runProcess } = await import('./main.ts');
+if (command === 'run') restartForGuests();
+keepCompiledSources();
 
-// The sources run as they are; the program's files lie in one folder.
-const machine = import.meta.url.endsWith('.ts') ? '../machine/machine.ts' : './machine.js';
-await runProcess(new URL(machine, import.meta.url));
+const threads = new GuestThreads();
+if (runsGuest()) threads.startAhead();
+const main = await loadProgram<typeof import('./main.ts')>(new URL('./main.ts', import.meta.url));
+await main.exports.runProcess(threads, main.keep);
+
+/** Whether this process is going to run one, most likely. */
+function runsGuest(): boolean {
+  if (command === 'run') return !args.some((arg) => arg === '--help' || arg === '-h' || arg === '--detach');
+  return command === 'run-detached';
+}

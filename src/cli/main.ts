@@ -1,5 +1,6 @@
 /** The command line: finds the command, and makes every end a status and at most a sentence. */
 import { readFileSync } from 'node:fs';
+import type { GuestThreads } from '../host/node/guest-threads.ts';
 import { balloonCommand } from './commands/balloon.ts';
 import { consoleCommand } from './commands/console.ts';
 import { cpCommand } from './commands/cp.ts';
@@ -44,12 +45,12 @@ Options:
 "corbel run" alone starts a Linux with a shell.
 `;
 
-/** @param machineModule address of the module that exports `createMachine` */
-async function main(args: readonly string[], machineModule: URL): Promise<number> {
+/** @param threads those that guests run on */
+async function main(args: readonly string[], threads: GuestThreads): Promise<number> {
   const [first, ...rest] = args;
   switch (first) {
     case 'run':
-      return runCommand(rest, machineModule);
+      return runCommand(rest, threads);
     case 'ps':
       return psCommand(rest);
     case 'console':
@@ -67,7 +68,7 @@ async function main(args: readonly string[], machineModule: URL): Promise<number
     case 'rm':
       return rmCommand(rest);
     case detachedCommand:
-      return runDetachedCommand(rest, machineModule);
+      return runDetachedCommand(rest, threads);
     case 'image':
       return imageCommand(rest);
     case 'exec':
@@ -112,8 +113,11 @@ function printVersion(args: readonly string[]): number {
   return exitStatus.ok;
 }
 
-/** Runs `main` as the process: its status is the process's, once everything written has left. */
-export async function runProcess(machineModule: URL): Promise<never> {
+/**
+ * Runs `main` as the process: its status is the process's, once everything written has left.
+ * @param threads those that guests run on; @param ending called when all is done
+ */
+export async function runProcess(threads: GuestThreads, ending: () => void): Promise<never> {
   // Who uses the streams hears of a closed pipe by itself; it must not become an exception.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const [major] = process.versions.node.split('.');
@@ -122,13 +126,14 @@ export async function runProcess(machineModule: URL): Promise<never> {
     say(`this is Node ${process.versions.node}, but corbel needs 26 or newer; "npm start" brings it along.`);
   } else {
     try {
-      status = await main(process.argv.slice(2), machineModule);
+      status = await main(process.argv.slice(2), threads);
     } catch (error) {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       say(`something went wrong that should not; this is a defect in corbel.\n${what}`);
     }
   }
   await Promise.all([process.stdout, process.stderr].map(drained));
+  ending();
   process.exit(status);
 }
 

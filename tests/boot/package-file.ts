@@ -1,8 +1,9 @@
 /** Files of the distribution's packages, for guests of these tests: fetched once, cached beside the linux guest. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { extractFile, PackageLists, type PackageRecord } from '../../src/host/node/guest/apt.ts';
-import { cacheFolder, FileCache } from '../../src/host/node/guest/cache.ts';
+import { FileCache } from '../../src/host/node/guest/cache.ts';
 import { fail, type Result } from '../../src/support/result.ts';
 
 export interface PackageFile {

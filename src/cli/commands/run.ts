@@ -4,6 +4,7 @@ import { type LinuxPackages, provideLinuxPackages } from '../../host/node/guest/
 import { buildUserland, type Session, type UserlandParts } from '../../host/node/guest/linux-userland.ts';
 import type { GuestAttendant } from '../../host/node/guest-attendant.ts';
 import { type GuestDeviceOptions, guestModules } from '../../host/node/guest-devices.ts';
+import type { GuestThreads } from '../../host/node/guest-threads.ts';
 import { findInputFile, readInputFile } from '../../host/node/input-file.ts';
 import { runGuest, type SessionKind } from '../../host/node/run-guest.ts';
 import { PulledInput } from '../../host/node/standard-input.ts';
@@ -20,7 +21,7 @@ import { parseRunOptions, type RunOptions, runHelp } from '../run-options.ts';
 /** `panic=-1`: a kernel that panics resets at once, which ends the run. */
 const linuxCommandLine = 'console=ttyS0,115200 panic=-1';
 
-export async function runCommand(args: readonly string[], machineModule: URL): Promise<number> {
+export async function runCommand(args: readonly string[], threads: GuestThreads): Promise<number> {
   const options = parseRunOptions(args);
   if (!options.ok) return refuse(options.error);
   if (options.value === 'help') {
@@ -30,23 +31,23 @@ export async function runCommand(args: readonly string[], machineModule: URL): P
   const run = options.value;
   if (run.detach) return runDetached(run, args);
   const { name } = run;
-  if (name === undefined) return (await runWith(run, machineModule)).status;
+  if (name === undefined) return (await runWith(run, threads)).status;
   const vm = { name, options: run, args, messages: undefined };
-  return runNamed(vm, (attendant) => runWith(run, machineModule, attendant));
+  return runNamed(vm, (attendant) => runWith(run, threads, attendant));
 }
 
 /** The process that `run --detach` starts. @param args the name, a file for messages, and the arguments of `run` */
-export async function runDetachedCommand(args: readonly string[], machineModule: URL): Promise<number> {
+export async function runDetachedCommand(args: readonly string[], threads: GuestThreads): Promise<number> {
   const [name, messages, ...rest] = args;
   const options = parseRunOptions(rest);
   if (!options.ok) return refuse(options.error);
   if (name === undefined || messages === undefined || options.value === 'help') return exitStatus.usage;
   // It may have been given none; whoever makes something for this virtual machine alone goes by its name.
   const run = { ...options.value, name };
-  return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, machineModule, attendant));
+  return runNamed({ name, options: run, args: rest, messages }, (attendant) => runWith(run, threads, attendant));
 }
 
-async function runWith(given: RunOptions, machineModule: URL, attendant?: GuestAttendant): Promise<RunEnd> {
+async function runWith(given: RunOptions, threads: GuestThreads, attendant?: GuestAttendant): Promise<RunEnd> {
   const complete = given.guest === 'debian' ? await withDebian(given) : ok(given);
   if (!complete.ok) return refused(complete.error);
   const options = complete.value;
@@ -54,7 +55,7 @@ async function runWith(given: RunOptions, machineModule: URL, attendant?: GuestA
   if (!devices.ok) return refused(devices.error);
   // What stands for a whole computer starts again when it is reset.
   const reboots = (given.guest === 'debian' || given.guest === 'disk') && given.command === undefined;
-  const end = await runUntilItEnds(options, machineModule, { devices: devices.value.options, attendant, reboots });
+  const end = await runUntilItEnds(options, threads, { devices: devices.value.options, attendant, reboots });
   const complaints = await devices.value.close();
   complaints.forEach(say);
   return end.status === exitStatus.ok && complaints.length > 0 ? { ...end, status: exitStatus.badInput } : end;
@@ -73,7 +74,7 @@ interface RunSurroundings {
 
 async function runUntilItEnds(
   options: RunOptions,
-  machineModule: URL,
+  threads: GuestThreads,
   { devices, attendant, reboots }: RunSurroundings,
 ): Promise<RunEnd> {
   const session = sessionFor(options);
@@ -87,7 +88,7 @@ async function runUntilItEnds(
     if (onTerminal && !options.detach) say('starting the guest; Ctrl-] leaves');
     const result = await runGuest({
       config: config.value,
-      machineModule,
+      threads,
       devices,
       notice: say,
       processorShare: options.processorShare,

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { cacheFolder } from './guest/cache.ts';
+import { cacheFolder } from './cache-folder.ts';
 
 /** Node's own choice, for every host. */
 const defaultThreads = 4;
@@ -96,11 +96,14 @@ export function restartForGuests(): void {
   }
 }
 
-/** What the engine makes of the program's text is kept between starts: half of the time that each thread takes to load. */
-export function keepCompiledProgram(): void {
+/**
+ * What Node makes of the sources is kept between starts: half of the time that each thread takes to load them. The built program
+ * keeps more: see `compiled-program.ts`.
+ */
+export function keepCompiledSources(): void {
   const { env } = process;
-  if (env.NODE_COMPILE_CACHE !== undefined || env.NODE_DISABLE_COMPILE_CACHE !== undefined) return;
-  const folder = join(cacheFolder(env), 'program');
+  if (!runsFromSources || env.NODE_COMPILE_CACHE !== undefined || env.NODE_DISABLE_COMPILE_CACHE !== undefined) return;
+  const folder = join(cacheFolder(env), 'sources');
   enableCompileCache(folder);
   env.NODE_COMPILE_CACHE = folder; // Threads go by this.
 }

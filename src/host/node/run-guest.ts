@@ -17,6 +17,7 @@ import type { GuestAttendant, GuestControls } from './guest-attendant.ts';
 import { GuestBalloon } from './guest-balloon.ts';
 import { createGuestDevices, type GuestDeviceOptions, type GuestDevices } from './guest-devices.ts';
 import type { GuestEnd } from './guest-end.ts';
+import type { GuestThreads } from './guest-threads.ts';
 import { openMemoryAdvice } from './memory-advice.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
@@ -36,7 +37,8 @@ export type SerialTarget =
 
 export interface GuestRequest {
   readonly config: MachineConfig;
-  readonly machineModule: URL;
+  /** Those that the machine runs on. */
+  readonly threads: GuestThreads;
   /** Which virtio devices the guest has. */
   readonly devices: GuestDeviceOptions;
   /** Told what a person should know of while the guest runs: one sentence. */
@@ -369,6 +371,8 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
       if (shared.ok) advice?.release(shared.value.ram.buffer, offset, length);
     },
   });
+  // What is compiled for one set of flags does not hold for another.
+  await request.threads.loaded();
   setFlagsForGuests();
   const shared = allocateMachine(
     request.config.memoryBytes,

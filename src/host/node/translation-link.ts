@@ -4,7 +4,8 @@ import type { TranslationResult, TranslationService } from '../../cpu/translate/
 import { MadeRegions } from '../../cpu/translate/made-regions.ts';
 import type { SharedMachine } from '../../machine/shared-machine.ts';
 
-export interface TranslationWorkerData {
+/** What the translating thread is to do. */
+export interface TranslationWork {
   /** One of each processor. */
   readonly ports: readonly MessagePort[];
   readonly cpuModel: string;

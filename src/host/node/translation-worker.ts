@@ -1,5 +1,4 @@
 /** The translating thread: guest code comes in, compiled modules go out. */
-import { workerData } from 'node:worker_threads';
 import { semantics } from '../../cpu/semantics/index.ts';
 import { findCpuModel } from '../../cpu/system/cpu-model.ts';
 import type { TranslationJob } from '../../cpu/translate/job.ts';
@@ -8,39 +7,44 @@ import { MadeRegions } from '../../cpu/translate/made-regions.ts';
 import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import { RegionLibrary } from '../../cpu/translate/region-library.ts';
 import { garbageCollector } from './engine-options.ts';
-import type { TranslationWorkerData } from './translation-link.ts';
+import { receiveWork } from './guest-threads.ts';
+import type { TranslationWork } from './translation-link.ts';
 
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
 const libraryBytes = 16 * 2 ** 20;
 /** What the last jobs have left, V8 would keep for as long as the guest runs. */
 const idleMs = 10_000;
 
-const { ports, cpuModel, shared, atomic, countsLookups } = workerData as TranslationWorkerData;
-// A machine with an unknown model is refused; nobody will ask.
-const features = findCpuModel(cpuModel)?.features ?? new Set();
-const made = new MadeRegions(shared.madeRegions);
-const library = ports.length > 1 ? new RegionLibrary(libraryBytes, made) : undefined;
-const nowMs = (): number => performance.now();
-const compiler = new RegionCompiler({
-  semantics,
-  features,
-  ram: new Uint8Array(shared.ram.buffer),
-  atomic,
-  countsLookups,
-  library,
-  nowMs,
-});
+/** When most of what translating calls has been called. */
+const warmMs = 2000;
 
-let collect: (() => void) | undefined;
-const idle = setTimeout(() => {
-  collect ??= garbageCollector();
-  collect();
-}, idleMs).unref();
-
-for (const port of ports) {
-  const memory = new LatestRegions();
-  port.on('message', (job: TranslationJob) => {
-    port.postMessage(compiler.compile(job, memory));
-    idle.refresh();
+export function start(keepCompiled: () => void): void {
+  receiveWork((work: TranslationWork) => {
+    translate(work);
+    setTimeout(keepCompiled, warmMs).unref();
   });
+}
+
+function translate({ ports, cpuModel, shared, atomic, countsLookups }: TranslationWork): void {
+  // A machine with an unknown model is refused; nobody will ask.
+  const features = findCpuModel(cpuModel)?.features ?? new Set();
+  const made = new MadeRegions(shared.madeRegions);
+  const library = ports.length > 1 ? new RegionLibrary(libraryBytes, made) : undefined;
+  const nowMs = (): number => performance.now();
+  const ram = new Uint8Array(shared.ram.buffer);
+  const compiler = new RegionCompiler({ semantics, features, ram, atomic, countsLookups, library, nowMs });
+
+  let collect: (() => void) | undefined;
+  const idle = setTimeout(() => {
+    collect ??= garbageCollector();
+    collect();
+  }, idleMs).unref();
+
+  for (const port of ports) {
+    const memory = new LatestRegions();
+    port.on('message', (job: TranslationJob) => {
+      port.postMessage(compiler.compile(job, memory));
+      idle.refresh();
+    });
+  }
 }

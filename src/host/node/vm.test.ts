@@ -6,6 +6,7 @@ import type { Accelerator } from '../../machine/config.ts';
 import { allocateMachine } from '../../machine/shared-machine.ts';
 import { bareMetal, dword, exit, store } from '../../machine/testing/guest.ts';
 import { configFor } from '../../machine/testing/host.ts';
+import { GuestThreads } from './guest-threads.ts';
 import { Vm } from './vm.ts';
 
 /** Where firmware has put the registers of the first virtio device. */
@@ -64,7 +65,7 @@ function start(accel: Accelerator): Vm {
     config,
     shared: shared.value,
     devices: [device],
-    machineModule: new URL('../../machine/machine.ts', import.meta.url),
+    threads: new GuestThreads(),
     sink: () => Promise.resolve(),
     report: (_device, reason) => assert.fail(reason),
   });

@@ -1,5 +1,5 @@
 /** One virtual machine on a worker thread, seen from the main thread. */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { IoSide } from '../../devices/virtio/io-side.ts';
 import type { VirtioDevice } from '../../devices/virtio/virtio-device.ts';
 import type { MachineConfig, MachineEvent, Outcome, SerialPort, Statistics } from '../../machine/config.ts';
@@ -8,7 +8,8 @@ import { createIoSide, type SharedMachine } from '../../machine/shared-machine.t
 import type { Failure } from '../../support/result.ts';
 import { buffersOf } from './boot-files.ts';
 import type { GovernedProcessors } from './fair-use/governor.ts';
-import type { TranslationWorkerData } from './translation-link.ts';
+import { type GuestThreads, onMessage } from './guest-threads.ts';
+import type { TranslationWork } from './translation-link.ts';
 import { allocateLink, HostLink, sharedNowNs } from './vm-link.ts';
 import { VmRequests } from './vm-requests.ts';
 
@@ -26,16 +27,16 @@ export type VmReport =
 /** What a machine's thread sends; `started` says that the machine is built, and its report comes last. */
 export type VmMessage = VmReport | MachineEvent | { readonly kind: 'started' };
 
-export interface VmWorkerData {
+/** What a machine's thread is to do. */
+export interface VmWork {
   readonly link: SharedArrayBuffer;
   readonly shared: SharedMachine;
   readonly config: MachineConfig;
-  readonly machineModule: string;
   /** To the translating thread, if there is one. */
   readonly translation: MessagePort | undefined;
 }
 
-export interface ProcessorWorkerData extends VmWorkerData {
+export interface ProcessorWork extends VmWork {
   /** From 1 on. */
   readonly processor: number;
 }
@@ -43,23 +44,16 @@ export interface ProcessorWorkerData extends VmWorkerData {
 /** Takes what the guest sends; the next bytes come when the promise has resolved. */
 export type SerialSink = (port: SerialPort, bytes: Uint8Array) => Promise<void>;
 
-/** Decoding makes short-lived garbage at a steady rate: a large nursery would only keep it resident. */
-const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
-
 export interface VmParts {
   readonly config: MachineConfig;
   /** Allocated for `config` and `devices`. */
   readonly shared: SharedMachine;
   readonly devices: readonly VirtioDevice[];
-  /** Address of the module that exports `createMachine`. */
-  readonly machineModule: URL;
+  readonly threads: GuestThreads;
   readonly sink: SerialSink;
   /** Told what a guest's driver did wrong with the device of that number. */
   readonly report: (device: number, reason: string) => void;
 }
-
-/** Translation makes more, in bursts; but memory that is touched for the first time costs more than collecting more often. */
-const translatorLimits = { maxYoungGenerationSizeMb: 4 } as const;
 
 /** How long a machine may take to notice a stop request before its thread is ended by force. */
 const stopGraceMs = 2000;
@@ -87,7 +81,7 @@ export class Vm {
   /** Whether output of the guest is on its way to the sink. */
   #sinking = false;
 
-  constructor({ config, shared, devices, machineModule, sink, report }: VmParts) {
+  constructor({ config, shared, devices, threads, sink, report }: VmParts) {
     const link = allocateLink();
     this.#link = new HostLink(link);
     this.requests = new VmRequests(this.#link);
@@ -101,19 +95,20 @@ export class Vm {
     });
     const channels = translates(config) ? shared.processors.map(() => new MessageChannel()) : [];
     const ports = channels.map(({ port1 }) => port1);
-    const common = { link, shared, machineModule: machineModule.href };
-    const workerData: VmWorkerData = { ...common, config, translation: ports[0] };
+    const work: VmWork = { link, shared, config, translation: ports[0] };
     // Handed over, not copied.
-    const transferList = [...buffersOf(config.boot), ...ports.slice(0, 1)];
-    this.#worker = new Worker(workerFile('vm-worker'), { workerData, transferList, resourceLimits });
+    this.#worker = threads.take('vm-worker');
+    this.#worker.postMessage(work, [...buffersOf(config.boot), ...ports.slice(0, 1)]);
     const bare = { ...config, boot: { kind: 'firmware', image: new Uint8Array(0) } } as const;
     this.#processors = shared.processors.slice(1).map((_, n) => {
-      const data: ProcessorWorkerData = { ...common, config: bare, translation: ports[n + 1], processor: n + 1 };
-      const own = ports.slice(n + 1, n + 2);
-      return new Worker(workerFile('processor-worker'), { workerData: data, transferList: own, resourceLimits });
+      const processor = threads.take('processor-worker');
+      const its: ProcessorWork = { link, shared, config: bare, translation: ports[n + 1], processor: n + 1 };
+      processor.postMessage(its, ports.slice(n + 1, n + 2));
+      return processor;
     });
     const served = channels.map(({ port2 }) => port2);
-    this.#translator = served.length === 0 ? undefined : startTranslator(config, shared, served);
+    this.#translator = served.length === 0 ? undefined : startTranslator(threads, config, shared, served);
+    threads.endRest();
     const started = Promise.withResolvers<void>();
     this.started = started.promise;
     this.ended = this.#pump(this.#report(started.resolve));
@@ -153,7 +148,7 @@ export class Vm {
 
   #report(started: () => void): Promise<VmReport> {
     return new Promise((resolve) => {
-      this.#worker.on('message', (message: VmMessage) => {
+      onMessage(this.#worker, (message: VmMessage) => {
         switch (message.kind) {
           case 'started':
             return started();
@@ -242,7 +237,7 @@ export class Vm {
 /** What a processor's thread counted; nothing, if it does not end in time. */
 function lastStatistics(worker: Worker): Promise<Statistics> {
   return new Promise((resolve) => {
-    worker.once('message', (statistics: Statistics) => resolve(statistics));
+    onMessage(worker, (statistics: Statistics) => resolve(statistics));
     worker.once('exit', () => resolve({}));
     setTimeout(() => resolve({}), processorGraceMs).unref();
   });
@@ -260,23 +255,20 @@ function withProcessors(report: VmReport, further: readonly Statistics[]): VmRep
 const translates = ({ accel }: MachineConfig): boolean => accel === 'auto' || accel === 'translate';
 
 /** @param ports one of each processor */
-function startTranslator(config: MachineConfig, shared: SharedMachine, ports: readonly MessagePort[]): Worker {
+function startTranslator(
+  threads: GuestThreads,
+  config: MachineConfig,
+  shared: SharedMachine,
+  ports: readonly MessagePort[],
+): Worker {
   const { ram, madeRegions } = shared;
   const { cpuModel, countsTlbHits: countsLookups } = config;
-  const workerData: TranslationWorkerData = {
+  const work: TranslationWork = {
     ...{ ports, cpuModel, countsLookups, atomic: ports.length > 1 },
     shared: { ram, madeRegions },
   };
-  const worker = new Worker(workerFile('translation-worker'), {
-    workerData,
-    transferList: [...ports],
-    resourceLimits: translatorLimits,
-  });
+  const worker = threads.take('translation-worker');
+  worker.postMessage(work, [...ports]);
   worker.unref();
   return worker;
-}
-
-/** The sources run as they are, the build as JavaScript: the workers' files have this file's own ending. */
-function workerFile(name: string): URL {
-  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }

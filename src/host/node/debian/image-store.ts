@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { createImage } from '../../../block/create-image.ts';
 import type { DiskFailure } from '../../../block/disk-failure.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import { nodeImageHost } from '../disk/image-host.ts';
-import { cacheFolder } from '../guest/cache.ts';
 import { type DebianImage, findImage } from './image-parts.ts';
 
 const folder = (): string => join(cacheFolder(), 'images');

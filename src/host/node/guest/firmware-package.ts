@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { extractFile, PackageLists } from './apt.ts';
-import { cacheFolder, FileCache } from './cache.ts';
+import { FileCache } from './cache.ts';
 
 const packageName = 'seabios';
 const fileName = 'bios-256k.bin';

@@ -1,10 +1,11 @@
 /** The kernel, its modules and the busybox of the linux guest: from the cache, or from the host's distribution. */
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import { hasProgram } from '../program.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { extractFile, PackageLists, type PackageRecord } from './apt.ts';
-import { cacheFolder, FileCache } from './cache.ts';
+import { FileCache } from './cache.ts';
 import { archiveModules } from './linux-modules.ts';
 
 export interface LinuxPackages {

@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { cacheFolder } from '../cache-folder.ts';
 import { parsePackageRecord } from './apt.ts';
-import { cacheFolder, FileCache } from './cache.ts';
+import { FileCache } from './cache.ts';
 import { runCommand } from './command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'corbel-packages-'));
