@@ -10,8 +10,12 @@ keepCompiledSources();
 
 const threads = new GuestThreads();
 if (runsGuest()) threads.startAhead();
-const main = await loadProgram<typeof import('./main.ts')>(new URL('./main.ts', import.meta.url));
-await main.exports.runProcess(threads, main.keep);
+void begin();
+
+async function begin(): Promise<void> {
+  const main = await loadProgram<typeof import('./main.ts')>(new URL('./main.ts', import.meta.url));
+  await main.exports.runProcess(threads, main.keep);
+}
 
 /** Whether this process is going to run one, most likely. */
 function runsGuest(): boolean {

@@ -81,10 +81,7 @@ function immediateOf(operands: readonly OperandSpec[]): ImmediateForm {
 }
 
 /** Whether the encoding has a ModRM byte. */
-function hasModrm(row: TableRow): boolean {
-  if (row.ext !== undefined || row.mod !== undefined) return true;
-  return row.operandSpecs.some(({ source }) => modrmSources.includes(source));
-}
+const hasModrm = (row: TableRow): boolean => row.ext !== undefined || row.mod !== undefined || operandForm(row).modrm;
 
 const anyReg = 0xffff;
 /** CR0, CR2, CR3, CR4, CR8 (SDM Vol. 3A 2.5). */
@@ -96,6 +93,30 @@ function regMaskOf(operands: readonly OperandSpec[]): number {
   if (operands.some(({ source }) => source === 'C')) return controlRegisters;
   return operands.some(({ source }) => source === 'D') ? debugRegisters : anyReg;
 }
+
+/** What the decoder asks of operands, which many rows share. */
+interface OperandForm {
+  readonly modrm: boolean;
+  readonly immediate: ImmediateForm;
+  readonly regMask: number;
+  /** How many opcodes the row covers. */
+  readonly span: number;
+}
+
+function formOf(operands: readonly OperandSpec[]): OperandForm {
+  return {
+    modrm: operands.some(({ source }) => modrmSources.includes(source)),
+    immediate: immediateOf(operands),
+    regMask: regMaskOf(operands),
+    span: operands.some(({ source }) => source === 'Z') ? 8 : 1,
+  };
+}
+
+const operandForms: ReadonlyMap<readonly OperandSpec[], OperandForm> = new Map(
+  [...new Set(instructionTable.map(({ operandSpecs }) => operandSpecs))].map((specs) => [specs, formOf(specs)]),
+);
+
+const operandForm = ({ operandSpecs }: TableRow): OperandForm => operandForms.get(operandSpecs) as OperandForm;
 
 function candidateOf(row: TableRow): Candidate {
   let mask = 0;
@@ -113,9 +134,9 @@ function candidateOf(row: TableRow): Candidate {
     value |= row.rm << 3;
   }
   const size64 = row.size64 === undefined ? 0 : row.size64 === 'default' ? 1 : 2;
-  const immediate = immediateOf(row.operandSpecs);
+  const { immediate, regMask } = operandForm(row);
   const facts = rowFacts[row.id] as RowFacts;
-  return { facts, mask, value, immediate, size64, regMask: regMaskOf(row.operandSpecs) };
+  return { facts, mask, value, immediate, size64, regMask };
 }
 
 /** By the row's number: what all slots and lookups share. */
@@ -157,7 +178,7 @@ function buildLookup(entries: Map<string, OpcodeEntry>, exists: (row: TableRow) 
   const buckets: (TableRow[] | undefined)[] = new Array(mapCount << 8).fill(undefined);
   for (const row of instructionTable) {
     if (!exists(row)) continue;
-    const span = row.operandSpecs.some(({ source }) => source === 'Z') ? 8 : 1;
+    const { span } = operandForm(row);
     const first = ((row.map + (row.vex === true ? vexMap : 0)) << 8) | row.opcode;
     for (let at = first; at < first + span; at++) {
       const rows = buckets[at];

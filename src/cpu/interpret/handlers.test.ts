@@ -59,6 +59,7 @@ test('forms that differ in nothing share a handler, others do not', () => {
 test('handlers that were made beforehand are those of common forms; the others follow them', () => {
   const made = prepared();
   const inlined = inlinedKeys();
+  assert.deepEqual([...made.inlined], inlined);
   const { handlers, table } = openHandlers({ inlined, prepared: made });
   const keys = new Map<number, number>();
   for (let n = 0; n < made.numbers.length; n += 2) keys.set(made.numbers[n] as number, made.numbers[n + 1] as number);

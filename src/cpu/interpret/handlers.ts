@@ -33,7 +33,7 @@ export interface HandlersOptions {
   /** What CPUID offers; other rows are #UD. */
   readonly features: ReadonlySet<string>;
   /** The keys of the dispatch loops' cases, in order. */
-  readonly inlined: readonly number[];
+  readonly inlined: ArrayLike<number>;
   /** Whether other processors may see memory between the read and the write of a locked instruction. */
   readonly atomic: boolean;
   /** Whether looks into the TLB are counted, for statistics. */
@@ -55,7 +55,7 @@ export class Handlers {
     this.atomic = atomic;
     this.#host = host;
     this.#options = options;
-    for (const [position, key] of inlined.entries()) this.#numbers[key] = pseudoHandlers + position;
+    for (let n = 0; n < inlined.length; n++) this.#numbers[inlined[n] as number] = pseudoHandlers + n;
     this.#count = pseudoHandlers + inlined.length;
     if (prepared !== undefined) this.#take(prepared);
   }
@@ -65,12 +65,16 @@ export class Handlers {
   }
 
   #take({ module, numbers }: PreparedHandlers): void {
-    const offered = new Set(instructionTable.filter((row) => this.#offers(row)).map(({ id }) => id));
+    const offered = Uint8Array.from(instructionTable, (row) => (this.#offers(row) ? 1 : 0));
+    const own = this.#numbers;
+    let count = this.#count;
     for (let n = 0; n < numbers.length; n += 2) {
-      const [key, handler] = [numbers[n] as number, numbers[n + 1] as number];
-      this.#count = Math.max(this.#count, handler + 1);
-      if (offered.has(Math.floor(key / formsOfRow))) this.#numbers[key] = handler;
+      const key = numbers[n] as number;
+      const handler = numbers[n + 1] as number;
+      if (handler >= count) count = handler + 1;
+      if (offered[Math.floor(key / formsOfRow)] === 1) own[key] = handler;
     }
+    this.#count = count;
     this.#instantiate(module);
   }
 

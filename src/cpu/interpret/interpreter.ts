@@ -94,14 +94,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const host = { vcpuMemory, guestMemory: memory.memory, table, shared };
   const jumps = new JumpCache(vcpuMemory.buffer);
   regions.set(0, exported.run);
-  const handlers = new Handlers(host, {
-    semantics,
-    features,
-    inlined: inlinedKeys(),
-    atomic,
-    countsLookups,
-    prepared: prepared && openPreparedHandlers(prepared.handlers),
-  });
+  const made = prepared && openPreparedHandlers(prepared.handlers);
+  const inlined = made?.inlined ?? inlinedKeys();
+  const handlers = new Handlers(host, { semantics, features, inlined, atomic, countsLookups, prepared: made });
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
     full: () => {

@@ -8,7 +8,7 @@ import { buildMainModule } from './dispatch-loop.ts';
 import { formKeys, handlerKey, pseudoHandlers } from './handler-keys.ts';
 import { HandlerModule } from './handler-module.ts';
 import { inlinedKeys } from './hot.ts';
-import { numbersSection, type PreparedInterpreter } from './prepared.ts';
+import { type PreparedInterpreter, preparedSections } from './prepared.ts';
 
 /** Of all forms without an address-size prefix in 64-bit and in 32-bit code. */
 function prepareHandlers(): Uint8Array<ArrayBuffer> {
@@ -23,7 +23,7 @@ function prepareHandlers(): Uint8Array<ArrayBuffer> {
       if (common) numbers.push(number, module.add(row, key));
     }
   }
-  return module.finish(numbersSection(numbers));
+  return module.finish(preparedSections(numbers, inlined));
 }
 
 export const prepareInterpreter = (): PreparedInterpreter => ({

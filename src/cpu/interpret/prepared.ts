@@ -11,20 +11,31 @@ export interface PreparedHandlers {
   readonly module: WasmModule;
   /** `handlerKey` of a form and number of its handler in turn. */
   readonly numbers: Uint32Array;
+  /** What `inlinedKeys` tells, which takes it a while. */
+  readonly inlined: Uint32Array;
 }
 
-/** The custom section with the numbers. */
-const sectionName = 'corbel.handlers';
+/** The custom sections of a module with handlers. */
+const sections = { numbers: 'corbel.handlers', inlined: 'corbel.inlined' } as const;
 
-/** For `HandlerModule.finish`. */
-export const numbersSection = (numbers: readonly number[]): Readonly<Record<string, Uint8Array>> => ({
-  [sectionName]: new Uint8Array(Uint32Array.from(numbers).buffer),
+const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
+
+/** For `HandlerModule.finish`: as in `PreparedHandlers`. */
+export const preparedSections = (
+  numbers: readonly number[],
+  inlined: readonly number[],
+): Readonly<Record<string, Uint8Array>> => ({
+  [sections.numbers]: bytesOf(numbers),
+  [sections.inlined]: bytesOf(inlined),
 });
 
-/** @param bytes of a module with a section of numbers */
+/** @param bytes of a module with these sections */
 export function openPreparedHandlers(bytes: Uint8Array<ArrayBuffer>): PreparedHandlers {
   const module = new webAssembly.Module(bytes);
-  const [numbers] = webAssembly.Module.customSections(module, sectionName);
-  if (numbers === undefined) throw new Error(`there is no section ${sectionName}`);
-  return { module, numbers: new Uint32Array(numbers) };
+  const read = (name: string): Uint32Array => {
+    const [section] = webAssembly.Module.customSections(module, name);
+    if (section === undefined) throw new Error(`there is no section ${name}`);
+    return new Uint32Array(section);
+  };
+  return { module, numbers: read(sections.numbers), inlined: read(sections.inlined) };
 }

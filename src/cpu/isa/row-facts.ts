@@ -44,15 +44,16 @@ function kindOf({ source, width }: OperandSpec): FieldKind {
   return source === 'S' ? fieldKind.segment : fieldKind.number;
 }
 
-function factsOf(row: TableRow): RowFacts {
-  const specs = row.operandSpecs;
+/** What follows from the operands alone. */
+type OperandFacts = Pick<RowFacts, 'reg' | 'rm' | 'vvvv' | 'relative' | 'secondImmediate' | 'segment'>;
+
+function operandFacts(specs: readonly OperandSpec[]): OperandFacts {
   const kindAmong = (sources: string, none: FieldKind): FieldKind => {
     const spec = specs.findLast(({ source }) => source !== 'fixed' && sources.includes(source));
     return spec === undefined ? none : kindOf(spec);
   };
   const segmentAt = specs.findIndex(({ source }) => source === 'S');
   return {
-    row,
     reg: kindAmong('GVPSCD', fieldKind.general),
     rm: kindAmong('ERZWUQNT', fieldKind.general),
     vvvv: kindAmong('B', fieldKind.none),
@@ -60,14 +61,32 @@ function factsOf(row: TableRow): RowFacts {
     secondImmediate: specs.some(
       ({ source }, position) => source === 'A' || (source === 'I' && specs[position + 1]?.source === 'I'),
     ),
-    lockable: row.lock === true,
-    alwaysLocks: row.semantics === 'xchg',
-    repeats: row.rep !== undefined,
-    vex: row.vex === true,
-    endsBlock: row.endsBlock === true,
     segment: segmentAt < 0 ? 'none' : segmentAt === 0 ? 'destination' : 'source',
   };
 }
 
+function factsOf(rows: readonly TableRow[]): RowFacts[] {
+  const known = new Map<readonly OperandSpec[], OperandFacts>();
+  return rows.map((row) => {
+    const specs = row.operandSpecs;
+    const facts = known.get(specs) ?? operandFacts(specs);
+    known.set(specs, facts);
+    return {
+      row,
+      reg: facts.reg,
+      rm: facts.rm,
+      vvvv: facts.vvvv,
+      relative: facts.relative,
+      secondImmediate: facts.secondImmediate,
+      lockable: row.lock === true,
+      alwaysLocks: row.semantics === 'xchg',
+      repeats: row.rep !== undefined,
+      vex: row.vex === true,
+      endsBlock: row.endsBlock === true,
+      segment: facts.segment,
+    };
+  });
+}
+
 /** By the row's number. */
-export const rowFacts: readonly RowFacts[] = instructionTable.map(factsOf);
+export const rowFacts: readonly RowFacts[] = factsOf(instructionTable);

@@ -19,14 +19,23 @@ function impliedMod(operands: readonly OperandSpec[]): 'mem' | 'reg' | undefined
   return undefined;
 }
 
-function tableRow(row: Row, id: number): TableRow {
-  const operandSpecs = parseOperands(row.operands);
-  const mod = row.mod ?? impliedMod(operandSpecs);
-  return mod === undefined ? { ...row, id, operandSpecs } : { ...row, mod, id, operandSpecs };
+/** Rows with the same operands share their parsed form: whoever asks something of it again and again may keep the answer. */
+function tableOf(rows: readonly Row[]): TableRow[] {
+  const parsed = new Map<string, Pick<TableRow, 'operandSpecs' | 'mod'>>();
+  return rows.map((row, id) => {
+    let operands = parsed.get(row.operands);
+    if (operands === undefined) {
+      const operandSpecs = parseOperands(row.operands);
+      const mod = impliedMod(operandSpecs);
+      operands = mod === undefined ? { operandSpecs } : { operandSpecs, mod };
+      parsed.set(row.operands, operands);
+    }
+    return { ...operands, ...row, id };
+  });
 }
 
 /** Every encoding, in the order of `id`. */
-export const instructionTable: readonly TableRow[] = [
+export const instructionTable: readonly TableRow[] = tableOf([
   ...oneByteRows,
   ...twoByteRows,
   ...systemRows,
@@ -35,7 +44,7 @@ export const instructionTable: readonly TableRow[] = [
   ...mmxRows,
   ...sseRows,
   ...sse4Rows,
-].map(tableRow);
+]);
 
 /** The parsed operands column of a table row, destination first. */
 export function operandsOf(row: TableRow): readonly OperandSpec[] {

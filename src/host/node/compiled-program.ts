@@ -43,9 +43,10 @@ export async function loadProgram<T>(source: URL): Promise<LoadedProgram<T>> {
 
 /** @param file its text, a `Wrapper`; @param folder where what V8 made of it is kept */
 export function loadBuiltProgram<T>(file: URL, folder: string): LoadedProgram<T> {
+  const bytes = readFileSync(file);
   // The build keeps to ASCII: a byte a character in V8's heap, too.
-  const text = readFileSync(file, 'latin1');
-  const kept = keptFile(text, folder);
+  const text = bytes.toString('latin1');
+  const kept = keptFile(bytes, folder);
   const cachedData = readKept(kept);
   const script = new Script(text, {
     filename: fileURLToPath(file),
@@ -71,7 +72,7 @@ export function programFile(name: string): URL {
 }
 
 /** One for each text and each engine, whose processor and options count, too. */
-function keptFile(text: string, folder: string): string {
+function keptFile(text: Buffer, folder: string): string {
   return join(folder, `${crc32(text).toString(16)}-${text.length}-${cachedDataVersionTag().toString(16)}`);
 }
 

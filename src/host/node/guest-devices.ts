@@ -1,5 +1,4 @@
 /** The virtio devices of a guest, made anew for each run of it. */
-import { randomFillSync } from 'node:crypto';
 import type { DiskFailure } from '../../block/disk-failure.ts';
 import { VirtioBalloon } from '../../devices/virtio/balloon.ts';
 import { type BlockOptions, VirtioBlock } from '../../devices/virtio/block.ts';
@@ -17,6 +16,7 @@ import { modulesFor } from './guest/linux-modules.ts';
 import type { BalloonTarget } from './guest-balloon.ts';
 import type { Network } from './net/network.ts';
 import type { PortSocket } from './port-socket.ts';
+import { fillRandom } from './random.ts';
 import type { OpenShare } from './shared-folder/shares.ts';
 import type { VsockSockets } from './vsock/vsock-sockets.ts';
 
@@ -60,7 +60,7 @@ const diskQueues = 4;
 
 /** The order is that of the PCI device numbers: what is always there first, so that the others find their place again. */
 export function createGuestDevices(options: GuestDeviceOptions, hooks: DeviceHooks): GuestDevices {
-  const all: GuestDevice[] = [{ name: 'entropy', device: new VirtioEntropy((into) => void randomFillSync(into)) }];
+  const all: GuestDevice[] = [{ name: 'entropy', device: new VirtioEntropy(fillRandom) }];
   const balloon =
     options.balloon === undefined
       ? undefined

@@ -8,5 +8,9 @@ export interface ThreadProgram {
   readonly start: (keepCompiled: () => void) => void;
 }
 
-const program = await loadProgram<ThreadProgram>(new URL(workerData as string));
-program.exports.start(program.keep);
+void begin();
+
+async function begin(): Promise<void> {
+  const program = await loadProgram<ThreadProgram>(new URL(workerData as string));
+  program.exports.start(program.keep);
+}

@@ -3,13 +3,13 @@
  * pause flags, a bit for each request, and times. A bell is a counter that is raised and notified after something changed
  * for that side.
  */
-import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPort } from '../../machine/config.ts';
 import { maxProcessors } from '../../memory/page-users.ts';
 import { readBootFile } from './boot-files.ts';
 import { ByteRing } from './byte-ring.ts';
 import { type Block, blockedForNs } from './fair-use/block.ts';
+import { randomWords } from './random.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
 const word = { machineBell: 0, hostBell: 1, stop: 2, pause: 3, requests: 4, processorBells: 5, words: 20 } as const;
@@ -85,7 +85,7 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
   return {
     nowNs: sharedNowNs,
     wallClockMs: () => Date.now(),
-    random64: () => randomBytes(8).readBigUInt64LE(),
+    random64: randomWords(),
     sleep: (maxNs) => {
       const sinceNs = BigInt(sharedNowNs());
       Atomics.store(times, time.sleepsSince + processor, sinceNs);

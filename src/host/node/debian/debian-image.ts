@@ -1,5 +1,4 @@
 /** Makes a disk image of Debian from its package files, as any user. */
-import { randomInt, randomUUID } from 'node:crypto';
 import { chmod, copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -12,6 +11,7 @@ import { cacheFolder } from '../cache-folder.ts';
 import { convertToQcow2 } from '../disk/convert.ts';
 import { withFolderLock } from '../folder-lock.ts';
 import { hasProgram } from '../program.ts';
+import { randomInt } from '../random.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type BuildPhase, BuildProgress } from './build-progress.ts';
 import { type BuildRoom, findBuildRoom, runInRoom } from './build-room.ts';
@@ -91,7 +91,7 @@ async function buildIn(
 ): Promise<Result<DebianImage>> {
   const archive = await fetchPackages(work, request, progress);
   if (!archive.ok) return archive;
-  const rootUuid = randomUUID();
+  const rootUuid = globalThis.crypto.randomUUID();
   await writeInputs(work, archive.value, request, rootUuid);
   const firstByte = partitionAlignment * sectorBytes;
   const kibibytes = (request.sizeBytes - firstByte) / 1024;
@@ -189,7 +189,7 @@ async function makeBootable(work: string, sizeBytes: number): Promise<Result<voi
   if (!grub.ok) return grub;
   const sectorCount = sizeBytes / sectorBytes - partitionAlignment;
   const root = { firstSector: partitionAlignment, sectorCount, type: mbrType.linux, active: true };
-  const record = writeMasterBootRecord(grub.value.bootCode, randomInt(1, 2 ** 32), [root]);
+  const record = writeMasterBootRecord(grub.value.bootCode, 1 + randomInt(2 ** 32 - 1), [root]);
   if (!record.ok) return record;
   const disk = await open(join(work, 'disk.raw'), 'r+');
   await disk.write(record.value, 0, record.value.length, 0);

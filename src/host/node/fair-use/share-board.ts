@@ -2,10 +2,10 @@
  * Where the monitors of this user's virtual machines meet: a folder with a file of each, which holds its record. There is
  * nobody in between; whoever finds the file of a dead process removes it.
  */
-import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 import { isAlive, isNumberInUse } from '../vms/process-identity.ts';
 import { privateFileMode, providePrivateFolder, socketsFolder } from '../vms/vm-folders.ts';
 import { decodeRecord, encodeRecord, recordBytes, type ShareRecord } from './share-record.ts';

@@ -1,19 +1,28 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export function sha256(bytes: Uint8Array): string {
+  const { createHash } = process.getBuiltinModule('node:crypto'); // Loaded when it is wanted, which is not at each start.
   return createHash('sha256').update(bytes).digest('hex');
 }
 
 interface CachedFile {
   readonly name: string;
   readonly sha256: string;
+  /** Bytes, and when it was written. */
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+interface LoadedFile {
+  readonly bytes: Uint8Array;
+  /** Whether it needed no checksum. */
+  readonly untouched: boolean;
 }
 
 /**
- * A folder of files with a manifest of their checksums. A file counts only if it is whole and unchanged, so an
- * interrupted or damaged download is fetched again.
+ * A folder of files with a manifest. A file counts only if it is whole and unchanged, so an interrupted or damaged
+ * download is fetched again. One that has the size and the time it was stored with is; of others the checksum tells.
  */
 export class FileCache {
   readonly folder: string;
@@ -26,11 +35,11 @@ export class FileCache {
   async load(names: readonly string[]): Promise<Uint8Array[] | undefined> {
     try {
       const manifest = JSON.parse(await readFile(join(this.folder, 'manifest.json'), 'utf8')) as CachedFile[];
-      const files = await Promise.all(names.map((name) => readFile(join(this.folder, name))));
-      const intact = files.every((bytes, i) =>
-        manifest.some((entry) => entry.name === names[i] && entry.sha256 === sha256(bytes)),
-      );
-      return intact ? files : undefined;
+      const entries = names.map((name) => manifest.find((entry) => entry.name === name));
+      const files = await Promise.all(entries.map((entry) => this.#load(entry)));
+      if (!files.every((file) => file !== undefined)) return undefined;
+      if (files.some(({ untouched }) => !untouched)) await this.#noteTimes(manifest);
+      return files.map(({ bytes }) => bytes);
     } catch {
       return undefined;
     }
@@ -40,8 +49,26 @@ export class FileCache {
   async store(files: readonly { readonly name: string; readonly bytes: Uint8Array }[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     for (const { name, bytes } of files) await this.#replace(name, bytes);
-    const manifest: CachedFile[] = files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) }));
+    await this.#noteTimes(files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })));
+  }
+
+  /** Writes the manifest of files that are as their checksums say. */
+  async #noteTimes(files: readonly Pick<CachedFile, 'name' | 'sha256'>[]): Promise<void> {
+    const manifest: CachedFile[] = [];
+    for (const { name, sha256 } of files) {
+      const { size, mtimeMs } = await stat(join(this.folder, name));
+      manifest.push({ name, sha256, size, mtimeMs });
+    }
     await this.#replace('manifest.json', `${JSON.stringify(manifest, null, 2)}\n`);
+  }
+
+  async #load(entry: CachedFile | undefined): Promise<LoadedFile | undefined> {
+    if (entry === undefined) return undefined;
+    const file = join(this.folder, entry.name);
+    const { size, mtimeMs } = await stat(file);
+    const bytes = await readFile(file);
+    const untouched = size === entry.size && mtimeMs === entry.mtimeMs;
+    return untouched || sha256(bytes) === entry.sha256 ? { bytes, untouched } : undefined;
   }
 
   async #replace(name: string, content: Uint8Array | string): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -51,8 +51,14 @@ test('the cache gives back what it was given, and nothing that is damaged or mis
   );
   assert.deepEqual(readdirSync(cache.folder).sort(), ['a', 'b', 'manifest.json']);
   assert.equal(await cache.load(['a', 'c']), undefined);
-  writeFileSync(join(cache.folder, 'b'), 'twp');
-  assert.equal(await cache.load(['a', 'b']), undefined);
+  const b = join(cache.folder, 'b');
+  utimesSync(b, 1, 1);
+  assert.equal((await cache.load(['a', 'b']))?.length, 2, 'another time alone is no damage');
+  for (const [n, damaged] of ['twp', 'tw', ''].entries()) {
+    writeFileSync(b, damaged);
+    utimesSync(b, n + 2, n + 2);
+    assert.equal(await cache.load(['a', 'b']), undefined);
+  }
   writeFileSync(join(cache.folder, 'manifest.json'), 'not JSON');
   assert.equal(await cache.load(['a']), undefined);
 });

@@ -1,8 +1,8 @@
 /** What the NAT asks of the host, with Node's sockets. */
-import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { type HostListener, type HostNetwork, maxReadBytes } from '../../../net/nat/host-network.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 import type { Resolver } from './resolver.ts';
 import { TcpStream } from './tcp-stream.ts';
 import { UdpSocket } from './udp-socket.ts';

@@ -3,11 +3,11 @@
  * connect. Whoever listens is unique at any time, whatever processes start, end or die at once.
  */
 
-import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { type Failure, fail, ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 
 export type Meeting =
   | { readonly role: 'first'; readonly server: Server; leave(): void }

@@ -1,5 +1,4 @@
 /** Builds what stands behind a guest's network card. */
-import { randomBytes } from 'node:crypto';
 import { capture } from '../../../net/capture.ts';
 import type { MacAddress } from '../../../net/frame/address.ts';
 import { Nat } from '../../../net/nat/nat.ts';
@@ -8,6 +7,7 @@ import type { NetPort } from '../../../net/port.ts';
 import { limitRate, type RateLimits } from '../../../net/rate-limit.ts';
 import type { Switch } from '../../../net/switch/switch.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 import { CaptureFile } from './capture-file.ts';
 import { createHostNetwork } from './host-sockets.ts';
 import { nodeNetClock } from './net-clock.ts';

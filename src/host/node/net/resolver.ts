@@ -1,6 +1,5 @@
 /** The host's name servers, asked as a stub resolver does: one after the other until one answers. */
 
-import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { getServers, promises as names } from 'node:dns';
 import { readFile } from 'node:fs/promises';
@@ -17,6 +16,7 @@ import {
   writeDnsAnswer,
 } from '../../../net/frame/dns-message.ts';
 import { dns, dnsStatus, dnsType } from '../../../spec/net/dns.ts';
+import { randomInt } from '../random.ts';
 
 const configurationFile = '/etc/resolv.conf';
 /** Networks change under a running machine. */

@@ -1,10 +1,10 @@
 /** Starts a virtual machine as a process without a terminal, and learns whether it runs. */
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 import { messagesFile, type VmClaim } from './registry.ts';
 import { privateFileMode, providePrivateFolder, vmsFolder } from './vm-folders.ts';
 

@@ -2,10 +2,10 @@
  * The virtual machines of this user: who has which name, which run, what became of the others. There is no process that
  * knows: each looks at the folders, one at a time (see registry-lock.ts).
  */
-import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { randomBytes } from '../random.ts';
 import { consoleLogFile, previousLogFile } from './console-log.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { withRegistryLock } from './registry-lock.ts';

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { randomInt } from '../random.ts';
 
 /** A name is a folder's name, too; what begins with a dot is ours. */
 const pattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
