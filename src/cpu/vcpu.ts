@@ -17,6 +17,7 @@ import { status } from './interpret/status.ts';
 import { Mmu } from './mmu/mmu.ts';
 import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
+import { processorStatistics } from './processor-statistics.ts';
 import { resetState } from './reset.ts';
 import { semantics } from './semantics/index.ts';
 import { type Bus, soloBus } from './smp/bus-module.ts';
@@ -29,7 +30,7 @@ import type { CpuModel } from './system/cpu-model.ts';
 import { hostCallTable } from './system/host-calls.ts';
 import { MsrFile } from './system/msrs.ts';
 import { type Topology, uniprocessor } from './system/topology.ts';
-import type { TranslatorStatistics } from './translate/translator.ts';
+import type { TranslatorStatistics } from './translate/translator-statistics.ts';
 import type { VcpuOptions } from './vcpu-options.ts';
 
 /** Why `run` came back. */
@@ -150,27 +151,20 @@ export class Vcpu implements Processor {
 
   /** Counts for people, named with their units. */
   statistics(): Readonly<Record<string, number>> {
-    const { regions, instructions, bytes, dropped, refused, remade, milliseconds, cacheBytes } =
-      this.translatorStatistics;
-    const interpretedInstructions = Number(this.#view.getBigInt64(engine.interpreted, true));
-    const tlbMisses = this.#exits.tlbMisses + Number(this.#view.getBigInt64(engine.tlbFills, true));
-    const tlbHits = Number(this.#view.getBigInt64(engine.tlbLookups, true)) - tlbMisses;
-    return {
-      interpretedInstructions,
-      translatedInstructions: this.instructions - interpretedInstructions,
-      regions,
-      regionInstructions: instructions,
-      compiledBytes: bytes,
-      droppedRegions: dropped,
-      refusedEntries: refused,
-      remadeRegions: remade,
-      translationSeconds: milliseconds / 1000,
-      codeCacheBytes: cacheBytes,
-      ...this.#exits,
-      tlbMisses,
-      ...(this.#countsLookups ? { tlbHits } : {}),
-      ...this.#runner.statistics(),
-    };
+    const { instructions, translatorStatistics: translator } = this;
+    const counted = { view: this.#view, instructions, translator, exits: this.#exits, lookups: this.#countsLookups };
+    return { ...processorStatistics(counted), ...this.#runner.statistics() };
+  }
+
+  /** Records of decoded instructions that there are, about. */
+  get records(): number {
+    return this.#interpreter.code.records;
+  }
+
+  /** Forgets what was decoded; regions stay. Not while it runs. @returns bytes of its memory that hold nothing now: from, to */
+  forgetRecords(): readonly (readonly [number, number])[] {
+    this.#interpreter.translator.forgetRecords();
+    return this.#interpreter.code.unused;
   }
 
   /** Whether translated code ran last. */

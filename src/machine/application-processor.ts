@@ -19,6 +19,7 @@ import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { FurtherProcessor, MachineConfig, ProcessorHost, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
 import { GuestClock } from './guest-clock.ts';
+import { type IdleThrift, idleThrift } from './idle-thrift.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { LastWords } from './last-words.ts';
 import { boardMsrs } from './msrs.ts';
@@ -49,6 +50,7 @@ export class ApplicationProcessor implements FurtherProcessor {
   readonly #mmio: ProcessorMmio;
   readonly #remote: RemoteIo;
   readonly #codeWrites: CodeWriteReader;
+  readonly #thrift: IdleThrift | undefined;
   readonly #die: () => void;
   /** INIT has come, or nothing yet. */
   #waitsForStartUp = true;
@@ -88,6 +90,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       wallClockMs: () => host.wallClockMs(),
     };
     const kvmClock = new KvmClock(memory, time, shared.kvmClocks, processor);
+    const ownMemory = shared.processors[processor] as WasmMemory;
     this.#vcpu = new Vcpu({
       memory,
       mmio,
@@ -108,12 +111,13 @@ export class ApplicationProcessor implements FurtherProcessor {
         kvmClock.tscChanged();
       },
       random: () => host.random64(),
-      ownMemory: shared.processors[processor] as WasmMemory,
+      ownMemory,
       siblings,
       coresTaken: () => siblings.coresTaken,
       interrupted: () => this.#apic.hasMail || this.#codeWrites.waiting || this.#clock.stopped || host.stopRequested(),
     });
     this.#slices = new Slices(this.#vcpu, this.#timers, this.#clock);
+    this.#thrift = idleThrift(config, host, this.#vcpu, ownMemory);
     socket.insert(this.#vcpu);
   }
 
@@ -204,5 +208,6 @@ export class ApplicationProcessor implements FurtherProcessor {
   #idle(): void {
     const waitNs = this.#timers.nextDeadlineNs() - this.#timers.nowNs();
     if (waitNs > 0) this.#host.sleep(this.#clock.hostSpan(waitNs));
+    this.#thrift?.halted(this.#timers.nowNs(), this.#slices.runNs);
   }
 }

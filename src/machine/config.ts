@@ -84,6 +84,11 @@ export interface ProcessorHost {
   /** Wakes another processor's thread if it sleeps. */
   ring(processor: number): void;
   stopRequested(): boolean;
+  /**
+   * Parts of a processor's memory hold nothing any more: offsets in bytes, from and to. They read as zeroes afterwards, or as
+   * before. What garbage this thread has can go as well. Absent: the host keeps memory.
+   */
+  readonly giveBack?: ((memory: WasmMemory, ranges: readonly (readonly [number, number])[]) => void) | undefined;
   /** How this host exchanges 16 bytes of RAM in one step, for a processor with its own memory; absent: it cannot. */
   readonly wideExchange?: ((ram: WasmMemory, own: WasmMemory) => Bus['exchangeWide']) | undefined;
   /** Threads that this host runs at once. */

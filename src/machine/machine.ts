@@ -13,6 +13,7 @@ import { Board, boardFacts } from './board.ts';
 import { boot } from './boot.ts';
 import type { CreateMachine, CreateProcessor, MachineConfig, MachineHost } from './config.ts';
 import { GuestClock } from './guest-clock.ts';
+import { idleThrift } from './idle-thrift.ts';
 import { interruptSource, ProcessorSocket } from './interrupts.ts';
 import { IoEvents } from './io-events.ts';
 import { LastWords } from './last-words.ts';
@@ -95,6 +96,7 @@ function assemble(
         };
   const nowNs = (): number => clock.nowNs();
   const kvmClock = new KvmClock(memory, { tscAdjust: () => vcpu.tscAdjust, nowNs, wallClockMs }, shared.kvmClocks, 0);
+  const ownMemory = shared.processors[0] as WasmMemory;
   const vcpu: Vcpu = new Vcpu({
     memory,
     mmio: board.processorMmio,
@@ -115,7 +117,7 @@ function assemble(
       kvmClock.tscChanged();
     },
     random: () => host.random64(),
-    ownMemory: shared.processors[0] as WasmMemory,
+    ownMemory,
     siblings,
     coresTaken: () => siblings?.coresTaken ?? host.cores === 1,
     interrupted: () => io.waiting || remote.waiting || board.localApic.hasMail,
@@ -136,6 +138,7 @@ function assemble(
     others,
     lastWords: new LastWords(shared.lastWords),
     profile: config.profile ? new Profile() : undefined,
+    thrift: idleThrift(config, host, vcpu, ownMemory),
   });
   return ok(loop);
 }

@@ -10,6 +10,7 @@ import type { Board } from './board.ts';
 import type { EndRequest, MachineHost, Outcome, Statistics } from './config.ts';
 import { describeCrash } from './crash-report.ts';
 import type { GuestClock } from './guest-clock.ts';
+import type { IdleThrift } from './idle-thrift.ts';
 import type { IoEvents } from './io-events.ts';
 import type { LastWords } from './last-words.ts';
 import type { Profile, ProfileEntry } from './profile.ts';
@@ -37,6 +38,7 @@ export interface RunLoopParts {
   readonly others: OtherProcessors | undefined;
   readonly lastWords: LastWords;
   readonly profile: Profile | undefined;
+  readonly thrift: IdleThrift | undefined;
 }
 
 /** Instructions that a profile shows of a place. */
@@ -196,6 +198,7 @@ export class RunLoop {
       clock.slept(host.nowNs() - hostNs);
     }
     this.#idleNs += timers.nowNs() - startNs;
+    this.#parts.thrift?.halted(timers.nowNs(), this.#slices.runNs);
     this.#serve();
   }
 }

@@ -12,21 +12,16 @@ import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
 import { CodePage, keyOf } from './code-page.ts';
-import { hasten } from './entry-counters.ts';
+import { forgetRounds, hasten } from './entry-counters.ts';
 import { ExpectedEntries } from './expected-entries.ts';
 import { pseudoHandler } from './handler-keys.ts';
 import type { Handlers } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
 import { chunkBytes, chunksOf, chunksOfPage, RecordIndex } from './record-index.ts';
+import { Straddlers } from './straddlers.ts';
 
 const maxBlock = 64;
 const nothing = new Uint8Array(0);
-
-/** An instruction that two pages share. */
-interface Straddler {
-  readonly record: number;
-  readonly secondPage: number;
-}
 
 /** Slots for an instruction that is decoded for one execution. */
 const transientRecord = records.base;
@@ -42,13 +37,11 @@ export class CodeCache {
   readonly #onNewCodePage: (ramPage: number, writers: number) => void;
   readonly #onFull: () => void;
   readonly #onOverwritten: (ramPage: number, chunk: number) => void;
+  readonly #isTranslated: (ramPage: number) => boolean;
   #pages = new Map<number, CodePage>();
   #index: RecordIndex;
   #next: number = firstRecord;
-  /** By RAM offset × 8 + mode index. */
-  readonly #straddlers = new Map<number, Straddler>();
-  /** Keys of the straddlers that begin or end in a page. */
-  readonly #straddlersOf = new Map<number, Set<number>>();
+  readonly #straddlers = new Straddlers();
   readonly #expected = new ExpectedEntries();
 
   constructor(
@@ -59,6 +52,8 @@ export class CodeCache {
       newCodePage: (ramPage: number, writers: number) => void;
       full: () => void;
       overwritten: (ramPage: number, chunk: number) => void;
+      /** Whether translated code lies in a page of RAM: it is watched then. */
+      isTranslated: (ramPage: number) => boolean;
     },
   ) {
     this.#view = view;
@@ -69,6 +64,7 @@ export class CodeCache {
     this.#onNewCodePage = listeners.newCodePage;
     this.#onFull = listeners.full;
     this.#onOverwritten = listeners.overwritten;
+    this.#isTranslated = listeners.isTranslated;
     memory.onCodeWrite((ramOffset, length) => this.#written(ramOffset, length));
   }
 
@@ -105,7 +101,7 @@ export class CodeCache {
     if (page === undefined) return false;
     const [first, last] = chunksOf(ramOffset & (pageSize - 1), bytes);
     const atEdge = first === 0 || last === chunksOfPage - 1;
-    if (atEdge && this.#straddlersOf.has(ramPage)) return true;
+    if (atEdge && this.#straddlers.touch(ramPage)) return true;
     for (let chunk = first; chunk <= last; chunk++) {
       if (page.touches(chunk)) return true;
     }
@@ -133,9 +129,9 @@ export class CodeCache {
    * @returns 0 if there is none.
    */
   findStraddler(ramOffset: number, secondPage: number, mode: DecodeMode, modeIndex: number): number {
-    const key = ramOffset * 8 + modeIndex;
-    const known = this.#straddlers.get(key);
-    if (known !== undefined && known.secondPage === secondPage) return known.record;
+    const key = Straddlers.keyOf(ramOffset, modeIndex);
+    const known = this.#straddlers.find(key, secondPage);
+    if (known !== 0) return known;
     if (this.#next + 3 * record.size > records.end) this.clear();
     const firstPage = Math.floor(ramOffset / pageSize);
     for (const ramPage of [firstPage, secondPage]) this.#page(ramPage);
@@ -150,12 +146,7 @@ export class CodeCache {
     this.#next += record.size;
     this.#assemble(address + record.size, status, offset, mode);
     this.#pseudo(offset + this.#state.length, pseudoHandler.continue, 0);
-    this.#straddlers.set(key, { record: address, secondPage });
-    for (const ramPage of [firstPage, secondPage]) {
-      const keys = this.#straddlersOf.get(ramPage);
-      if (keys === undefined) this.#straddlersOf.set(ramPage, new Set([key]));
-      else keys.add(key);
-    }
+    this.#straddlers.add(key, address, firstPage, secondPage);
     return address;
   }
 
@@ -171,26 +162,38 @@ export class CodeCache {
   }
 
   #dropStraddlers(ramPage: number): void {
-    for (const key of this.#straddlersOf.get(ramPage) ?? []) {
-      const straddler = this.#straddlers.get(key);
-      if (straddler === undefined) continue;
-      for (const at of [straddler.record, straddler.record + record.size])
+    this.#straddlers.drop(ramPage, (address) => {
+      for (const at of [address, address + record.size])
         this.#view.setUint16(at + record.handler, pseudoHandler.stale, true);
-      this.#straddlers.delete(key);
-    }
-    this.#straddlersOf.delete(ramPage);
+    });
   }
 
   /** Forgets everything; no emitted code may be running. */
   clear(): void {
-    for (const page of this.#pages.values()) this.#unmark(page);
     this.#onFull();
-    this.#pages = new Map();
+    this.forgetRecords([]);
+  }
+
+  /** Forgets all records; no emitted code may be running. @param translated pages that are watched all the same */
+  forgetRecords(translated: readonly number[]): void {
+    const kept = new Set(translated);
+    for (const page of this.#pages.values()) if (!kept.has(page.ramPage)) this.#unmark(page);
     this.#index = new RecordIndex(this.#view);
+    this.#pages = new Map(translated.map((ramPage) => [ramPage, new CodePage(ramPage, this.#index)]));
     this.#straddlers.clear();
-    this.#straddlersOf.clear();
     this.#expected.clear();
     this.#next = firstRecord;
+    forgetRounds(this.#view);
+  }
+
+  /** Records that there are, about: such as were overwritten count, too. */
+  get records(): number {
+    return (this.#next - firstRecord) / record.size;
+  }
+
+  /** Bytes of the vCPU's memory that hold nothing now: from, to. */
+  get unused(): readonly (readonly [number, number])[] {
+    return [[this.#next, records.end], this.#index.unused];
   }
 
   #page(ramPage: number): CodePage {
@@ -347,11 +350,11 @@ export class CodeCache {
       const [firstChunk, lastChunk] = chunksOf(from, to - from + 1);
       for (let chunk = firstChunk; chunk <= lastChunk; chunk++) this.#invalidate(page, chunk);
       if (firstChunk === 0 || lastChunk === chunksOfPage - 1) this.#dropStraddlers(ramPage);
-      if (page.isEmpty && !this.#straddlersOf.has(ramPage)) {
+      if (page.isEmpty && !this.#straddlers.touch(ramPage) && !this.#isTranslated(ramPage)) {
         this.#pages.delete(ramPage);
         page.close();
         this.#unmark(page);
-        // Translated code may reach further than what the interpreter has met, and nobody would see it change.
+        // Nobody sees it change any more, which counts for what is being translated.
         for (let chunk = 0; chunk < chunksOfPage; chunk++) this.#onOverwritten(ramPage, chunk);
       }
     }

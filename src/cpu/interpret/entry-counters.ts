@@ -18,5 +18,10 @@ export function hasten(view: DataView, address: number): void {
   setRounds(view, address, mostRounds);
 }
 
+/** All records are gone: those that come in their places are counted from the beginning. */
+export function forgetRounds(view: DataView): void {
+  new Uint8Array(view.buffer, heatOverflows.base, heatOverflows.entries).fill(0);
+}
+
 /** Counters have a byte. */
 export const mostRounds = 255;

@@ -104,6 +104,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       translator.clear();
     },
     overwritten: (ramPage, chunk) => translator.drop(ramPage, chunk),
+    isTranslated: (ramPage) => translator.reaches(ramPage),
   });
   const service =
     options.translation ??

@@ -54,6 +54,12 @@ export class RecordIndex {
     return this.#next + mostAtOnce <= this.#words.length;
   }
 
+  /** Bytes of the memory that it has not taken: from, to. */
+  get unused(): readonly [number, number] {
+    const { byteOffset, byteLength } = this.#words;
+    return [byteOffset + this.#next * 4, byteOffset + byteLength];
+  }
+
   /** Bytes that a record was decoded from; what is no instruction was found to be none by as many as one may have. */
   lengthOf(address: number): number {
     return this.#view.getUint8(address + record.length) || maxInstructionLength;

@@ -1,6 +1,8 @@
 /** What is asked of whoever translates, and what comes back: plain data, for it may happen on another thread. */
+
 import { pageSize } from '../../memory/guest-memory.ts';
 import type { WasmModule } from '../../wasm/webassembly.ts';
+import type { DecodeMode } from '../decode/instruction.ts';
 import { modeBits } from '../state/block-key.ts';
 import type { MadeRegions } from './made-regions.ts';
 
@@ -53,6 +55,12 @@ export interface TranslationJob {
 
 /** The decoding mode of code that is translated, as the record cache has it. */
 export const modeIndexOf = (long: boolean): number => (long ? modeBits.size64 : modeBits.flat32);
+
+/** How code of a mode that is translated is decoded. */
+export const decodeModeOf = (modeIndex: number): DecodeMode => ({
+  codeSize: modeIndex === modeBits.size64 ? 64 : 32,
+  real: false,
+});
 
 /** Jobs of a processor under way at a time. */
 export const maxJobs = 2;

@@ -35,12 +35,14 @@ export interface Entry extends NumberedEntry {
 
 export interface Region {
   readonly index: number;
-  readonly entries: readonly Entry[];
+  entries: readonly Entry[];
   readonly pages: RegionPages;
   readonly module: RegionModule;
   /** RAM offsets / `chunkBytes` that its instructions touch. */
   readonly chunks: Int32Array;
   readonly instructions: number;
+  /** Of its code; see `FetchMode`. */
+  readonly modeIndex: number;
   /** Times that it was entered while its pages lay elsewhere. */
   misplaced: number;
 }
@@ -146,21 +148,10 @@ export class RegionStore {
       this.#modules.add(region.module);
       this.bytes += region.module.bytes;
     }
-    const entries = region.entries.map((entry): Entry => {
-      const { record: address, ramOffset, number } = entry;
-      const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
-      const reference = (index << regionReference.entryBits) | number;
-      const copied = this.#copy(address);
-      this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
-      this.#view.setUint8(address + record.heat, recordHeat.settled);
-      this.#view.setInt32(address + record.immediate, reference, true);
-      this.#view.setInt32(address + record.original, copied, true);
-      this.#jumps.enter(ramOffset, modeIndex, address, reference);
-      return { ...entry, original };
-    });
+    const entries = region.entries.map((entry) => this.#attach(entry, index, modeIndex));
     this.#jumps.forgetTargets();
     const { module, pages, chunks, instructions } = region;
-    const added: Region = { index, entries, pages, module, chunks, instructions, misplaced: 0 };
+    const added: Region = { index, entries, pages, module, chunks, instructions, modeIndex, misplaced: 0 };
     this.#all.set(index, added);
     module.regions.add(added);
     this.#setUsed(added, true);
@@ -168,6 +159,41 @@ export class RegionStore {
       const list = this.#byPage.get(page);
       if (list === undefined) this.#byPage.set(page, new Set([added]));
       else list.add(added);
+    }
+  }
+
+  /** Lets the record of an entry call its region. */
+  #attach(entry: NumberedEntry, index: number, modeIndex: number): Entry {
+    const { record: address, ramOffset, number } = entry;
+    const original = new Uint8Array(this.#view.buffer, address, record.size).slice();
+    const reference = (index << regionReference.entryBits) | number;
+    const copied = this.#copy(address);
+    this.#view.setUint16(address + record.handler, pseudoHandler.translated, true);
+    this.#view.setUint8(address + record.heat, recordHeat.settled);
+    this.#view.setInt32(address + record.immediate, reference, true);
+    this.#view.setInt32(address + record.original, copied, true);
+    this.#jumps.enter(ramOffset, modeIndex, address, reference);
+    return { ...entry, original };
+  }
+
+  /** Pages of RAM that regions have instructions in. */
+  get pages(): Pick<ReadonlyMap<number, unknown>, 'has' | 'keys'> {
+    return this.#byPage;
+  }
+
+  /** All records are gone: entries get new ones. @param find makes the record of code in RAM; 0: there is none */
+  reattach(find: (ramOffset: number, modeIndex: number) => number): void {
+    for (const region of [...this.#all.values()]) {
+      const { index, modeIndex } = region;
+      const entries: Entry[] = [];
+      for (const entry of region.entries) {
+        const address = find(entry.ramOffset, modeIndex);
+        // Another region may have come to be entered there.
+        if (address === 0 || this.referenceOf(address) !== 0) continue;
+        entries.push(this.#attach({ ...entry, record: address }, index, modeIndex));
+      }
+      region.entries = entries;
+      if (entries.length === 0) this.#remove(region);
     }
   }
 

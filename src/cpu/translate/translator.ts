@@ -13,6 +13,7 @@ import { engine, regionPlaces } from '../state/layout.ts';
 import { type DetachedRegion, DetachedRegions, type RegionFunction } from './detached-regions.ts';
 import { gatherPages } from './gather-pages.ts';
 import {
+  decodeModeOf,
   maxJobs,
   modeIndexOf,
   type RegionPages,
@@ -26,6 +27,7 @@ import { isOutdated, JobWriter } from './job-writer.ts';
 import { type NumberedEntry, type Placement, RegionModule, RegionStore } from './region-store.ts';
 import { SharedHints } from './shared-hints.ts';
 import type { TranslationPace } from './translation-pace.ts';
+import { noStatistics, type TranslatorStatistics } from './translator-statistics.ts';
 
 /** Regions that are asked for together. */
 const batchSize = 16;
@@ -63,28 +65,14 @@ interface Waiting {
   readonly replaced?: readonly number[];
 }
 
-export interface TranslatorStatistics {
-  /** Regions made so far, their guest instructions, and the bytes of WebAssembly they came to. */
-  regions: number;
-  instructions: number;
-  bytes: number;
-  /** Regions given up, because their code changed or for want of room. */
-  dropped: number;
-  /** Hot entries that nothing could be made of. */
-  refused: number;
-  /** Regions given up to be made again as such that stay where an access misses the TLB. */
-  remade: number;
-  /** Spent on translation, on whichever thread. */
-  milliseconds: number;
-  /** What compiled code takes now, about. */
-  cacheBytes: number;
-}
-
 export interface TranslatorOptions {
   readonly host: HandlerHost;
   readonly table: WasmTable;
   readonly jumps: JumpCache;
-  readonly code: Pick<CodeCache, 'known' | 'expect' | 'survey' | 'branchesOut' | 'watches' | 'copy'>;
+  readonly code: Pick<
+    CodeCache,
+    'known' | 'expect' | 'survey' | 'branchesOut' | 'watches' | 'copy' | 'find' | 'forgetRecords'
+  >;
   readonly service: TranslationService;
   /** What compiled code may take, about. */
   readonly cacheBytes: number;
@@ -94,16 +82,7 @@ export interface TranslatorOptions {
 }
 
 export class Translator {
-  readonly #statistics: TranslatorStatistics = {
-    regions: 0,
-    instructions: 0,
-    bytes: 0,
-    dropped: 0,
-    refused: 0,
-    remade: 0,
-    milliseconds: 0,
-    cacheBytes: 0,
-  };
+  readonly #statistics = noStatistics();
   readonly #options: TranslatorOptions;
   readonly #view: DataView;
   readonly #store: RegionStore;
@@ -386,13 +365,31 @@ export class Translator {
     }
   }
 
+  /** Whether translated code lies in a page of RAM. */
+  reaches(ramPage: number): boolean {
+    return this.#store.pages.has(ramPage);
+  }
+
+  /** Has all records forgotten but such as regions are entered by, which are made anew. No emitted code may be running. */
+  forgetRecords(): void {
+    const { code, jumps } = this.#options;
+    this.#dropPlans();
+    code.forgetRecords([...this.#store.pages.keys()]);
+    jumps.flushAll();
+    this.#store.reattach((ramOffset, modeIndex) => code.find(ramOffset, decodeModeOf(modeIndex), modeIndex));
+  }
+
   /** Forgets all regions, for a full record cache. */
   clear(): void {
     this.#store.clear();
-    this.#queue = [];
-    this.#jobs.clear();
     this.#alone.clear();
     this.#staying.clear();
+    this.#dropPlans();
+  }
+
+  #dropPlans(): void {
+    this.#queue = [];
+    this.#jobs.clear();
     this.#replacing.clear();
     this.#hints.clear();
     for (const detached of this.#detached) detached.clear();

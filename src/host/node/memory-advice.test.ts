@@ -25,6 +25,24 @@ test('pages of a WebAssembly memory go back to the system and read as zeroes', {
   );
 });
 
+test('of a range, only whole pages go', { skip: process.platform !== 'linux' }, () => {
+  const memory = new webAssembly.Memory({ initial: 64, maximum: 64, shared: true });
+  const bytes = new Uint8Array(memory.buffer).fill(7);
+  const advice = openMemoryAdvice();
+  assert.ok(advice);
+  const [from, to] = [mebibyte + 100, 2 * mebibyte + 100];
+  advice.releaseWithin(memory.buffer, from, to);
+  assert.deepEqual(
+    [from - 1, mebibyte + (1 << 16), 2 * mebibyte - 1, 2 * mebibyte, to].map((at) => bytes[at]),
+    [7, 0, 0, 7, 7],
+  );
+  advice.releaseWithin(memory.buffer, 100, 200);
+  advice.releaseWithin(memory.buffer, 200, 200);
+  advice.releaseWithin(memory.buffer, 300, 200);
+  assert.equal(bytes[150], 7);
+  advice.trimHeap();
+});
+
 const largePages = '/sys/kernel/mm/transparent_hugepage/enabled';
 
 test('a WebAssembly memory that is to have large pages gets them', {

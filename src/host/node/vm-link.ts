@@ -8,7 +8,9 @@ import type { MachineEvent, MachineHost, MachineRequest, ProcessorHost, SerialPo
 import { maxProcessors } from '../../memory/page-users.ts';
 import { readBootFile } from './boot-files.ts';
 import { ByteRing } from './byte-ring.ts';
+import { garbageCollector } from './engine-options.ts';
 import { type Block, blockedForNs } from './fair-use/block.ts';
+import { type MemoryAdvice, openMemoryAdvice } from './memory-advice.ts';
 import { randomWords } from './random.ts';
 
 /** `processorBells`: of processors from 1 on; the machine's bell is that of processor 0. */
@@ -78,6 +80,8 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
   const { words, times } = openLink(buffer);
   const own = bellOf(processor);
   let heard = 0;
+  let advice: MemoryAdvice | undefined;
+  let collect: (() => void) | undefined;
   const wait = (maxNs: number): void => {
     Atomics.wait(words, own, heard, maxNs / 1e6);
     heard = Atomics.load(words, own);
@@ -109,6 +113,13 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
     },
     ring: (other) => ringBell(words, bellOf(other)),
     stopRequested: () => Atomics.load(words, word.stop) !== 0,
+    giveBack: (memory, ranges) => {
+      advice ??= openMemoryAdvice();
+      for (const [from, to] of ranges) advice?.releaseWithin(memory.buffer, from, to);
+      collect ??= garbageCollector();
+      collect();
+      advice?.trimHeap();
+    },
     cores: availableParallelism(),
   };
 }
