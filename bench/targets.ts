@@ -29,7 +29,7 @@ const engine: readonly Target[] = [
 
 const debian: readonly Target[] = [
   asGood('login', 0.7),
-  { measure: 'login-memory', runner: 'corbel', relation: '≤', limit: 250 },
+  { measure: 'idle-memory', runner: 'corbel', relation: '≤', limit: 250 },
   { measure: 'login-idle', runner: 'corbel', relation: '≤', limit: 3 },
   ...['ssh', 'fio-read', 'fio-write', 'fio-randread-16', 'fio-randwrite-16', 'fio-randread-1', 'fio-randwrite-1'].map(
     (measure) => asGood(measure),

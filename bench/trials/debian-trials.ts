@@ -1,7 +1,8 @@
 /** What is measured in a Debian with one processor, as data. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail, mapResult, ok, type Result } from '../../src/support/result.ts';
-import { processorLoad } from '../measure/process.ts';
+import { memoryMb } from '../measure/debian-boots.ts';
+import { monitorMemory, processorLoad } from '../measure/process.ts';
 import type { Measure } from '../report/report.ts';
 import type { DebianGuest } from '../runners/debian-guest.ts';
 import { hostAddress } from '../runners/debian-runner.ts';
@@ -13,6 +14,8 @@ import { commandTimeoutMs, millions, printed, type SetUp, shellSetUp, type Trial
 
 const idleSeconds = 10;
 const quietMs = 5000;
+/** Until a guest has come to rest: longer than machines wait before they give memory back. */
+const restMs = 80_000;
 const transferSeconds = 6;
 
 /** Written once, so that reads find data and writes find blocks. */
@@ -94,6 +97,15 @@ async function idleLoad(guest: DebianGuest): Promise<Result<number>> {
   return load === undefined ? fail('died', guest.end ?? 'its process cannot be read') : ok(load);
 }
 
+const rest: SetUp = async () => ok(await delay(restMs));
+
+async function idleMemory(guest: DebianGuest): Promise<Result<number>> {
+  const megabytes = await monitorMemory(guest.pid, memoryMb * 2 ** 20).catch(() => undefined);
+  return megabytes === undefined
+    ? fail('died', guest.end ?? 'no mapping of its process has the size of its memory')
+    : ok(megabytes);
+}
+
 async function sshSeconds(guest: DebianGuest): Promise<Result<number>> {
   const startMs = performance.now();
   const done = await guest.run('true', commandTimeoutMs);
@@ -103,6 +115,11 @@ async function sshSeconds(guest: DebianGuest): Promise<Result<number>> {
 /** @param proxy an option for apt-get in the guests */
 export function debianTrials(proxy: string): readonly Trial[] {
   return [
+    {
+      measure: { name: 'idle-memory', title: 'memory beside an idle guest', unit: 'MB', better: 'less' },
+      setUp: rest,
+      sample: idleMemory,
+    },
     {
       measure: { name: 'login-idle', title: 'load of an idle guest on one host core', unit: '%', better: 'less' },
       sample: idleLoad,

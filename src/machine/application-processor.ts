@@ -101,7 +101,7 @@ export class ApplicationProcessor implements FurtherProcessor {
       apicId,
       topology: config.topology ?? uniprocessor,
       translates: translation[config.accel],
-      interpreter: host.interpreter,
+      interpreter: host.interpreter?.(),
       translation: host.translation,
       codeCacheBytes: config.codeCacheBytes,
       countsLookups: config.countsTlbHits,

@@ -94,7 +94,7 @@ export interface ProcessorHost {
   /** Threads that this host runs at once. */
   readonly cores: number;
   /** What `prepareInterpreter` made when the program was built; absent: each processor makes it for itself. */
-  readonly interpreter?: PreparedInterpreter | undefined;
+  readonly interpreter?: (() => PreparedInterpreter | undefined) | undefined;
   /** Translates guest code on another thread; absent: the processor's own does. */
   readonly translation?: TranslationService | undefined;
 }

@@ -41,16 +41,27 @@ test('a processor that rests after its work gives memory back once', () => {
   );
 });
 
-test('it does so again when as much has come together, and not before', () => {
+test('it does so again after more work', () => {
   const twice = [...work(30), ...rest(100), ...work(30), ...rest(100)];
+  let asked = 0;
+  const records = (forgotten: number): number => (forgotten === 0 || asked++ > 3 ? many : 1000);
+  assert.equal(watch(twice, records), 2);
+});
+
+test('a minute of rest will do, however seldom it wakes', () => {
   assert.equal(
-    watch(twice, (forgotten) => (forgotten === 0 ? many : many - 1)),
+    watch([...work(15), ...rest(75)], () => many),
     1,
   );
   assert.equal(
-    watch(twice, (forgotten) => (forgotten < 2 ? many : 1000)),
-    2,
+    watch([...work(15), ...rest(55)], () => many),
+    0,
   );
+  let given = 0;
+  const vcpu = { records: many, forgetRecords: () => [] };
+  const thrift = new IdleThrift(vcpu, () => given++);
+  thrift.halted(100 * second, 5 * second);
+  assert.equal(given, 1);
 });
 
 test('one that works, or rests for moments only, keeps what it has', () => {
@@ -58,7 +69,7 @@ test('one that works, or rests for moments only, keeps what it has', () => {
     watch(work(200), () => many),
     0,
   );
-  const now = [...work(4), ...rest(12)];
+  const now = [...work(4), ...rest(40)];
   assert.equal(
     watch([...now, ...now, ...now, ...now, ...now], () => many),
     0,

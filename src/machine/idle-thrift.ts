@@ -7,12 +7,13 @@ import type { Vcpu } from '../cpu/vcpu.ts';
 import type { WasmMemory } from '../wasm/webassembly.ts';
 import type { MachineConfig, ProcessorHost } from './config.ts';
 
-/** How long a processor must have been at rest, in guest time. */
-const restNs = 30e9;
-/** The part of this time that it may have run. */
+/** How long a processor must have been at rest, in guest time: decoding all anew takes less than a hundredth of that. */
+const restNs = 60e9;
+/** In each such part of it, it may have run for a tenth. */
+const windowNs = 10e9;
 const restLoad = 0.1;
 /** Fewer records than this are left alone: 16 MB. */
-const fewest = 1 << 19;
+const worthwhile = 1 << 19;
 
 /** Takes what a processor's memory holds no more: offsets in bytes, from and to. */
 type GiveBack = (ranges: readonly (readonly [number, number])[]) => void;
@@ -20,10 +21,10 @@ type GiveBack = (ranges: readonly (readonly [number, number])[]) => void;
 export class IdleThrift {
   readonly #vcpu: Pick<Vcpu, 'records' | 'forgetRecords'>;
   readonly #giveBack: GiveBack;
-  /** Since when it is watched, and what it had run by then. */
+  /** When the window began, and what it had run by then. */
   #sinceNs = 0;
   #ranNs = 0;
-  #worthwhile: number = fewest;
+  #restedNs = 0;
 
   constructor(vcpu: Pick<Vcpu, 'records' | 'forgetRecords'>, giveBack: GiveBack) {
     this.#vcpu = vcpu;
@@ -33,14 +34,13 @@ export class IdleThrift {
   /** To be called whenever it halts. @param ranNs what it has run in all; both in guest time */
   halted(nowNs: number, ranNs: number): void {
     const elapsedNs = nowNs - this.#sinceNs;
-    if (elapsedNs < restNs) return;
-    const load = (ranNs - this.#ranNs) / elapsedNs;
+    if (elapsedNs < windowNs) return;
+    const rested = ranNs - this.#ranNs <= elapsedNs * restLoad;
+    this.#restedNs = rested ? this.#restedNs + elapsedNs : 0;
     this.#sinceNs = nowNs;
     this.#ranNs = ranNs;
-    const { records } = this.#vcpu;
-    if (load > restLoad || records < this.#worthwhile) return;
-    // What comes together until then is what is used: it would only be decoded again and again.
-    this.#worthwhile = records;
+    if (this.#restedNs < restNs || this.#vcpu.records < worthwhile) return;
+    this.#restedNs = 0;
     this.#giveBack(this.#vcpu.forgetRecords());
   }
 }

@@ -107,7 +107,7 @@ function assemble(
     apicId: boardFacts.bootApicId,
     topology,
     translates: translation[config.accel],
-    interpreter: host.interpreter,
+    interpreter: host.interpreter?.(),
     translation: host.translation,
     codeCacheBytes: config.codeCacheBytes,
     countsLookups: config.countsTlbHits,

@@ -25,9 +25,13 @@ export function processorThread(createProcessor: CreateProcessor): ThreadProgram
   return (keepCompiled) =>
     receiveWork(({ link, shared, config, translation, processor }: ProcessorWork) => {
       const service = translation === undefined ? undefined : openTranslationService(translation, shared);
-      const interpreter = readPreparedInterpreter();
       const wideExchange = loadWideExchange();
-      const host = { ...createProcessorHost(link, processor), translation: service, interpreter, wideExchange };
+      const host = {
+        ...createProcessorHost(link, processor),
+        translation: service,
+        wideExchange,
+        interpreter: readPreparedInterpreter,
+      };
       const running = createProcessor(config, shared, host, processor);
       running.run();
       keepCompiled();
@@ -47,9 +51,13 @@ function giveBack(boot: BootSource): void {
 
 function run(createMachine: CreateMachine, { link, shared, config, translation }: VmWork): VmReport {
   const service = translation === undefined ? undefined : openTranslationService(translation, shared);
-  const interpreter = readPreparedInterpreter();
   const wideExchange = shared.processors.length > 1 ? loadWideExchange() : undefined;
-  const host = { ...createMachineHost(link, post), translation: service, interpreter, wideExchange };
+  const host = {
+    ...createMachineHost(link, post),
+    translation: service,
+    wideExchange,
+    interpreter: readPreparedInterpreter,
+  };
   const machine = createMachine(config, shared, host);
   if (!machine.ok) return { kind: 'refused', failure: machine.error };
   giveBack(config.boot);
