@@ -57,6 +57,17 @@ test('garbage is collected on demand', () => {
   assert.ok(Number(inEngine(program).stdout) > 10e6);
 });
 
+test('so it is in a thread with limits, which goes on', () => {
+  const from = JSON.stringify(new URL('engine-options.ts', import.meta.url).href);
+  const thread = `import(${from}).then(({ garbageCollector }) => { const collect = garbageCollector(); const kept = [];
+    for (let n = 0; n < 3; n++) { collect(); kept.push(new Array(1e5).fill(n)); }
+    process.getBuiltinModule('node:worker_threads').parentPort.postMessage(kept.length); })`;
+  const program = `import { Worker } from 'node:worker_threads';
+    const worker = new Worker(${JSON.stringify(thread)}, { eval: true, resourceLimits: { maxYoungGenerationSizeMb: 4 } });
+    worker.on('message', (rounds) => console.log(rounds));`;
+  assert.equal(inEngine(program).stdout, '3\n');
+});
+
 test('the allocator keeps to few arenas, unless the user has chosen', () => {
   assert.deepEqual(withFewArenas({ A: 'b' }), { A: 'b', MALLOC_ARENA_MAX: '2' });
   assert.deepEqual(withFewArenas({ MALLOC_ARENA_MAX: '8' }), { MALLOC_ARENA_MAX: '8' });

@@ -65,11 +65,17 @@ export function setFlagsForGuests(): void {
   for (const flag of flags) setFlagsFromString(flag);
 }
 
-/** @returns what collects this thread's garbage; V8 does so only while more is made */
+/**
+ * @returns what collects this thread's garbage; V8 does so only while more is made. `last-resort` moves what is left together: without
+ * it, two fifths of the pages of a processor's heap stayed, half empty.
+ */
 export function garbageCollector(): () => void {
   setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: { readonly type: 'major' }) => void;
-  return () => collect({ type: 'major' });
+  const collect = runInNewContext('gc') as (options: {
+    readonly type: 'major';
+    readonly flavor: 'last-resort';
+  }) => void;
+  return () => collect({ type: 'major', flavor: 'last-resort' });
 }
 
 /**
