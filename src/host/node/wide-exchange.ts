@@ -8,9 +8,6 @@ import type { Bus } from '../../cpu/smp/bus-module.ts';
 import type { WasmMemory } from '../../wasm/webassembly.ts';
 import { loadForeignFunctions } from './foreign-functions.ts';
 
-/** The strongest order. Source: __ATOMIC_SEQ_CST of gcc. */
-const sequentiallyConsistent = 5;
-
 /** On other processors, and without this flag, the library takes a lock of its own, which emitted code does not know. */
 function hasInstruction(): boolean {
   if (process.arch !== 'x64') return false;
@@ -27,24 +24,17 @@ export function loadWideExchange(): ((ram: WasmMemory, own: WasmMemory) => Bus['
   if (ffi === undefined || !hasInstruction()) return undefined;
   try {
     const { functions } = ffi.dlopen(null, {
-      // (place, what to compare with and where to put what was there, low and high half of the new value, orders)
-      __atomic_compare_exchange_16: { arguments: ['u64', 'u64', 'u64', 'u64', 'i32', 'i32'], return: 'u8' },
+      // (place, what to compare with and where to put what was there, low and high half of the new value). Two more say which order
+      // is wanted; the instruction has but one, the strongest, and each argument takes Node 100 ns.
+      __atomic_compare_exchange_16: { arguments: ['u64', 'u64', 'u64', 'u64'], return: 'u8' },
     });
     const exchange = functions.__atomic_compare_exchange_16;
     return (ram, own) => {
       const ramAddress = ffi.getRawPointer(new Uint8Array(ram.buffer));
       const expected = ffi.getRawPointer(new Uint8Array(own.buffer)) + BigInt(wideOperands.expected);
       const replacement = new BigUint64Array(own.buffer, wideOperands.replacement, 2);
-      const order = sequentiallyConsistent;
       return (ramOffset) =>
-        exchange(
-          ramAddress + BigInt(ramOffset >>> 0),
-          expected,
-          replacement[0] as bigint,
-          replacement[1] as bigint,
-          order,
-          order,
-        );
+        exchange(ramAddress + BigInt(ramOffset >>> 0), expected, replacement[0] as bigint, replacement[1] as bigint);
     };
   } catch {
     // A Node that is linked otherwise.
