@@ -1,7 +1,8 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --v8-pool-size=0
-import { loadProgram } from '../host/node/compiled-program.ts';
+import { guestRun, loadProgram } from '../host/node/compiled-program.ts';
 import { keepCompiledSources, restartForGuests } from '../host/node/engine-options.ts';
 import { GuestThreads } from '../host/node/guest-threads.ts';
+import { detachedCommand } from './detached-command.ts';
 
 const [command, ...args] = process.argv.slice(2);
 // Before anything large is loaded, which would be for nothing.
@@ -13,12 +14,13 @@ if (runsGuest()) threads.startAhead();
 void begin();
 
 async function begin(): Promise<void> {
-  const main = await loadProgram<typeof import('./main.ts')>(new URL('./main.ts', import.meta.url));
+  const run = runsGuest() ? guestRun : { kind: 'command', leastMs: 0 };
+  const main = await loadProgram<typeof import('./main.ts')>(new URL('./main.ts', import.meta.url), run);
   await main.exports.runProcess(threads, main.keep);
 }
 
 /** Whether this process is going to run one, most likely. */
 function runsGuest(): boolean {
   if (command === 'run') return !args.some((arg) => arg === '--help' || arg === '-h' || arg === '--detach');
-  return command === 'run-detached';
+  return command === detachedCommand;
 }

@@ -14,9 +14,9 @@ import { resumeCommand } from './commands/resume.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand, runDetachedCommand } from './commands/run.ts';
 import { stopCommand } from './commands/stop.ts';
+import { detachedCommand } from './detached-command.ts';
 import { exitStatus } from './exit-status.ts';
 import { say } from './messages.ts';
-import { detachedCommand } from './named-run.ts';
 
 const help = `Usage: corbel COMMAND [options]
 

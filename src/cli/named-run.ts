@@ -8,12 +8,10 @@ import { VmAttendance } from '../host/node/vms/vm-attendance.ts';
 import { generateVmName } from '../host/node/vms/vm-name.ts';
 import { ok, type Result } from '../support/result.ts';
 import { type RunEnd, refuse } from './conclusion.ts';
+import { detachedCommand } from './detached-command.ts';
 import { exitStatus } from './exit-status.ts';
 import { say } from './messages.ts';
 import type { RunOptions } from './run-options.ts';
-
-/** The command that `run --detach` starts itself again with. */
-export const detachedCommand = 'run-detached';
 
 export interface NamedRun {
   readonly name: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { loadProgram } from './compiled-program.ts';
+import { type KeptRun, loadProgram } from './compiled-program.ts';
 
 const text = `(function(require,module,exports,programUrl){
 function twice(n){return require('node:util').format('%d',2*n)}
@@ -25,13 +25,13 @@ function writeProgram(t: TestContext): Program {
 }
 
 /** Loads and runs it in an engine of its own, which then changes its flags. @returns whether what was kept was taken */
-function run({ file, folder }: Program): boolean {
+function run({ file, folder }: Program, like: KeptRun = { kind: 'test', leastMs: 0 }): boolean {
   const module = JSON.stringify(new URL('compiled-program.ts', import.meta.url).href);
   const script = `
     import { setFlagsFromString } from 'node:v8';
     import { loadBuiltProgram } from ${module};
     const file = new URL(${JSON.stringify(pathToFileURL(file).href)});
-    const { exports, taken, keep } = loadBuiltProgram(file, ${JSON.stringify(folder)});
+    const { exports, taken, keep } = loadBuiltProgram(file, ${JSON.stringify(folder)}, ${JSON.stringify(like)});
     if (exports.answer() !== '42' || exports.where !== file.href) process.exit(1);
     setFlagsFromString('--no-wasm-inlining');
     keep();
@@ -81,6 +81,15 @@ test('another text is another program, also where it is as long', (t) => {
   assert.equal(run(program), true);
 });
 
+test('runs of another kind keep theirs apart; one that was over at once keeps nothing', (t) => {
+  const program = writeProgram(t);
+  assert.equal(run(program, { kind: 'long', leastMs: 60_000 }), false);
+  assert.ok(!existsSync(program.folder));
+  assert.equal(run(program), false);
+  assert.equal(run(program, { kind: 'other', leastMs: 0 }), false);
+  assert.equal(run(program, { kind: 'other', leastMs: 60_000 }), true);
+});
+
 test('what has not been made for a month goes', (t) => {
   const program = writeProgram(t);
   run(program);
@@ -101,6 +110,7 @@ test('a program runs where nothing can be kept', (t) => {
 test('the sources run as they are', async () => {
   const { exports, taken } = await loadProgram<typeof import('./cache-folder.ts')>(
     new URL('./cache-folder.ts', import.meta.url),
+    { kind: 'test', leastMs: 0 },
   );
   assert.equal(typeof exports.cacheFolder, 'function');
   assert.equal(taken, false);

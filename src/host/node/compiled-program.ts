@@ -34,19 +34,31 @@ const keptMs = 30 * 24 * 3600 * 1000;
 
 const runsFromSources = import.meta.url.endsWith('.ts');
 
+/** What a run has to be like for others to begin with what V8 made of it. */
+export interface KeptRun {
+  /** Runs that call other functions keep theirs apart. */
+  readonly kind: string;
+  /** One that was over sooner has called too few. */
+  readonly leastMs: number;
+}
+
+/** A guest that ran. */
+export const guestRun: KeptRun = { kind: 'guest', leastMs: 1000 };
+
 /** @param source address of its entry, among the sources; of the build, the program of the same name is loaded */
-export async function loadProgram<T>(source: URL): Promise<LoadedProgram<T>> {
+export async function loadProgram<T>(source: URL, run: KeptRun): Promise<LoadedProgram<T>> {
   if (runsFromSources) return { exports: (await import(source.href)) as T, taken: false, keep: () => {} };
   const file = new URL(`./${basename(source.pathname, '.ts')}.cjs`, import.meta.url);
-  return loadBuiltProgram(file, join(cacheFolder(), 'program'));
+  return loadBuiltProgram(file, join(cacheFolder(), 'program'), run);
 }
 
 /** @param file its text, a `Wrapper`; @param folder where what V8 made of it is kept */
-export function loadBuiltProgram<T>(file: URL, folder: string): LoadedProgram<T> {
+export function loadBuiltProgram<T>(file: URL, folder: string, { kind, leastMs }: KeptRun): LoadedProgram<T> {
+  const startMs = performance.now();
   const bytes = readFileSync(file);
   // The build keeps to ASCII: a byte a character in V8's heap, too.
   const text = bytes.toString('latin1');
-  const kept = keptFile(bytes, folder);
+  const kept = join(folder, `${kind}-${nameOf(bytes)}`);
   const cachedData = readKept(kept);
   const script = new Script(text, {
     filename: fileURLToPath(file),
@@ -61,7 +73,7 @@ export function loadBuiltProgram<T>(file: URL, folder: string): LoadedProgram<T>
     exports: module.exports as T,
     taken: cachedData !== undefined && script.cachedDataRejected === false,
     keep: () => {
-      if (flags !== undefined) write(kept, script.createCachedData(), flags);
+      if (flags !== undefined && performance.now() - startMs >= leastMs) write(kept, script.createCachedData(), flags);
     },
   };
 }
@@ -72,8 +84,8 @@ export function programFile(name: string): URL {
 }
 
 /** One for each text and each engine, whose processor and options count, too. */
-function keptFile(text: Buffer, folder: string): string {
-  return join(folder, `${crc32(text).toString(16)}-${text.length}-${cachedDataVersionTag().toString(16)}`);
+function nameOf(text: Buffer): string {
+  return `${crc32(text).toString(16)}-${text.length}-${cachedDataVersionTag().toString(16)}`;
 }
 
 /** @returns undefined where there are none, or they are damaged, of which V8 would not tell */

@@ -1,6 +1,6 @@
 /** The beginning of each of the threads that machines run on. */
 import { workerData } from 'node:worker_threads';
-import { loadProgram } from './compiled-program.ts';
+import { guestRun, loadProgram } from './compiled-program.ts';
 
 /** What such a thread's program exports. */
 export interface ThreadProgram {
@@ -11,6 +11,6 @@ export interface ThreadProgram {
 void begin();
 
 async function begin(): Promise<void> {
-  const program = await loadProgram<ThreadProgram>(new URL(workerData as string));
+  const program = await loadProgram<ThreadProgram>(new URL(workerData as string), guestRun);
   program.exports.start(program.keep);
 }

@@ -15,7 +15,7 @@ export function machineThread(createMachine: CreateMachine): ThreadProgram['star
   return (keepCompiled) =>
     receiveWork((work: VmWork) => {
       const report = run(createMachine, work);
-      keepCompiled();
+      if (report.kind === 'ended') keepCompiled();
       post(report);
     });
 }
