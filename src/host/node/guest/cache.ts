@@ -38,7 +38,7 @@ export class FileCache {
       const entries = names.map((name) => manifest.find((entry) => entry.name === name));
       const files = await Promise.all(entries.map((entry) => this.#load(entry)));
       if (!files.every((file) => file !== undefined)) return undefined;
-      if (files.some(({ untouched }) => !untouched)) await this.#noteTimes(manifest);
+      if (files.some(({ untouched }) => !untouched)) await this.#noteTimes(manifest, names);
       return files.map(({ bytes }) => bytes);
     } catch {
       return undefined;
@@ -49,16 +49,30 @@ export class FileCache {
   async store(files: readonly { readonly name: string; readonly bytes: Uint8Array }[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     for (const { name, bytes } of files) await this.#replace(name, bytes);
-    await this.#noteTimes(files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })));
+    const manifest: CachedFile[] = [];
+    for (const { name, bytes } of files) manifest.push({ ...(await this.#timesOf(name)), name, sha256: sha256(bytes) });
+    await this.#writeManifest(manifest);
   }
 
-  /** Writes the manifest of files that are as their checksums say. */
-  async #noteTimes(files: readonly Pick<CachedFile, 'name' | 'sha256'>[]): Promise<void> {
-    const manifest: CachedFile[] = [];
-    for (const { name, sha256 } of files) {
-      const { size, mtimeMs } = await stat(join(this.folder, name));
-      manifest.push({ name, sha256, size, mtimeMs });
+  /** The next one who loads `names`, which are as their checksums say, need not look at these; if it can be noted. */
+  async #noteTimes(manifest: readonly CachedFile[], names: readonly string[]): Promise<void> {
+    try {
+      const noted: CachedFile[] = [];
+      for (const entry of manifest) {
+        noted.push(names.includes(entry.name) ? { ...entry, ...(await this.#timesOf(entry.name)) } : entry);
+      }
+      await this.#writeManifest(noted);
+    } catch {
+      // A folder that belongs to somebody else, say.
     }
+  }
+
+  async #timesOf(name: string): Promise<Pick<CachedFile, 'size' | 'mtimeMs'>> {
+    const { size, mtimeMs } = await stat(join(this.folder, name));
+    return { size, mtimeMs };
+  }
+
+  async #writeManifest(manifest: readonly CachedFile[]): Promise<void> {
     await this.#replace('manifest.json', `${JSON.stringify(manifest, null, 2)}\n`);
   }
 

@@ -59,6 +59,9 @@ test('the cache gives back what it was given, and nothing that is damaged or mis
     utimesSync(b, n + 2, n + 2);
     assert.equal(await cache.load(['a', 'b']), undefined);
   }
+  utimesSync(join(cache.folder, 'a'), 9, 9);
+  assert.equal((await cache.load(['a']))?.length, 1);
+  assert.equal(await cache.load(['a', 'b']), undefined, 'what was not looked at is not taken for whole');
   writeFileSync(join(cache.folder, 'manifest.json'), 'not JSON');
   assert.equal(await cache.load(['a']), undefined);
 });
