@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { provideLinuxPackages } from '../../src/host/node/guest/linux-packages.ts';
 import { connectToGuest } from '../../src/host/node/vsock/vsock-client.ts';
 import { startLinux } from './linux-process.ts';
 
@@ -39,6 +40,8 @@ async function exchange(path: string, port: number, sent: Uint8Array): Promise<B
 }
 
 test('programs of host and guest reach each other', { skip, timeout: 900_000 }, async (context) => {
+  // What is said while they are fetched would stand among the guest's errors.
+  assert.ok((await provideLinuxPackages(() => {}, 'complete')).ok);
   const path = join(folder, 'vsock.sock');
   const data = randomBytes(1_500_000);
   fs.writeFileSync(join(folder, 'data'), data);
