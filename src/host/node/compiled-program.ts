@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
 import { constants, Script } from 'node:vm';
+import { threadId } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { cacheFolder } from './cache-folder.ts';
 
@@ -109,7 +110,8 @@ function write(file: string, data: Buffer, flags: Buffer): void {
   flags.copy(data, flagsWord.at);
   const checksum = Buffer.alloc(checksumBytes);
   checksum.writeUInt32LE(crc32(data));
-  const unfinished = `${file}.${process.pid}`;
+  // Processors run the same program, and come to their end together.
+  const unfinished = `${file}.${process.pid}-${threadId}`;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     removeOld(dirname(file));
