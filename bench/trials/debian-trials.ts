@@ -12,7 +12,8 @@ import { startIperf3 } from './iperf3-server.ts';
 import { parsePgbench } from './pgbench.ts';
 import { commandTimeoutMs, millions, printed, type SetUp, shellSetUp, type Trial, timed } from './trial.ts';
 
-const idleSeconds = 10;
+/** Long enough for what a guest does once a minute. */
+const idleSeconds = 60;
 const quietMs = 5000;
 /** Until a guest has come to rest: longer than machines wait before they give memory back. */
 const restMs = 80_000;
