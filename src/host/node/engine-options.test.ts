@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { missingEngineOptions, missingFlags, withFewArenas } from './engine-options.ts';
+import { missingEngineOptions, missingFlags } from './engine-options.ts';
 
 test('a host with few cores keeps one for the guest', () => {
   assert.deepEqual(missingEngineOptions(1, [], undefined), ['--v8-pool-size=1']);
@@ -66,9 +66,4 @@ test('so it is in a thread with limits, which goes on', () => {
     const worker = new Worker(${JSON.stringify(thread)}, { eval: true, resourceLimits: { maxYoungGenerationSizeMb: 4 } });
     worker.on('message', (rounds) => console.log(rounds));`;
   assert.equal(inEngine(program).stdout, '3\n');
-});
-
-test('the allocator keeps to few arenas, unless the user has chosen', () => {
-  assert.deepEqual(withFewArenas({ A: 'b' }), { A: 'b', MALLOC_ARENA_MAX: '2' });
-  assert.deepEqual(withFewArenas({ MALLOC_ARENA_MAX: '8' }), { MALLOC_ARENA_MAX: '8' });
 });

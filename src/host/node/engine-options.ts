@@ -78,15 +78,6 @@ export function garbageCollector(): () => void {
   return () => collect({ type: 'major', flavor: 'last-resort' });
 }
 
-/**
- * glibc gives each thread memory of its own to allocate from, and a machine has six: with two such arenas its beginning
- * touches a tenth less. It goes with a restart, and is not worth one. mallopt(3)
- */
-export const withFewArenas = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
-  MALLOC_ARENA_MAX: '2',
-  ...environment,
-});
-
 /** Becomes the same program with the options that are missing; returns where there are none, or the host cannot. */
 export function restartForGuests(): void {
   const { execArgv, env, versions } = process;
@@ -96,7 +87,7 @@ export function restartForGuests(): void {
   if (options.length === 0 || process.execve === undefined || process.channel !== undefined) return;
   const program = [process.execPath, ...process.execArgv, ...options, ...process.argv.slice(1)];
   try {
-    process.execve(process.execPath, program, withFewArenas(process.env));
+    process.execve(process.execPath, program, process.env);
   } catch {
     // It goes without.
   }
