@@ -15,6 +15,7 @@ import { regionAccess, stackAccess } from './interpret/interpreter-ops.ts';
 import { record } from './interpret/record.ts';
 import { status } from './interpret/status.ts';
 import { Mmu } from './mmu/mmu.ts';
+import { openForWrites } from './mmu/open-page.ts';
 import { ModeTracker } from './mode.ts';
 import type { InterruptSource, MsrSpace, Processor } from './processor.ts';
 import { processorStatistics } from './processor-statistics.ts';
@@ -109,6 +110,7 @@ export class Vcpu implements Processor {
       features: options.model.features,
       imports: {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
+        openForWrites: (bytes) => openForWrites(this.mmu, options.memory, this.#view, bytes),
         host: (at, call) => this.#hostCall(at, call),
         bus: this.#bus,
       },

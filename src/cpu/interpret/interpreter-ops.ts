@@ -9,6 +9,7 @@ import type { CodeBuilder, Label } from '../../wasm/code-builder.ts';
 import { callFor, extendUnsigned, loadFrom } from '../../wasm/expression.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
+import { emitCopy, emitFill } from '../emit/bulk-moves.ts';
 import { isFlatNow } from '../emit/code-kind.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Operand } from '../emit/form.ts';
@@ -260,35 +261,26 @@ export class InterpreterOps extends Ops {
   }
 
   copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value {
-    const done = this.variable('i32', this.i32(0));
-    const from = this.#probe(source, 1, 0);
-    const to = this.#probe(target, 1, tlb.writeOffset);
-    this.if(this.and(from.hit, to.hit), () => {
-      const length = this.let(this.wrap(bytes));
-      const sourceRam = this.let(from.ram);
-      const targetRam = this.let(to.ram);
-      // Overlapping with the target ahead of the source, REP MOVS repeats a pattern; memory.copy would not.
-      const ahead = this.let(this.sub(targetRam, sourceRam));
-      const apart = this.select(down, this.sub(this.i32(0), ahead), ahead);
-      this.if(this.geU(apart, length), () => {
-        this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
-        this.set(done, this.i32(1));
-      });
-    });
-    return this.get(done);
+    const from = this.#opened(source, 0, this.i32(0), this.i32(1));
+    return emitCopy(this, from, this.#opened(target, tlb.writeOffset, this.wrap(bytes), from.hit), bytes, down);
   }
 
   fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value {
-    const done = this.variable('i32', this.i32(0));
-    const probe = this.#probe(target, 1, tlb.writeOffset);
-    const byte = this.let(this.and(this.wrap(element), 0xff));
-    const pattern = 0x0101_0101_0101_0101n & ((1n << BigInt(elementBytes * 8)) - 1n);
-    const repeated = this.resizeU(this.mul(this.extendU(byte), pattern), 64, elementBytes * 8);
-    this.if(this.and(probe.hit, this.eq(repeated, element)), () => {
-      this.code.memoryFill(guestRam, probe.ram, byte, this.wrap(bytes));
-      this.set(done, this.i32(1));
+    const open = (wanted: Value): Probe => this.#opened(target, tlb.writeOffset, this.wrap(bytes), wanted);
+    return emitFill(this, open, bytes, element, elementBytes);
+  }
+
+  /**
+   * Looks for a page in the read or write table, and tries to have it there if `wanted`. Its place is bound: another page may take
+   * its entry. @param bytes that are going to be written; 0: they are read
+   */
+  #opened(linear: Value, table: number, bytes: Value, wanted: Value): Probe {
+    const { hit, tag, ram } = this.#probe(linear, 1, table);
+    const isOpen = this.variable('i32', hit);
+    this.ifUnlikely(this.and(wanted, this.isZero(this.get(isOpen))), () => {
+      this.set(isOpen, callFor('i32', this.#functions.openPage, [linear, bytes]));
     });
-    return this.get(done);
+    return { hit: this.get(isOpen), tag, ram: this.let(ram) };
   }
 
   probeWrite(linear: Value, bytes: number): void {

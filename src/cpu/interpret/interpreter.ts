@@ -24,6 +24,8 @@ const defaultCodeCacheBytes = 256 << 20;
 export interface InterpreterImports {
   /** (kind, bytes) → status; see `slowAccess` and `stackAccess`. */
   readonly accessSlow: (kind: number, bytes: number) => number;
+  /** (bytes) → 1 or 0; see `mmu/open-page.ts`. */
+  readonly openForWrites: (bytes: number) => number;
   /** (record, host call) → status. */
   readonly host: (record: number, call: number) => number;
   readonly bus: Bus;

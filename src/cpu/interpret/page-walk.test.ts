@@ -47,6 +47,7 @@ class Machine {
       ...{ vcpu, ram, users: this.memory.users.memory, handlers: table(maxHandlers), regions: table(1 << 15) },
       ...soloBus,
       accessSlow: (kind: number, bytes: number) => this.#accessSlow(kinds[kind] as Kind, bytes),
+      openForWrites: () => 0,
       host: () => assert.fail('nothing asks for it'),
     };
     this.#exports = new webAssembly.Instance(module, { env }).exports;

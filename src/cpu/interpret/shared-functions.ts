@@ -13,12 +13,14 @@ import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
 import { definePageWalk } from './page-walk.ts';
+import { chunkBytes } from './record-index.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 
 /** What the main module imports from the vCPU: JavaScript functions, and those of `Bus`. */
 const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
+  openForWrites: { parameters: ['i32'], results: ['i32'] },
   host: sharedTypes.host,
   ...busTypes,
 } as const;
@@ -95,6 +97,23 @@ function defineSlow(module: ModuleBuilder, accessSlow: number, { walk, kind, tab
   return index;
 }
 
+/** Bytes to be written, of whole chunks of code: with one element less the next time nobody asks again. */
+const leastOpened = 512;
+
+function defineOpen(module: ModuleBuilder, openForWrites: number, walk: number): number {
+  const index = module.declare(sharedTypes.openPage);
+  const code = new CodeBuilder(sharedTypes.openPage.parameters);
+  const e = new Emitter(code);
+  const [linear, bytes] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
+  e.if(callFor('i32', walk, [linear, e.ne(bytes, 0)]), () => code.return(i32Constant(1)));
+  const isPartial = e.ne(e.and(bytes, chunkBytes - 1), 0);
+  e.if(e.or(isPartial, e.ltU(bytes, leastOpened)), () => code.return(i32Constant(0)));
+  e.storeState64(state.accessLinear, linear);
+  code.value(callFor('i32', openForWrites, [bytes]));
+  module.define(index, code);
+  return index;
+}
+
 const moveSizes = [1, 2, 4, 8, 16] as const;
 const moveType = { parameters: ['i32', 'i32', 'i32'], results: [] } as const;
 
@@ -155,6 +174,7 @@ function defineMustEnd(module: ModuleBuilder, stepAside: number): number {
 /** Imports what comes from the vCPU, and defines the rest. */
 export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
+  const openForWrites = module.importFunction('openForWrites', hostTypes.openForWrites);
   const host = module.importFunction('host', hostTypes.host);
   const lockBus = module.importFunction('lockBus', hostTypes.lockBus);
   const unlockBus = module.importFunction('unlockBus', hostTypes.unlockBus);
@@ -174,6 +194,7 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
       move: fromRam,
     }),
     writeSlow: defineSlow(module, accessSlow, { walk, kind: write, table: tlb.writeOffset, move: toRam }),
+    openPage: defineOpen(module, openForWrites, walk),
     host,
     settle: defineSettle(module),
     find,

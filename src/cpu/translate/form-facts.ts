@@ -27,6 +27,7 @@ const nowhere: SharedFunctions = {
   readSlow: 0,
   readForWriteSlow: 0,
   writeSlow: 0,
+  openPage: 0,
   host: 0,
   settle: 0,
   find: 0,

@@ -5,6 +5,7 @@ import type { LateNumber } from '../../wasm/late-number.ts';
 import { load } from '../../wasm/opcodes.ts';
 import type { Local, Value, ValueType } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
+import { emitCopy, emitFill } from '../emit/bulk-moves.ts';
 import type { Unless } from '../emit/emitter.ts';
 import { exchangeInRam } from '../emit/exchange-in-ram.ts';
 import type { Access } from '../emit/ops.ts';
@@ -353,34 +354,10 @@ export abstract class TranslatorMemory extends TranslatorFlags {
   }
 
   copyInPage(source: Value, target: Value, bytes: Value, down: Value): Value {
-    const done = this.variable('i32', this.i32(0));
-    const from = this.#probe(source, 1, 0);
-    const to = this.#probe(target, 1, tlb.writeOffset);
-    const hit = this.and(from.hit, to.hit);
-    this.code.if(hit, () => {
-      const length = this.let(this.wrap(bytes));
-      const sourceRam = this.let(from.ram);
-      const targetRam = this.let(to.ram);
-      const ahead = this.let(this.sub(targetRam, sourceRam));
-      const apart = this.select(down, this.sub(this.i32(0), ahead), ahead);
-      this.code.if(this.geU(apart, length), () => {
-        this.code.memoryCopy(guestRam, targetRam, sourceRam, length);
-        this.set(done, this.i32(1));
-      });
-    });
-    return this.get(done);
+    return emitCopy(this, this.#probe(source, 1, 0), this.#probe(target, 1, tlb.writeOffset), bytes, down);
   }
 
   fillInPage(target: Value, bytes: Value, element: Value, elementBytes: number): Value {
-    const done = this.variable('i32', this.i32(0));
-    const probe = this.#probe(target, 1, tlb.writeOffset);
-    const byte = this.let(this.and(this.wrap(element), 0xff));
-    const pattern = 0x0101_0101_0101_0101n & ((1n << BigInt(elementBytes * 8)) - 1n);
-    const repeated = this.resizeU(this.mul(this.extendU(byte), pattern), 64, elementBytes * 8);
-    this.code.if(this.and(probe.hit, this.eq(repeated, element)), () => {
-      this.code.memoryFill(guestRam, probe.ram, byte, this.wrap(bytes));
-      this.set(done, this.i32(1));
-    });
-    return this.get(done);
+    return emitFill(this, () => this.#probe(target, 1, tlb.writeOffset), bytes, element, elementBytes);
   }
 }
