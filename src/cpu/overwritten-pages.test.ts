@@ -11,8 +11,9 @@ const repStosb = [0xf3, 0xaa];
 const repStosq = [0xf3, 0x48, 0xab];
 const repMovsb = [0xf3, 0xa4];
 const repMovsq = [0xf3, 0x48, 0xa5];
-/** mov al, [rsi] */
+/** mov al, [rsi]; mov al, [rdi] */
 const readSource = [0x8a, 0x06];
+const readTarget = [0x8a, 0x07];
 
 const driver = 0x10_0000;
 const page = 0x20_0000;
@@ -116,6 +117,29 @@ for (const mode of modes) {
     assert.equal(machine.vcpu.state.rip, BigInt(page + 256 + repStosb.length + 1));
   });
 }
+
+test('elements that two pages share are moved one by one, up and down, to a page that was only read', () => {
+  for (const down of [false, true]) {
+    for (const offset of [-4, 4092, 4096]) {
+      const machine = machineWithCode('never');
+      // There is no entry for writes that says where it lies; its linear address is none in RAM.
+      const [from, to] = [0x40_0ffc, source + 0x1000 + offset];
+      const data = Uint8Array.from({ length: 64 }, (_, n) => n + 1);
+      machine.memory.write(from - 24, data);
+      drive(machine, [down ? std : cld, ...readSource, ...readTarget, ...repMovsq, cld], {
+        rcx: 3,
+        rsi: from,
+        rdi: to,
+      });
+      const first = down ? -16 : 0;
+      const moved = machine.memory.read(sourceInRam + 0x1000 + offset + first, 24);
+      assert.deepEqual(moved, data.slice(24 + first, 48 + first), `${offset}`);
+      drive(machine, [down ? std : cld, ...repStosq, cld], { rax: -1n, rcx: 3, rdi: to });
+      const filled = machine.memory.read(sourceInRam + 0x1000 + offset + first, 24);
+      assert.deepEqual(filled, new Uint8Array(24).fill(0xff), `${offset}`);
+    }
+  }
+});
 
 test('another processor that holds code of the page is told of all that is written', () => {
   const machine = machineWithCode('never');

@@ -272,13 +272,13 @@ export class InterpreterOps extends Ops {
 
   /**
    * Looks for a page in the read or write table, and tries to have it there if `wanted`. Its place is bound: another page may take
-   * its entry. @param bytes that are going to be written; 0: they are read
+   * its entry. @param bytes that are going to be written there, if any
    */
   #opened(linear: Value, table: number, bytes: Value, wanted: Value): Probe {
     const { hit, tag, ram } = this.#probe(linear, 1, table);
     const isOpen = this.variable('i32', hit);
     this.ifUnlikely(this.and(wanted, this.isZero(this.get(isOpen))), () => {
-      this.set(isOpen, callFor('i32', this.#functions.openPage, [linear, bytes]));
+      this.set(isOpen, callFor('i32', this.#functions.openPage, [linear, bytes, this.i32(table)]));
     });
     return { hit: this.get(isOpen), tag, ram: this.let(ram) };
   }

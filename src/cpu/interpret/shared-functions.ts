@@ -104,8 +104,9 @@ function defineOpen(module: ModuleBuilder, openForWrites: number, walk: number):
   const index = module.declare(sharedTypes.openPage);
   const code = new CodeBuilder(sharedTypes.openPage.parameters);
   const e = new Emitter(code);
-  const [linear, bytes] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
-  e.if(callFor('i32', walk, [linear, e.ne(bytes, 0)]), () => code.return(i32Constant(1)));
+  const [linear, bytes, write] = [0, 1, 2].map((n) => code.get(code.parameter(n))) as [Value, Value, Value];
+  e.if(callFor('i32', walk, [linear, write]), () => code.return(i32Constant(1)));
+  // Of an element that two pages share there are none in the first.
   const isPartial = e.ne(e.and(bytes, chunkBytes - 1), 0);
   e.if(e.or(isPartial, e.ltU(bytes, leastOpened)), () => code.return(i32Constant(0)));
   e.storeState64(state.accessLinear, linear);

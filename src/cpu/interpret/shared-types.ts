@@ -15,8 +15,8 @@ export const sharedTypes = {
   readForWriteSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
   /** (linear, bytes, tag) → status; the value lies in state.scratch. */
   writeSlow: { parameters: ['i64', 'i32', 'i64'], results: ['i32'] },
-  /** (linear, bytes from there on in its page that are going to be written; 0: read) → 1 if the TLB has the page for that now. */
-  openPage: { parameters: ['i64', 'i32'], results: ['i32'] },
+  /** (linear, bytes from there on in its page that are going to be written, whether for writes) → 1 if the TLB has the page for that now. */
+  openPage: { parameters: ['i64', 'i32', 'i32'], results: ['i32'] },
   /** (record, host call number) → status. */
   host: { parameters: ['i32', 'i32'], results: ['i32'] },
   /** Computes the status flags that state.flagKind defers. */
