@@ -5,6 +5,7 @@ import { pageSize } from '../memory/guest-memory.ts';
 import { PageUsers } from '../memory/page-users.ts';
 import { tlb } from './state/layout.ts';
 import { type BareMachine, bareMachine, enterLongMode } from './testing/bare-machine.ts';
+import { runCode } from './testing/run-code.ts';
 
 const [nop, hlt, cld, std] = [0x90, 0xf4, 0xfc, 0xfd];
 const repStosb = [0xf3, 0xaa];
@@ -139,6 +140,17 @@ test('elements that two pages share are moved one by one, up and down, to a page
       assert.deepEqual(filled, new Uint8Array(24).fill(0xff), `${offset}`);
     }
   }
+});
+
+test('code of a page that may not be written to stays', () => {
+  const machine = machineWithCode('never');
+  const { vector, faultAddress } = runCode(machine, repStosb, () => {
+    machine.memory.writeU64(level2 + (page / largePage) * 8, BigInt(page) | 0x85n);
+    machine.vcpu.state.setGpr(numbers.rcx, BigInt(pageSize));
+    machine.vcpu.state.setGpr(numbers.rdi, BigInt(page));
+  });
+  assert.deepEqual([vector, faultAddress], [14, BigInt(page)]);
+  assert.ok(machine.memory.users.holdsCode(page / pageSize));
 });
 
 test('another processor that holds code of the page is told of all that is written', () => {

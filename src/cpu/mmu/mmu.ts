@@ -9,6 +9,7 @@ import { GuestFault, generalProtection, stackFault } from '../guest-fault.ts';
 import type { RamMoves } from '../interpret/shared-functions.ts';
 import { status } from '../interpret/status.ts';
 import { state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
+import { accessLinear, isCanonical } from './access-linear.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import { CodeTlb } from './code-tlb.ts';
 import { describeRam, selectRoot } from './emitted-walks.ts';
@@ -21,8 +22,6 @@ import { WriteLog } from './write-log.ts';
 const pageFault = 14;
 const alignmentCheck = 17;
 const two32 = 0x1_0000_0000;
-const firstNonCanonical = 2 ** 47;
-const lastLowHalf = 0x7fff;
 /** Where the slow paths' own accesses have their value. */
 const slowValue = state.scratch + 16;
 const contextShift = Math.log2(tlb.contextSize);
@@ -107,11 +106,8 @@ export class Mmu {
    * @throws GuestFault if one of `bytes` from there on is not canonical.
    */
   #takeLinear(bytes: number, stack: boolean): number {
-    const low = this.#view.getUint32(state.accessLinear, true);
-    const high = this.#view.getInt32(state.accessLinear + 4, true);
-    const linear = high * two32 + low;
-    const straddles = high === lastLowHalf && linear + bytes > firstNonCanonical;
-    if ((high << 16) >> 16 !== high || straddles) throw stack ? stackFault() : generalProtection();
+    const linear = accessLinear(this.#view);
+    if (!isCanonical(linear, bytes)) throw stack ? stackFault() : generalProtection();
     return linear;
   }
 
@@ -175,6 +171,11 @@ export class Mmu {
     const page = this.#fill(linear, access, context);
     if (write) return this.tlb.find(context, true, linear);
     return page < 0 ? -1 : page + (linear & 0xfff);
+  }
+
+  /** Whether a write with the current rights raises nothing; the page counts as written to then. */
+  mayWrite(linear: number): boolean {
+    return this.walker.walk(linear, 'write', rightsOf(this.#context));
   }
 
   /** The TLB context with the rights of implicit accesses; only under SMAP the supervisor's explicit ones can be more. */
