@@ -155,12 +155,12 @@ export class CodeBuilder {
     this.#out.byte(control.drop);
   }
 
-  /** memory.copy within one memory; overlapping ranges are copied as if at once. */
-  memoryCopy(memory: number, target: Value, source: Value, bytes: Value): void {
+  /** memory.copy; within one memory overlapping ranges are copied as if at once. */
+  memoryCopy(memory: number, target: Value, source: Value, bytes: Value, sourceMemory = memory): void {
     for (const value of [target, source, bytes]) this.value(value);
     writeOpcode(this.#out, bulk.copy);
     this.#out.unsigned(memory);
-    this.#out.unsigned(memory);
+    this.#out.unsigned(sourceMemory);
   }
 
   /** memory.fill with the low byte of `byte`. */

@@ -269,7 +269,7 @@ export class CodeCache {
     const locked = this.#handlers.atomic && locksBus(facts, s);
     const handler = isUndefinedSegment(s, facts)
       ? pseudoHandler.undefined
-      : this.#handlers.numberOf(facts.row, s, long, locked);
+      : this.#handlers.numberOf(facts, s, long, locked);
     this.#assembler.write(address, s, facts, offset, handler, long);
     return facts.endsBlock || handler === pseudoHandler.undefined;
   }

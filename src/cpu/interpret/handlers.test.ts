@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GuestMemory } from '../../memory/guest-memory.ts';
 import { type WasmTable, webAssembly } from '../../wasm/webassembly.ts';
+import type { TableRow } from '../isa/row.ts';
+import { type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
 import { createVcpuMemory } from '../state/vcpu-memory.ts';
@@ -14,6 +16,8 @@ import { openPreparedHandlers, type PreparedHandlers } from './prepared.ts';
 import { type SharedExports, sharedTypes } from './shared-types.ts';
 
 const prepared = (): PreparedHandlers => openPreparedHandlers(prepareInterpreter().handlers);
+
+const factsOf = (row: TableRow): RowFacts => rowFacts[row.id] as RowFacts;
 
 /** Handlers whose shared functions are never called. */
 function openHandlers(more: Partial<HandlersOptions> = {}): { handlers: Handlers; table: WasmTable } {
@@ -38,7 +42,7 @@ test('a guest that runs every form of every instruction finds a handler for each
   const numbers = new Set<number>();
   for (const row of instructionTable) {
     for (const long of [false, true]) {
-      for (const key of formKeys(row, long)) numbers.add(handlers.numberOf(row, key, key.long, key.locked));
+      for (const key of formKeys(row, long)) numbers.add(handlers.numberOf(factsOf(row), key, key.long, key.locked));
     }
   }
   assert.ok(numbers.size > instructionTable.length);
@@ -51,7 +55,7 @@ test('forms that differ in nothing share a handler, others do not', () => {
   assert.ok(row !== undefined);
   const form = { addressSize: 64, repeat: 0, long: true, locked: false } as const;
   const numberOf = (operandSize: 16 | 32, registerForm: boolean): number =>
-    handlers.numberOf(row, { ...form, operandSize, registerForm }, form.long, form.locked);
+    handlers.numberOf(factsOf(row), { ...form, operandSize, registerForm }, form.long, form.locked);
   assert.equal(numberOf(16, true), numberOf(32, true));
   assert.notEqual(numberOf(16, true), numberOf(16, false));
 });
@@ -68,7 +72,7 @@ test('handlers that were made beforehand are those of common forms; the others f
   for (const row of instructionTable) {
     for (const long of [false, true]) {
       for (const key of formKeys(row, long)) {
-        const number = handlers.numberOf(row, key, key.long, key.locked);
+        const number = handlers.numberOf(factsOf(row), key, key.long, key.locked);
         const common = key.addressSize === (long ? 64 : 32);
         if (inlined.includes(handlerKey(row, key))) assert.ok(number < inlined.length + pseudoHandlers);
         else if (common) assert.equal(number, keys.get(handlerKey(row, key)));
@@ -86,6 +90,6 @@ test('what a processor does not offer has no handler, made beforehand or not', (
   assert.ok(key !== undefined);
   for (const more of [{}, { inlined: inlinedKeys(), prepared: prepared() }]) {
     const { handlers } = openHandlers({ ...more, features: new Set() });
-    assert.equal(handlers.numberOf(row, key, true, false), pseudoHandler.undefined);
+    assert.equal(handlers.numberOf(factsOf(row), key, true, false), pseudoHandler.undefined);
   }
 });

@@ -7,6 +7,7 @@ import { type WasmMemory, type WasmModule, type WasmTable, webAssembly } from '.
 import type { FormKey } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import type { TableRow } from '../isa/row.ts';
+import type { RowFacts } from '../isa/row-facts.ts';
 import { instructionTable } from '../isa/table.ts';
 import {
   formKeys,
@@ -83,10 +84,10 @@ export class Handlers {
     new webAssembly.Instance(module, { env: { vcpu: vcpuMemory, ram: guestMemory, handlers: table, ...shared } });
   }
 
-  /** The handler for an instruction of this row and form. */
-  numberOf(row: TableRow, form: InstructionForm, long: boolean, locked: boolean): number {
+  /** The handler for an instruction of a row and form. */
+  numberOf({ id, row }: RowFacts, form: InstructionForm, long: boolean, locked: boolean): number {
     const { operandSize, addressSize, repeat, registerForm } = form;
-    const known = this.#numbers[keyOf(row.id, operandSize, addressSize, repeat, registerForm, long, locked)] as number;
+    const known = this.#numbers[keyOf(id, operandSize, addressSize, repeat, registerForm, long, locked)] as number;
     return known !== 0 ? known : this.#numberOf(row, { operandSize, addressSize, repeat, registerForm, long, locked });
   }
 

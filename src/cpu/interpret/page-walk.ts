@@ -5,9 +5,9 @@
 
 import { physicalAddressBits, pte } from '../../spec/x86/paging.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import { i32Constant, loadI32, loadI64 } from '../../wasm/expression.ts';
+import { compareExchange, i32Constant, loadI32, loadI64 } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { store } from '../../wasm/opcodes.ts';
+import { atomic, store } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import { guestRam } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
@@ -95,6 +95,20 @@ function walk(e: Emitter, linear: Value, refuse: () => void) {
   return { frame: e.get(frame), rights: e.get(rights), leaf: e.get(entry) };
 }
 
+/** As `PageUsers.claimWrite`: nobody may hold code of the page, and this processor must be known to write to it. */
+function claimWrite(e: Emitter, ramPage: Value, refuse: () => void): void {
+  const word = e.let(e.shl(ramPage, 2));
+  const users = e.let(loadI32(word, 0, pageUsersMemory));
+  const own = e.let(e.loadState32(engine.usersWanted));
+  const mask = e.let(e.loadState32(engine.usersMask));
+  e.if(e.ne(e.and(users, mask), own), () => {
+    const claimed = e.let(e.or(users, own));
+    e.if(e.ne(e.and(claimed, mask), own), refuse);
+    const before = compareExchange(atomic.i32CompareExchange, word, users, claimed, pageUsersMemory);
+    e.if(e.ne(before, users), refuse);
+  });
+}
+
 /**
  * Defines (linear address: i64, whether for a write: i32) → i32: 1 if the page is in the TLB now, to be read or to be read and
  * written; 0 if nothing has changed.
@@ -123,9 +137,7 @@ export function definePageWalk(module: ModuleBuilder): number {
   e.if(write, () => {
     const dirty = e.and(e.wrap(leaf), pte.dirty);
     e.ifUnlikely(e.or(e.isZero(has(rights, pte.writable)), e.isZero(dirty)), refuse);
-    // Nobody may hold code of the page, and this processor must be known to write to it; see `PageUsers.claimWrite`.
-    const users = loadI32(e.shl(ramPage, 2), 0, pageUsersMemory);
-    e.ifUnlikely(e.ne(e.and(users, e.loadState32(engine.usersMask)), e.loadState32(engine.usersWanted)), refuse);
+    claimWrite(e, ramPage, refuse);
   });
 
   const entry = e.let(tlbEntry(e, set, linear));

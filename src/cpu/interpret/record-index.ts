@@ -94,7 +94,8 @@ export class RecordIndex {
     const at = (words[chunk] as number) >>> roomBits;
     const first = at + bitmapWords;
     const place = first + this.#rank(at, offset);
-    words.copyWithin(place + 1, place, first + count);
+    // Mostly it is the last: no call for a few words.
+    for (let n = first + count; n > place; n--) words[n] = words[n - 1] as number;
     words[place] = address;
     this.#flip(at, offset);
   }
@@ -107,7 +108,7 @@ export class RecordIndex {
     const first = at + bitmapWords;
     const count = this.#count(chunk);
     const place = first + this.#rank(at, offset);
-    words.copyWithin(place, place + 1, first + count);
+    for (let n = place + 1; n < first + count; n++) words[n - 1] = words[n] as number;
     this.#flip(at, offset);
     if (count > 1) return;
     this.#giveBack(words[chunk] as number);
@@ -167,7 +168,7 @@ export class RecordIndex {
     const at = this.#free[next]?.pop() ?? this.#reserve(size);
     const from = old >>> roomBits;
     if (old === 0) this.#words.fill(0, at, at + bitmapWords);
-    else this.#words.copyWithin(at, from, from + bitmapWords + count);
+    else for (let n = 0; n < bitmapWords + count; n++) this.#words[at + n] = this.#words[from + n] as number;
     this.#giveBack(old);
     this.#words[chunk] = (at << roomBits) | next;
   }

@@ -61,6 +61,8 @@ function defineSegmentLinear(module: ModuleBuilder): number {
   return index;
 }
 
+const pageMask = -4096n;
+
 /** What a slow path looks up first: an access that shares a look with others may miss RAM for these. */
 interface SlowPath {
   /** Number of the function that looks pages up; see `definePageWalk`. */
@@ -76,20 +78,35 @@ function defineSlow(module: ModuleBuilder, accessSlow: number, { walk, kind, tab
   const index = module.declare(sharedTypes.readSlow);
   const code = new CodeBuilder(sharedTypes.readSlow.parameters);
   const e = new Emitter(code);
+  const movePart = (ram: Value, address: Value, bytes: Value): void =>
+    kind === slowAccess.write
+      ? code.memoryCopy(guestRam, ram, address, bytes, 0)
+      : code.memoryCopy(0, address, ram, bytes, guestRam);
   const [linear, access] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
   const bytes = e.let(e.and(access, stackAccess - 1));
-  const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), linear));
-  const lastPage = e.let(e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), -4096n));
-  const hit = e.variable('i32', e.eq(e.loadState64(entry, table + tlb.tag), lastPage));
-  e.if(e.isZero(e.get(hit)), () => {
-    e.if(e.eq(e.and(linear, -4096n), lastPage), () => {
-      e.set(hit, callFor('i32', walk, [linear, i32Constant(table)]));
+  const page = e.let(e.and(linear, pageMask));
+  const lastPage = e.let(e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), pageMask));
+  const lookUp = (address: Value, ofPage: Value, found: (ram: Value) => void): void => {
+    const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), ofPage));
+    const hit = e.variable('i32', e.eq(e.loadState64(entry, table + tlb.tag), ofPage));
+    e.if(e.isZero(e.get(hit)), () => e.set(hit, callFor('i32', walk, [address, i32Constant(table)])));
+    e.if(e.get(hit), () => found(e.let(e.add(e.wrap(address), e.loadState32(entry, table + tlb.addend)))));
+  };
+  const done = (): void => code.return(i32Constant(0));
+  lookUp(linear, page, (first) => {
+    e.if(e.eq(page, lastPage), () => {
+      code.call(move, [first, i32Constant(state.scratch), bytes]);
+      done();
     });
-  });
-  e.if(e.get(hit), () => {
-    const ram = e.add(e.wrap(linear), e.loadState32(entry, table + tlb.addend));
-    code.call(move, [ram, i32Constant(state.scratch), bytes]);
-    code.return(i32Constant(0));
+    // What comes after the last byte of a 32-bit space is for others to say.
+    e.if(e.wrap(lastPage), () =>
+      lookUp(lastPage, lastPage, (second) => {
+        const split = e.let(e.wrap(e.sub(lastPage, linear)));
+        movePart(first, e.i32(state.scratch), split);
+        movePart(second, e.add(split, state.scratch), e.sub(bytes, split));
+        done();
+      }),
+    );
   });
   e.storeState64(state.accessLinear, linear);
   code.value(callFor('i32', accessSlow, [i32Constant(kind), access]));

@@ -19,6 +19,8 @@ export type FieldKind = (typeof fieldKind)[keyof typeof fieldKind];
 
 export interface RowFacts {
   readonly row: TableRow;
+  /** The row's: rows have many shapes. */
+  readonly id: number;
   /** Of modrm.reg, of modrm.rm in its register form (or the register in the opcode), and of VEX.vvvv. */
   readonly reg: FieldKind;
   readonly rm: FieldKind;
@@ -73,6 +75,7 @@ function factsOf(rows: readonly TableRow[]): RowFacts[] {
     known.set(specs, facts);
     return {
       row,
+      id: row.id,
       reg: facts.reg,
       rm: facts.rm,
       vvvv: facts.vvvv,
