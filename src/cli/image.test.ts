@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { testFolder } from '../host/node/disk/testing/folder.ts';
 import { qemuImg, qemuIo, qemuToolsSkip, run, whileQemuHas } from '../host/node/disk/testing/qemu-tools.ts';
+import { qcow2Header } from '../spec/qcow2.ts';
 import { imageCommand } from './commands/image.ts';
 import { corbel } from './testing/corbel-process.ts';
 
@@ -125,6 +126,26 @@ test('info tells it to people and to programs', async () => {
   assert.equal(facts['format-specific'].data.compat, '0.10');
   const [listed] = JSON.parse(await image('snapshot', '--json', path('old.qcow2')));
   assert.equal(listed.name, 'first');
+});
+
+test('a name of a snapshot does nothing to the terminal that it is shown on', async () => {
+  const file = path('named.qcow2');
+  const name = `up\n\u001b[2Jdate ${'x'.repeat(100)}`;
+  await image('create', '-q', '-f', 'qcow2', file, '1M');
+  await image('snapshot', '-c', name, file);
+  const shown = `up??[2Jdate ${'x'.repeat(51)}…`;
+  const row = (await image('snapshot', file)).split('\n')[1] ?? '';
+  assert.ok(row.startsWith(`1   ${shown}  `), row);
+  const [listed] = JSON.parse(await image('snapshot', '--json', file));
+  assert.equal(listed.name, name);
+  await image('snapshot', '-a', name, file);
+  const bytes = readFileSync(file);
+  const table = Number(bytes.readBigUInt64BE(qcow2Header.snapshotsOffset));
+  bytes.writeBigUInt64BE(3n, table);
+  writeFileSync(file, bytes);
+  const damaged = 'up\\?\\?\\[2Jdate x+…" is misplaced';
+  await refused(65, new RegExp(`snapshot "${damaged}`), 'check', file);
+  await refused(65, new RegExp(`snapshot "${damaged}`), 'convert', '-l', name, '-O', 'raw', file, path('named.raw'));
 });
 
 describe('with QEMU as the judge', { skip: qemuToolsSkip() }, () => {

@@ -1,6 +1,7 @@
 /** Finds what an image contradicts itself in, and mends what can be mended. */
 import { qcow2Header, qcow2Incompatible } from '../../../spec/qcow2.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { shownName } from '../../../support/shown-name.ts';
 import type { BlockFile } from '../../block-file.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
 import { corrupt } from '../failures.ts';
@@ -91,7 +92,7 @@ async function loadL1Tables(
   const named = [
     { name: 'the L1 table', offset: header.l1TableOffset, entries: header.l1Size, active: true },
     ...snapshots.map(({ name, l1TableOffset, l1Size }) => ({
-      name: `the L1 table of snapshot "${name}"`,
+      name: `the L1 table of snapshot "${shownName(name)}"`,
       offset: l1TableOffset,
       entries: l1Size,
       active: false,

@@ -1,6 +1,7 @@
 /** Snapshots within the image: taken, gone back to, deleted. */
 import { qcow2Incompatible, qcow2Limit } from '../../../spec/qcow2.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { shownName } from '../../../support/shown-name.ts';
 import type { DiskFailure } from '../../disk-failure.ts';
 import { corrupt, unsupported } from '../failures.ts';
 import { l1EntriesFor, roundUp } from '../geometry.ts';
@@ -101,7 +102,7 @@ export async function showSnapshot(image: Qcow2Image, idOrName: string): Promise
 }
 
 function notThere(image: Qcow2Image, idOrName: string): Result<void, DiskFailure> {
-  return fail('not-found', `the image ${image.name} has no snapshot "${idOrName}".`);
+  return fail('not-found', `the image ${image.name} has no snapshot "${shownName(idOrName)}".`);
 }
 
 /** The L1 table of a snapshot, as it lies in the file. */
@@ -115,7 +116,8 @@ async function loadSnapshotL1(image: Qcow2Image, snapshot: Snapshot): Promise<Re
     l1TableOffset + l1Size * 8 <= roundUp(size.value, geometry.clusterBytes);
   const large =
     l1Size * 8 > qcow2Limit.maxL1Bytes || l1Size < l1EntriesFor(geometry, snapshot.diskBytes ?? header.sizeBytes);
-  if (!placed || large) return corrupt(image.name, `the L1 table of its snapshot "${snapshot.name}" is misplaced`);
+  if (!placed || large)
+    return corrupt(image.name, `the L1 table of its snapshot "${shownName(snapshot.name)}" is misplaced`);
   return L1Table.load(image.file, l1TableOffset, l1Size);
 }
 

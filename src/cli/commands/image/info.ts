@@ -7,7 +7,9 @@ import { describeQcow2, type Qcow2Description } from '../../../block/qcow2/descr
 import { Qcow2Disk } from '../../../block/qcow2/qcow2-disk.ts';
 import { loadSnapshots, type Snapshot } from '../../../block/qcow2/snapshot/snapshot-table.ts';
 import { NodeBlockFiles } from '../../../host/node/disk/block-files.ts';
+import { qcow2Limit } from '../../../spec/qcow2.ts';
 import { fail, ok, type Result } from '../../../support/result.ts';
+import { shownName } from '../../../support/shown-name.ts';
 import {
   type CommandFailure,
   done,
@@ -140,7 +142,7 @@ function describe(facts: ImageFacts): string {
   if (facts.clusterBytes !== undefined) lines.push(['clusters', formatByteSize(facts.clusterBytes)]);
   if (facts.backingFile !== undefined) {
     const format = facts.backingFormat === undefined ? 'its format is not recorded' : facts.backingFormat;
-    lines.push(['backing file', `${facts.backingFile} (${format})`]);
+    lines.push(['backing file', `${shownName(facts.backingFile, qcow2Limit.maxBackingNameBytes)} (${format})`]);
   }
   for (const [name, value] of Object.entries(facts.specific ?? {})) {
     // Marks are worth a line where they are set.

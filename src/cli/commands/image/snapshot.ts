@@ -2,6 +2,7 @@ import { formatByteSize } from '../../../block/byte-size.ts';
 import { loadSnapshots, type Snapshot } from '../../../block/qcow2/snapshot/snapshot-table.ts';
 import { applySnapshot, deleteSnapshot, takeSnapshot } from '../../../block/qcow2/snapshot/snapshots.ts';
 import { ok, type Result } from '../../../support/result.ts';
+import { shownName } from '../../../support/shown-name.ts';
 import {
   type CommandFailure,
   done,
@@ -75,8 +76,8 @@ export function snapshotLines(snapshots: readonly Snapshot[]): string {
   const rows = [
     ['ID', 'NAME', 'DISK', 'VM STATE', 'DATE'],
     ...snapshots.map(({ id, name, diskBytes, vmStateBytes, dateSeconds }) => [
-      id,
-      name,
+      shownName(id),
+      shownName(name),
       diskBytes === undefined ? '-' : formatByteSize(diskBytes),
       vmStateBytes === 0 ? '-' : formatByteSize(vmStateBytes),
       new Date(dateSeconds * 1000).toISOString().replace(/\.000Z$/, 'Z'),
