@@ -111,6 +111,7 @@ export class Vcpu implements Processor {
       imports: {
         accessSlow: (kind, bytes) => this.#accessSlow(kind, bytes),
         openForWrites: (bytes) => openForWrites(this.mmu, options.memory, this.#view, bytes),
+        written: (at, bytes) => options.memory.written(at >>> 0, bytes),
         host: (at, call) => this.#hostCall(at, call),
         bus: this.#bus,
       },

@@ -9,8 +9,9 @@ import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
 export const maxProcessors = 16;
 
 const pageBytes = 4096;
-const codersMask = 0xffff;
-const writerShift = 16;
+/** A bit for each processor that holds code of the page, and for each that writes to it. */
+export const pageUsers = { coders: 0xffff, writerShift: 16 } as const;
+const { coders: codersMask, writerShift } = pageUsers;
 
 const wordBytes = 4;
 const wasmPage = 1 << 16;
@@ -38,9 +39,9 @@ export class PageUsers {
     this.#writer = this.#coder << writerShift;
   }
 
-  /** A word of a page that this processor is known to write to, and of which nobody holds code, is `wanted` in the bits of `mask`. */
-  get mayWrite(): { readonly mask: number; readonly wanted: number } {
-    return { mask: codersMask | this.#writer, wanted: this.#writer };
+  /** The bit of a page's word that says that this processor is known to write to it. */
+  get writerBit(): number {
+    return this.#writer;
   }
 
   /** Whether anybody holds code of the page. */
@@ -70,6 +71,7 @@ export class PageUsers {
   /** This processor wants to write to the page unseen. @returns whether it may: nobody holds code of it */
   claimWrite(page: number): boolean {
     const word = this.#words[page] as number;
+    if ((word & codersMask) !== 0) return false;
     const before =
       (word & this.#writer) === this.#writer
         ? Atomics.load(this.#words, page)

@@ -11,6 +11,7 @@ import type { RowFacts } from '../isa/row-facts.ts';
 import { modeBits } from '../state/block-key.ts';
 import { records } from '../state/layout.ts';
 import { Assembler } from './assemble.ts';
+import { CodeChunks } from './code-chunks.ts';
 import { CodePage, keyOf } from './code-page.ts';
 import { forgetRounds, hasten } from './entry-counters.ts';
 import { ExpectedEntries } from './expected-entries.ts';
@@ -18,7 +19,7 @@ import { pseudoHandler } from './handler-keys.ts';
 import type { Handlers } from './handlers.ts';
 import { record, recordHeat } from './record.ts';
 import { chunkBytes, chunksOf, chunksOfPage, RecordIndex } from './record-index.ts';
-import { Straddlers } from './straddlers.ts';
+import { bytesAcross, Straddlers } from './straddlers.ts';
 
 const maxBlock = 64;
 const nothing = new Uint8Array(0);
@@ -40,6 +41,7 @@ export class CodeCache {
   readonly #isTranslated: (ramPage: number) => boolean;
   #pages = new Map<number, CodePage>();
   #index: RecordIndex;
+  readonly #chunks: CodeChunks;
   #next: number = firstRecord;
   readonly #straddlers = new Straddlers();
   readonly #expected = new ExpectedEntries();
@@ -59,6 +61,7 @@ export class CodeCache {
     this.#view = view;
     this.#assembler = new Assembler(view.buffer);
     this.#index = new RecordIndex(view);
+    this.#chunks = new CodeChunks(view.buffer);
     this.#memory = memory;
     this.#handlers = handlers;
     this.#onNewCodePage = listeners.newCodePage;
@@ -92,6 +95,11 @@ export class CodeCache {
   /** Whether writes to a page of RAM are watched because it holds code. */
   watches(ramPage: number): boolean {
     return this.#pages.has(ramPage);
+  }
+
+  /** Code was translated in chunks of RAM, by their numbers; maybe for another processor. */
+  hold(chunks: readonly number[]): void {
+    for (const chunk of chunks) this.#chunks.hold(chunk);
   }
 
   /** Whether a write to bytes of one page would change what is decoded. */
@@ -135,7 +143,7 @@ export class CodeCache {
     if (this.#next + 3 * record.size > records.end) this.clear();
     const firstPage = Math.floor(ramOffset / pageSize);
     for (const ramPage of [firstPage, secondPage]) this.#page(ramPage);
-    const bytes = this.#bytesAcross(ramOffset, secondPage);
+    const bytes = bytesAcross(this.#memory.bytes, ramOffset, secondPage);
     this.#state.begin(bytes, 0, bytes.length);
     const status = decodeInto(this.#state, mode);
     if (status !== decodeStatus.ok) return 0;
@@ -147,18 +155,9 @@ export class CodeCache {
     this.#assemble(address + record.size, status, offset, mode);
     this.#pseudo(offset + this.#state.length, pseudoHandler.continue, 0);
     this.#straddlers.add(key, address, firstPage, secondPage);
+    this.#chunks.holdBytes(firstPage * pageSize + pageSize - 1, 1);
+    this.#chunks.holdBytes(secondPage * pageSize, 1);
     return address;
-  }
-
-  /** As many bytes as an instruction may have. */
-  #bytesAcross(ramOffset: number, secondPage: number): Uint8Array {
-    const ram = this.#memory.bytes;
-    const bytes = new Uint8Array(maxInstructionLength);
-    const first = pageSize - (ramOffset % pageSize);
-    bytes.set(ram.subarray(ramOffset, ramOffset + first));
-    const second = secondPage * pageSize;
-    bytes.set(ram.subarray(second, second + maxInstructionLength - first), first);
-    return bytes;
   }
 
   #dropStraddlers(ramPage: number): void {
@@ -201,6 +200,7 @@ export class CodeCache {
     if (page === undefined) {
       page = new CodePage(ramPage, this.#index);
       this.#pages.set(ramPage, page);
+      this.#chunks.clear(ramPage);
       this.#onNewCodePage(ramPage, this.#memory.users.claimCode(ramPage));
     }
     return page;
@@ -235,6 +235,7 @@ export class CodeCache {
       page.set(key, address);
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
+      this.#chunks.holdBytes(base + offset, Math.min(this.#index.lengthOf(address), pageSize - offset));
       this.#resolve(page, key, address);
       if (expected?.delete(key)) hasten(this.#view, address);
       // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.
@@ -348,7 +349,10 @@ export class CodeCache {
       const from = Math.max(ramOffset - ramPage * pageSize, 0);
       const to = Math.min(ramOffset + length - ramPage * pageSize, pageSize) - 1;
       const [firstChunk, lastChunk] = chunksOf(from, to - from + 1);
-      for (let chunk = firstChunk; chunk <= lastChunk; chunk++) this.#invalidate(page, chunk);
+      for (let chunk = firstChunk; chunk <= lastChunk; chunk++) {
+        this.#invalidate(page, chunk);
+        this.#chunks.release(ramPage * chunksOfPage + chunk);
+      }
       if (firstChunk === 0 || lastChunk === chunksOfPage - 1) this.#dropStraddlers(ramPage);
       if (page.isEmpty && !this.#straddlers.touch(ramPage) && !this.#isTranslated(ramPage)) {
         this.#pages.delete(ramPage);

@@ -26,6 +26,8 @@ export interface InterpreterImports {
   readonly accessSlow: (kind: number, bytes: number) => number;
   /** (bytes) → 1 or 0; see `mmu/open-page.ts`. */
   readonly openForWrites: (bytes: number) => number;
+  /** See `GuestMemory.written`. */
+  readonly written: (ramOffset: number, bytes: number) => void;
   /** (record, host call) → status. */
   readonly host: (record: number, call: number) => number;
   readonly bus: Bus;

@@ -11,6 +11,7 @@ import { Mmu } from '../mmu/mmu.ts';
 import { soloBus } from '../smp/bus-module.ts';
 import { engine, fillLog, state, tlb, tlbContext } from '../state/layout.ts';
 import { createVcpuMemory } from '../state/vcpu-memory.ts';
+import { CodeChunks } from './code-chunks.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { maxHandlers } from './handler-keys.ts';
 import { status } from './status.ts';
@@ -37,6 +38,8 @@ class Machine {
   readonly #walks: boolean;
   /** Accesses that TypeScript was asked for. */
   asked = 0;
+  /** Writes that others are told of: RAM offset and bytes. */
+  readonly announced: number[][] = [];
 
   constructor(walks: boolean) {
     this.#walks = walks;
@@ -53,6 +56,7 @@ class Machine {
       ...soloBus,
       accessSlow: (kind: number, bytes: number) => this.#accessSlow(kinds[kind] as Kind, bytes),
       openForWrites: () => 0,
+      written: (...place: number[]) => this.announced.push(place),
       host: () => assert.fail('nothing asks for it'),
     };
     this.#exports = new webAssembly.Instance(module, { env }).exports;
@@ -205,6 +209,7 @@ for (const seed of [1, 2, 3]) {
         if (code !== 0) {
           machine.memory.users.claimCode(code);
           machine.mmu.tlb.protectRamPage(code * 4096);
+          new CodeChunks(machine.view.buffer).clear(code);
         }
       }
       for (let n = 0; n < 60; n++) {
@@ -233,7 +238,8 @@ for (const seed of [1, 2, 3]) {
   });
 }
 
-test('nothing is walked where checks want to see every access, nor while writes are logged', () => {
+/** A machine with a page of data at `base`. */
+function machineWithPage(): Machine {
   const machine = new Machine(true);
   machine.setPaging(false, true);
   const usual = BigInt(pte.present | pte.writable | pte.accessed | pte.dirty);
@@ -246,6 +252,56 @@ test('nothing is walked where checks want to see every access, nor while writes 
     machine.memory.writeU64(at as number, BigInt(to as number) | usual);
   }
   machine.setContext(0, false);
+  return machine;
+}
+
+test('a write beside code need not leave WebAssembly, a write to code does', () => {
+  const machine = machineWithPage();
+  const { users } = machine.memory;
+  const page = firstData / 4096;
+  const linear = BigInt.asIntN(64, base);
+  const asks = (offset: number, bytes: number): boolean => {
+    const before = machine.asked;
+    const value = 0x1122_3344_5566_7788n + BigInt(offset);
+    assert.equal(machine.access('write', linear + BigInt(offset), bytes, value)[0], 0);
+    const written = machine.memory.readU64(firstData + offset);
+    assert.equal(BigInt.asUintN(bytes * 8, written), BigInt.asUintN(bytes * 8, value));
+    return machine.asked > before;
+  };
+  const chunks = new CodeChunks(machine.view.buffer);
+  users.claimCode(page);
+  chunks.clear(page);
+  chunks.holdBytes(firstData + 190, 4);
+  chunks.hold(page * 64 + 63);
+  for (const [offset, bytes, held] of [
+    [0, 1, false],
+    [120, 8, false],
+    [121, 8, true],
+    [128, 1, true],
+    [255, 1, true],
+    [256, 8, false],
+    [252, 8, true],
+    [4024, 8, false],
+    [4031, 2, true],
+    [4032, 1, true],
+    [4088, 8, true],
+  ] as const) {
+    assert.equal(asks(offset, bytes), held, `${bytes} at ${offset}`);
+  }
+  // It never comes to be one of those that are written to unseen.
+  assert.equal(machine.mmu.tlb.find(tlbContext.supervisor, true, Number(linear)), -1);
+  assert.ok(!users.writes(page, 0));
+  chunks.release(page * 64 + 2);
+  assert.ok(!asks(128, 1) && !asks(191, 1) && asks(192, 1));
+  assert.deepEqual(machine.announced, []);
+  // Others' code is not known here.
+  new PageUsers(users.memory, 3).claimCode(page);
+  assert.ok(asks(0, 1));
+  assert.deepEqual(machine.announced, []);
+});
+
+test('nothing is walked where checks want to see every access, nor while writes are logged', () => {
+  const machine = machineWithPage();
   const linear = BigInt.asIntN(64, base);
   const walked = (): boolean => {
     machine.mmu.spaces.flushAll();

@@ -3,6 +3,7 @@
  * set already; the rest is `Mmu`'s, whose walks and entries these do as well. SDM Vol. 3A 4.5, 4.6.1, 4.8.
  */
 
+import { pageUsers } from '../../memory/page-users.ts';
 import { physicalAddressBits, pte } from '../../spec/x86/paging.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
 import { compareExchange, i32Constant, loadI32, loadI64 } from '../../wasm/expression.ts';
@@ -95,31 +96,39 @@ function walk(e: Emitter, linear: Value, refuse: () => void) {
   return { frame: e.get(frame), rights: e.get(rights), leaf: e.get(entry) };
 }
 
-/** As `PageUsers.claimWrite`: nobody may hold code of the page, and this processor must be known to write to it. */
-function claimWrite(e: Emitter, ramPage: Value, refuse: () => void): void {
+/**
+ * As `PageUsers.claimWrite`: nobody may hold code of the page, and this processor must be known to write to it. Where others hold code,
+ * that is refused. @returns whether this processor holds code: i32
+ */
+function claimWrite(e: Emitter, ramPage: Value, refuse: () => void): Value {
   const word = e.let(e.shl(ramPage, 2));
   const users = e.let(loadI32(word, 0, pageUsersMemory));
-  const own = e.let(e.loadState32(engine.usersWanted));
-  const mask = e.let(e.loadState32(engine.usersMask));
-  e.if(e.ne(e.and(users, mask), own), () => {
-    const claimed = e.let(e.or(users, own));
-    e.if(e.ne(e.and(claimed, mask), own), refuse);
-    const before = compareExchange(atomic.i32CompareExchange, word, users, claimed, pageUsersMemory);
-    e.if(e.ne(before, users), refuse);
+  const coders = e.let(e.and(users, pageUsers.coders));
+  const own = e.let(e.loadState32(engine.writerBit));
+  e.if(e.or(coders, e.ne(e.and(users, own), own)), () => {
+    e.if(e.and(coders, e.not(e.shrU(own, pageUsers.writerShift))), refuse);
+    e.if(e.isZero(coders), () => {
+      const before = compareExchange(atomic.i32CompareExchange, word, users, e.or(users, own), pageUsersMemory);
+      e.if(e.ne(before, users), refuse);
+    });
   });
+  return coders;
 }
 
 /**
- * Defines (linear address: i64, whether for a write: i32) → i32: 1 if the page is in the TLB now, to be read or to be read and
- * written; 0 if nothing has changed.
+ * What a walk comes to. `refused`: nothing has changed. `entered`: the page is in the TLB now, to be read or to be read and written.
+ * `beside`: it may be written to, but has code of this processor's; it is in the TLB to be read.
  */
+export const walked = { refused: 0, entered: 1, beside: 2 } as const;
+
+/** Defines (linear address: i64, whether for a write: i32) → i32, of `walked`. */
 export function definePageWalk(module: ModuleBuilder): number {
   const type = { parameters: ['i64', 'i32'], results: ['i32'] } as const;
   const index = module.declare(type);
   const code = new CodeBuilder(type.parameters);
   const e = new Emitter(code);
   const [linear, write] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
-  const refuse = (): void => code.return(i32Constant(0));
+  const refuse = (): void => code.return(i32Constant(walked.refused));
   const has = (value: Value, bit: number): Value => e.and(e.wrap(value), bit);
 
   e.ifUnlikely(e.and(e.loadState32(engine.walkRoot), 1), refuse);
@@ -134,10 +143,11 @@ export function definePageWalk(module: ModuleBuilder): number {
   const denied = e.or(e.and(isUser, e.isZero(has(rights, pte.user))), e.and(noUser, e.ne(has(rights, pte.user), 0)));
   e.ifUnlikely(denied, refuse);
   const ramPage = e.let(ramPageOf(e, frame, refuse));
+  const holdsCode = e.variable('i32');
   e.if(write, () => {
     const dirty = e.and(e.wrap(leaf), pte.dirty);
     e.ifUnlikely(e.or(e.isZero(has(rights, pte.writable)), e.isZero(dirty)), refuse);
-    claimWrite(e, ramPage, refuse);
+    e.set(holdsCode, claimWrite(e, ramPage, refuse));
   });
 
   const entry = e.let(tlbEntry(e, set, linear));
@@ -145,12 +155,13 @@ export function definePageWalk(module: ModuleBuilder): number {
   fill(e, context, entry, linear, ramPage, global);
   const flags = e.let(e.shl(context, 2));
   e.storeState(store.i32, flags, fillLog.used, e.i32(1));
+  e.storeState64(engine.tlbFills, e.add(e.loadState64(engine.tlbFills), 1n));
+  e.if(e.get(holdsCode), () => code.return(i32Constant(walked.beside)));
   e.if(write, () => {
     fill(e, context, e.let(e.add(entry, tlb.writeOffset)), linear, ramPage, global);
     e.storeState(store.i32, flags, fillLog.writable, e.i32(1));
   });
-  e.storeState64(engine.tlbFills, e.add(e.loadState64(engine.tlbFills), 1n));
-  code.value(i32Constant(1));
+  code.value(i32Constant(walked.entered));
   module.define(index, code);
   return index;
 }

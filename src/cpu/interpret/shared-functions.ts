@@ -1,18 +1,30 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
+import { pageUsers } from '../../memory/page-users.ts';
 import { vector } from '../../spec/x86/exceptions.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
+import { callFor, compareExchange, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { atomic } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { busTypes } from '../smp/bus-module.ts';
-import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import {
+  codeChunks,
+  engine,
+  segmentAccess,
+  segmentAt,
+  segmentField,
+  segmentIndex,
+  state,
+  tlb,
+} from '../state/layout.ts';
 import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
-import { definePageWalk } from './page-walk.ts';
+import { pageUsersMemory } from './memories.ts';
+import { definePageWalk, walked } from './page-walk.ts';
 import { chunkBytes } from './record-index.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
@@ -21,6 +33,8 @@ import { type SharedFunctions, sharedTypes } from './shared-types.ts';
 const hostTypes = {
   accessSlow: { parameters: ['i32', 'i32'], results: ['i32'] },
   openForWrites: { parameters: ['i32'], results: ['i32'] },
+  /** (offset into RAM, bytes): other processors hold code of the page that was written to. */
+  written: { parameters: ['i32', 'i32'], results: [] },
   host: sharedTypes.host,
   ...busTypes,
 } as const;
@@ -61,12 +75,15 @@ function defineSegmentLinear(module: ModuleBuilder): number {
   return index;
 }
 
+const pageBits = 12;
 const pageMask = -4096n;
 
 /** What a slow path looks up first: an access that shares a look with others may miss RAM for these. */
 interface SlowPath {
-  /** Number of the function that looks pages up; see `definePageWalk`. */
+  /** Numbers of the function that looks pages up, see `definePageWalk`, and of those of the host. */
   readonly walk: number;
+  readonly accessSlow: number;
+  readonly written: number;
   readonly kind: number;
   /** Offset of the table that must have the page. */
   readonly table: number;
@@ -74,7 +91,30 @@ interface SlowPath {
   readonly move: number;
 }
 
-function defineSlow(module: ModuleBuilder, accessSlow: number, { walk, kind, table, move }: SlowPath): number {
+/**
+ * A write to a page that this processor has code of: it need not leave WebAssembly where there is none, which is most of what kernels
+ * write there. `done` must not fall through.
+ */
+function writeBeside(e: Emitter, ram: Value, bytes: Value, { move, written }: SlowPath, done: () => void): void {
+  const page = e.let(e.shrU(ram, pageBits));
+  const chunkOf = (at: Value): Value => e.extendU(e.shrU(at, Math.log2(chunkBytes)));
+  // The count of a shift is taken modulo 64, which is how many chunks a page has.
+  const bitOf = (at: Value): Value => e.shl(e.i64(1), chunkOf(at));
+  const touched = e.or(bitOf(ram), bitOf(e.add(ram, e.sub(bytes, 1))));
+  const held = e.loadState64(e.shl(page, codeChunks.pageShift), codeChunks.base);
+  e.if(e.eq(e.and(held, touched), 0n), () => {
+    e.code.call(move, [ram, i32Constant(state.scratch), bytes]);
+    // As in `PageUsers.otherCoders`: whoever has claimed code meanwhile is seen here, or sees what was written.
+    const word = e.shl(page, 2);
+    const users = e.let(compareExchange(atomic.i32CompareExchange, word, e.i32(0), e.i32(0), pageUsersMemory));
+    const own = e.shrU(e.loadState32(engine.writerBit), pageUsers.writerShift);
+    e.if(e.and(e.and(users, pageUsers.coders), e.not(own)), () => e.code.call(written, [ram, bytes]));
+    done();
+  });
+}
+
+function defineSlow(module: ModuleBuilder, path: SlowPath): number {
+  const { accessSlow, walk, kind, table, move } = path;
   const index = module.declare(sharedTypes.readSlow);
   const code = new CodeBuilder(sharedTypes.readSlow.parameters);
   const e = new Emitter(code);
@@ -84,15 +124,22 @@ function defineSlow(module: ModuleBuilder, accessSlow: number, { walk, kind, tab
       : code.memoryCopy(0, address, ram, bytes, guestRam);
   const [linear, access] = [code.get(code.parameter(0)), code.get(code.parameter(1))];
   const bytes = e.let(e.and(access, stackAccess - 1));
+  const done = (): void => code.return(i32Constant(0));
   const page = e.let(e.and(linear, pageMask));
   const lastPage = e.let(e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), pageMask));
   const lookUp = (address: Value, ofPage: Value, found: (ram: Value) => void): void => {
     const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), ofPage));
     const hit = e.variable('i32', e.eq(e.loadState64(entry, table + tlb.tag), ofPage));
-    e.if(e.isZero(e.get(hit)), () => e.set(hit, callFor('i32', walk, [address, i32Constant(table)])));
-    e.if(e.get(hit), () => found(e.let(e.add(e.wrap(address), e.loadState32(entry, table + tlb.addend)))));
+    const ramIn = (from: number): Value => e.let(e.add(e.wrap(address), e.loadState32(entry, from + tlb.addend)));
+    e.if(e.isZero(e.get(hit)), () => {
+      const come = e.let(callFor('i32', walk, [address, i32Constant(table)]));
+      e.set(hit, e.eq(come, walked.entered));
+      if (kind !== slowAccess.write) return;
+      const alone = e.and(e.eq(come, walked.beside), e.eq(page, lastPage));
+      e.if(alone, () => writeBeside(e, ramIn(0), bytes, path, done));
+    });
+    e.if(e.get(hit), () => found(ramIn(table)));
   };
-  const done = (): void => code.return(i32Constant(0));
   lookUp(linear, page, (first) => {
     e.if(e.eq(page, lastPage), () => {
       code.call(move, [first, i32Constant(state.scratch), bytes]);
@@ -122,7 +169,8 @@ function defineOpen(module: ModuleBuilder, openForWrites: number, walk: number):
   const code = new CodeBuilder(sharedTypes.openPage.parameters);
   const e = new Emitter(code);
   const [linear, bytes, write] = [0, 1, 2].map((n) => code.get(code.parameter(n))) as [Value, Value, Value];
-  e.if(callFor('i32', walk, [linear, write]), () => code.return(i32Constant(1)));
+  const come = callFor('i32', walk, [linear, write]);
+  e.if(e.eq(come, walked.entered), () => code.return(i32Constant(1)));
   // Of an element that two pages share there are none in the first.
   const isPartial = e.ne(e.and(bytes, chunkBytes - 1), 0);
   e.if(e.or(isPartial, e.ltU(bytes, leastOpened)), () => code.return(i32Constant(0)));
@@ -193,6 +241,7 @@ function defineMustEnd(module: ModuleBuilder, stepAside: number): number {
 export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const accessSlow = module.importFunction('accessSlow', hostTypes.accessSlow);
   const openForWrites = module.importFunction('openForWrites', hostTypes.openForWrites);
+  const written = module.importFunction('written', hostTypes.written);
   const host = module.importFunction('host', hostTypes.host);
   const lockBus = module.importFunction('lockBus', hostTypes.lockBus);
   const unlockBus = module.importFunction('unlockBus', hostTypes.unlockBus);
@@ -202,16 +251,13 @@ export function defineSharedFunctions(module: ModuleBuilder): SharedFunctions {
   const walk = definePageWalk(module);
   const { read, readForWrite, write } = slowAccess;
   const find = defineFind(module);
+  const slow = { accessSlow, walk, written };
+  const writes = { ...slow, table: tlb.writeOffset };
   return {
     segmentLinear: defineSegmentLinear(module),
-    readSlow: defineSlow(module, accessSlow, { walk, kind: read, table: 0, move: fromRam }),
-    readForWriteSlow: defineSlow(module, accessSlow, {
-      walk,
-      kind: readForWrite,
-      table: tlb.writeOffset,
-      move: fromRam,
-    }),
-    writeSlow: defineSlow(module, accessSlow, { walk, kind: write, table: tlb.writeOffset, move: toRam }),
+    readSlow: defineSlow(module, { ...slow, kind: read, table: 0, move: fromRam }),
+    readForWriteSlow: defineSlow(module, { ...writes, kind: readForWrite, move: fromRam }),
+    writeSlow: defineSlow(module, { ...writes, kind: write, move: toRam }),
     openPage: defineOpen(module, openForWrites, walk),
     host,
     settle: defineSettle(module),

@@ -1,7 +1,20 @@
+import { pageSize } from '../../memory/guest-memory.ts';
+import { maxInstructionLength } from '../decode/state.ts';
+
 /** Instructions that two pages share, by where they begin; they are good while both pages stay where they are. */
 interface Straddler {
   readonly record: number;
   readonly secondPage: number;
+}
+
+/** As many bytes as an instruction may have, from `ramOffset` on and from the beginning of `secondPage` on. */
+export function bytesAcross(ram: Uint8Array, ramOffset: number, secondPage: number): Uint8Array {
+  const bytes = new Uint8Array(maxInstructionLength);
+  const first = pageSize - (ramOffset % pageSize);
+  bytes.set(ram.subarray(ramOffset, ramOffset + first));
+  const second = secondPage * pageSize;
+  bytes.set(ram.subarray(second, second + maxInstructionLength - first), first);
+  return bytes;
 }
 
 export class Straddlers {

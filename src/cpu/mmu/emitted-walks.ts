@@ -5,11 +5,9 @@ import type { PagingState } from './walk.ts';
 
 /** How RAM lies, and which of its pages this processor may write to. */
 export function describeRam(view: DataView, { size, lowSize, users }: GuestMemory): void {
-  const { mask, wanted } = users.mayWrite;
   view.setInt32(engine.ramPages, size / pageSize, true);
   view.setInt32(engine.lowPages, lowSize / pageSize, true);
-  view.setInt32(engine.usersMask, mask, true);
-  view.setInt32(engine.usersWanted, wanted, true);
+  view.setInt32(engine.writerBit, users.writerBit, true);
 }
 
 /** Where they begin, if they can be done there. @param allowed whether entries for writes may be made at all */

@@ -136,11 +136,10 @@ export const engine = {
   /** i32 each: pages of RAM, and those of them that lie below 4 GiB. */
   ramPages: 0x5ac,
   lowPages: 0x5b0,
-  /** i32 each: what of a word of `PageUsers` tells whether this processor may write to the page, and what it must be then. */
-  usersMask: 0x5b4,
-  usersWanted: 0x5b8,
+  /** i32. See `PageUsers.writerBit`. */
+  writerBit: 0x5b4,
   /** i64. Entries that WebAssembly has made in the TLB. */
-  tlbFills: 0x5c0,
+  tlbFills: 0x5b8,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
@@ -310,5 +309,12 @@ export const fillLog = {
 /** Large pages that are known to be such, of 2 MB each (of larger ones, pieces): i32, the linear address / 2 MB; by its lowest bits. */
 export const largePages = { base: 0x4_0000, entries: 256, shift: 21, none: 0x7fff_ffff } as const;
 
+/** By chunk of RAM, of up to 4 GiB: a bit, whether it has code; see `interpret/code-chunks.ts`. 8 bytes a page. */
+export const codeChunks = {
+  base: (fillLog.writable + tlb.contexts * 4 + 7) & ~7,
+  pageShift: 3,
+  bytes: 8 << 20,
+} as const;
+
 /** Pages of memory 0. */
-export const vcpuMemoryPages = (fillLog.writable + tlb.contexts * 4 + 0xffff) >> 16;
+export const vcpuMemoryPages = (codeChunks.base + codeChunks.bytes + 0xffff) >> 16;

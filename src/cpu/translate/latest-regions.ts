@@ -10,11 +10,15 @@ const jobs = maxJobs + 1;
 export class LatestRegions {
   /** RAM offsets, by job; the latest last. */
   readonly #within: Set<number>[] = [];
+  /** Of these, what was asked for. */
+  readonly #asked: Set<number>[] = [];
 
   /** A job begins. */
   begin(): void {
-    this.#within.push(new Set());
-    if (this.#within.length > jobs) this.#within.shift();
+    for (const sets of [this.#within, this.#asked]) {
+      sets.push(new Set());
+      if (sets.length > jobs) sets.shift();
+    }
   }
 
   /** The job's regions have code at `ramOffset` that they cannot be entered at. */
@@ -22,7 +26,11 @@ export class LatestRegions {
     this.#within.at(-1)?.add(ramOffset);
   }
 
-  has(ramOffset: number): boolean {
-    return this.#within.some((offsets) => offsets.has(ramOffset));
+  /** Whether a region for `ramOffset` can wait: it lies within one, and is asked for for the first time since. */
+  postpones(ramOffset: number): boolean {
+    const isIn = (sets: readonly Set<number>[]): boolean => sets.some((offsets) => offsets.has(ramOffset));
+    if (!isIn(this.#within) || isIn(this.#asked)) return false;
+    this.#asked.at(-1)?.add(ramOffset);
+    return true;
   }
 }

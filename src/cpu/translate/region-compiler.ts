@@ -51,6 +51,8 @@ export interface RegionCompilerOptions {
   readonly atomic: boolean;
   /** Whether looks into the TLB are counted, for statistics. */
   readonly countsLookups: boolean;
+  /** What is known of instructions' forms already. */
+  readonly facts?: FormFactsTable | undefined;
   /** For statistics. */
   readonly nowMs: () => number;
 }
@@ -61,7 +63,7 @@ export class RegionCompiler {
 
   constructor(options: RegionCompilerOptions) {
     this.#options = options;
-    this.#facts = new FormFactsTable(options.semantics, options.features, options.atomic);
+    this.#facts = options.facts ?? new FormFactsTable(options.semantics, options.features, options.atomic);
   }
 
   /** @param memory of what came of its latest jobs, for whoever has several under way at a time */
@@ -75,7 +77,7 @@ export class RegionCompiler {
     memory.begin();
     for (const request of requests) {
       if (covered.has(request.ramOffset)) continue;
-      if (memory.has(request.ramOffset)) {
+      if (memory.postpones(request.ramOffset)) {
         postponed.push(request.ramOffset);
         continue;
       }

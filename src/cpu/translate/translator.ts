@@ -71,7 +71,7 @@ export interface TranslatorOptions {
   readonly jumps: JumpCache;
   readonly code: Pick<
     CodeCache,
-    'known' | 'expect' | 'survey' | 'branchesOut' | 'watches' | 'copy' | 'find' | 'forgetRecords'
+    'known' | 'expect' | 'survey' | 'branchesOut' | 'watches' | 'copy' | 'find' | 'forgetRecords' | 'hold'
   >;
   readonly service: TranslationService;
   /** What compiled code may take, about. */
@@ -252,6 +252,7 @@ export class Translator {
         { function: functions[position], module, entries, pages, chunks, instructions },
         modeIndexOf(long),
       );
+      this.#options.code.hold(region.chunks);
       this.#hints.met(region.entries[0]?.ramOffset ?? 0);
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
