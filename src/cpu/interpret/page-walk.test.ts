@@ -102,13 +102,13 @@ class Machine {
     else this.mmu.tlb.flushPage(linear);
   }
 
-  setPaging(smap: boolean, writeProtect: boolean): void {
+  setPaging(smap: boolean, writeProtect: boolean, noExecute = true): void {
     const { paging } = this.mmu.walker;
-    const protectedBefore = paging.writeProtect;
-    Object.assign(paging, { mode: '4-level', base: root, noExecute: true, smap, writeProtect });
+    const before = [paging.writeProtect, paging.noExecute];
+    Object.assign(paging, { mode: '4-level', base: root, noExecute, smap, writeProtect });
     this.mmu.pagingChanged();
-    // As writes to CR0 do.
-    if (protectedBefore !== writeProtect) this.mmu.spaces.flushAll();
+    // As writes to CR0 and EFER do.
+    if (before[0] !== writeProtect || before[1] !== noExecute) this.mmu.spaces.flushAll();
   }
 
   setContext(cpl: number, ac: boolean): void {
@@ -202,9 +202,10 @@ for (const seed of [1, 2, 3]) {
         for (const machine of both) machine.mmu.spaces.flushAll();
       }
       const [smap, writeProtect, cpl, ac] = [random.below(2), random.below(4), random.below(2) * 3, random.below(2)];
+      const noExecute = random.below(4) > 0;
       const code = random.below(3) === 0 ? firstData / 4096 + random.below(32) : 0;
       for (const machine of both) {
-        machine.setPaging(smap === 1, writeProtect > 0);
+        machine.setPaging(smap === 1, writeProtect > 0, noExecute);
         machine.setContext(cpl, ac === 1);
         if (code !== 0) {
           machine.memory.users.claimCode(code);

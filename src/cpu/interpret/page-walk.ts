@@ -23,8 +23,8 @@ const hugeShift = pageBits + 2 * levelBits;
 /** Of a table's entry, which takes 8 bytes: its offset in the table. */
 const indexMask = ((1 << levelBits) - 1) << 3;
 const frameBits = physicalAddressBits - pageBits;
-/** No such physical address: SDM Vol. 3A table 4-20. */
-const reservedHigh = (2n ** 52n - 1n) & ~(2n ** BigInt(physicalAddressBits) - 1n);
+/** Of an entry's bits in `engine.walkMask`. */
+const usual = BigInt(pte.present | pte.accessed);
 /** Pages below 4 GiB. */
 const pagesOf4G = 1 << 20;
 const pageMask = -4096n;
@@ -70,8 +70,7 @@ function walk(e: Emitter, linear: Value, refuse: () => void) {
     e.loop((again) => {
       const index = e.and(e.wrap(e.shrU(linear, e.sub(e.get(shift), 3n))), indexMask);
       e.set(entry, loadI64(e.add(e.get(table), index), 0, guestRam));
-      const wanted = BigInt(pte.present | pte.accessed);
-      e.ifUnlikely(e.ne(e.and(e.get(entry), wanted | reservedHigh), wanted), refuse);
+      e.ifUnlikely(e.ne(e.and(e.get(entry), e.loadState64(engine.walkMask)), usual), refuse);
       e.set(rights, e.and(e.get(rights), e.get(entry)));
       e.set(frame, e.and(e.wrap(e.shrU(e.get(entry), BigInt(pageBits))), (1 << frameBits) - 1));
       e.branchIf(e.eq(e.get(shift), BigInt(pageBits)), found);

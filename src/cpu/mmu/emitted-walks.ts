@@ -1,5 +1,6 @@
 /** What page walks in WebAssembly go by; see `interpret/page-walk.ts`. */
 import { type GuestMemory, pageSize } from '../../memory/guest-memory.ts';
+import { physicalAddressBits, pte } from '../../spec/x86/paging.ts';
 import { engine } from '../state/layout.ts';
 import type { PagingState } from './walk.ts';
 
@@ -10,10 +11,16 @@ export function describeRam(view: DataView, { size, lowSize, users }: GuestMemor
   view.setInt32(engine.writerBit, users.writerBit, true);
 }
 
-/** Where they begin, if they can be done there. @param allowed whether entries for writes may be made at all */
+/** No such physical address: SDM Vol. 3A table 4-20. */
+const reservedHigh = (2n ** 52n - 1n) & ~(2n ** BigInt(physicalAddressBits) - 1n);
+const noExecuteBit = 1n << 63n;
+const present = BigInt(pte.present | pte.accessed);
+
+/** Where they begin, if they can be done there, and what is reserved. @param allowed whether entries for writes may be made at all */
 export function selectRoot(view: DataView, memory: GuestMemory, paging: PagingState, allowed: boolean): void {
   const { mode, base, noExecute, a20Mask } = paging;
-  const usual = allowed && mode === '4-level' && noExecute && a20Mask === -1;
+  const usual = allowed && mode === '4-level' && a20Mask === -1;
   const root = usual ? memory.ramOffset(base) : -1;
   view.setInt32(engine.walkRoot, root < 0 ? 1 : root, true);
+  view.setBigInt64(engine.walkMask, present | reservedHigh | (noExecute ? 0n : noExecuteBit), true);
 }

@@ -140,6 +140,8 @@ export const engine = {
   writerBit: 0x5b4,
   /** i64. Entries that WebAssembly has made in the TLB. */
   tlbFills: 0x5b8,
+  /** i64. Bits of a paging structure's entry that tell whether a walk in WebAssembly can go on: present, accessed, and what is reserved. */
+  walkMask: 0x5c0,
 } as const;
 
 /** Where slow paths put an FXSAVE, XSAVE or FSAVE image together: as long as the XSAVE area, no part of saved state. */
