@@ -63,7 +63,21 @@ function drive(machine: BareMachine, code: readonly number[], registers: Registe
   return missesOf(machine) - before;
 }
 
+/** mov [rdi], al */
+const storeAl = [0x88, 0x07];
+
 for (const mode of modes) {
+  test(`single bytes of code are overwritten, wherever a region that ran reaches: ${mode}`, () => {
+    const machine = machineWithCode(mode);
+    // What is decoded at once is 64 instructions; regions go on.
+    for (const offset of [3000, 1000, 450, 200, 127, 70, 63, 1]) {
+      run(machine, page);
+      drive(machine, storeAl, { rax: hlt, rcx: 0, rdi: page + offset });
+      run(machine, page);
+      assert.equal(machine.vcpu.state.rip, BigInt(page + offset + 1));
+    }
+  });
+
   test(`a page of code is cleared at once, and what it becomes is run: ${mode}`, () => {
     for (const [code, count] of [
       [repStosb, pageSize],

@@ -97,9 +97,9 @@ export class CodeCache {
     return this.#pages.has(ramPage);
   }
 
-  /** Code was translated in chunks of RAM, by their numbers; maybe for another processor. */
-  hold(chunks: readonly number[]): void {
-    for (const chunk of chunks) this.#chunks.hold(chunk);
+  /** All of a page that is watched counts as code until it is written to: what is translated reaches beyond what was decoded. */
+  hold(ramPage: number): void {
+    this.#chunks.holdPage(ramPage);
   }
 
   /** Whether a write to bytes of one page would change what is decoded. */

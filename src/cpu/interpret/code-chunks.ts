@@ -20,23 +20,27 @@ export class CodeChunks {
     this.#words.fill(0, ramPage * wordsOfPage, (ramPage + 1) * wordsOfPage);
   }
 
+  /** All of a page of RAM has code. */
+  holdPage(ramPage: number): void {
+    this.#words.fill(-1, ramPage * wordsOfPage, (ramPage + 1) * wordsOfPage);
+  }
+
   /** An instruction lies at `ramOffset`. */
   holdBytes(ramOffset: number, bytes: number): void {
     const first = Math.floor(ramOffset / chunkBytes);
     const last = Math.floor((ramOffset + bytes - 1) / chunkBytes);
-    this.hold(first);
-    if (last !== first) this.hold(last);
+    this.#hold(first);
+    if (last !== first) this.#hold(last);
   }
 
-  /** @param chunk its number in RAM */
-  hold(chunk: number): void {
-    const word = Math.floor(chunk / wordBits);
-    this.#words[word] = (this.#words[word] as number) | (1 << (chunk % wordBits));
-  }
-
-  /** All code in the chunk is gone. */
+  /** All code in a chunk is gone. @param chunk its number in RAM */
   release(chunk: number): void {
     const word = Math.floor(chunk / wordBits);
     this.#words[word] = (this.#words[word] as number) & ~(1 << (chunk % wordBits));
+  }
+
+  #hold(chunk: number): void {
+    const word = Math.floor(chunk / wordBits);
+    this.#words[word] = (this.#words[word] as number) | (1 << (chunk % wordBits));
   }
 }

@@ -273,7 +273,7 @@ test('a write beside code need not leave WebAssembly, a write to code does', () 
   users.claimCode(page);
   chunks.clear(page);
   chunks.holdBytes(firstData + 190, 4);
-  chunks.hold(page * 64 + 63);
+  chunks.holdBytes(firstData + 4095, 1);
   for (const [offset, bytes, held] of [
     [0, 1, false],
     [120, 8, false],

@@ -9,7 +9,7 @@ export const isOutdated = (handler: number): boolean =>
   handler === pseudoHandler.stale || handler === pseudoHandler.goto || handler === pseudoHandler.translated;
 
 export class JobWriter {
-  readonly #code: Pick<CodeCache, 'survey' | 'watches'>;
+  readonly #code: Pick<CodeCache, 'survey' | 'watches' | 'hold'>;
   readonly #long: boolean;
   readonly #replaced: ReadonlySet<number>;
   readonly #recordBytes: Uint8Array;
@@ -25,7 +25,7 @@ export class JobWriter {
    */
   constructor(
     vcpuMemory: ArrayBufferLike,
-    code: Pick<CodeCache, 'survey' | 'watches'>,
+    code: Pick<CodeCache, 'survey' | 'watches' | 'hold'>,
     long: boolean,
     replaced: ReadonlySet<number> = new Set(),
   ) {
@@ -62,6 +62,7 @@ export class JobWriter {
     if (known !== undefined) return known;
     const place = this.#places.size;
     this.#places.set(ramPage, place);
+    this.#code.hold(ramPage);
     this.#bitmaps.push(this.#survey(ramPage));
     return place;
   }

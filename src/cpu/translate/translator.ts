@@ -252,7 +252,6 @@ export class Translator {
         { function: functions[position], module, entries, pages, chunks, instructions },
         modeIndexOf(long),
       );
-      this.#options.code.hold(region.chunks);
       this.#hints.met(region.entries[0]?.ramOffset ?? 0);
       this.#statistics.regions++;
       this.#statistics.instructions += instructions;
