@@ -14,8 +14,8 @@ const ways: readonly [CodeSize, readonly Translates[]][] = [
   [64, ['never', 'hot', 'always', 'staying', 'verify']],
 ];
 
-/** A block or a region that is being run comes to its end. */
-const mostOverrun = 512;
+/** A block or a region that is being run comes to its end, and REP MOVS or STOS to that of its page, an element an instruction. */
+const mostOverrun = 512 + 4096;
 /** A run that translates everything, at every step that changes its code, takes many seconds; one that hangs, for ever. */
 const longestRunMs: Readonly<Record<Translates, number>> = {
   never: 5000,
