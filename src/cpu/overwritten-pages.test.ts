@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pageSize } from '../memory/guest-memory.ts';
 import { PageUsers } from '../memory/page-users.ts';
+import { CodeChunks } from './interpret/code-chunks.ts';
 import { tlb } from './state/layout.ts';
 import { type BareMachine, bareMachine, enterLongMode } from './testing/bare-machine.ts';
 import { runCode } from './testing/run-code.ts';
@@ -171,6 +172,7 @@ test('another processor that holds code of the page is told of all that is writt
   const machine = machineWithCode('never');
   const other = new PageUsers(machine.memory.users.memory, 1);
   other.claimCode(page / pageSize);
+  new CodeChunks(other.codeChunks).holdPage(page / pageSize);
   const told: [number, number][] = [];
   machine.memory.onRemoteCodeWrite((processors, ramOffset, length) => {
     assert.equal(processors, 1 << 1);

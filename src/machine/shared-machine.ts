@@ -67,7 +67,7 @@ export function allocateMachine(
     pageFlags: allocatePageFlags(memoryBytes),
     processors: apicIds.map(() => createVcpuMemory()),
     apicIds,
-    pageUsers: allocatePageUsers(memoryBytes),
+    pageUsers: allocatePageUsers(memoryBytes, apicIds.length),
     processorBoard: allocateProcessorBoard(),
     apicMail: allocateApicMail(apicIds),
     remoteIo: allocateRemoteIo(apicIds.length),

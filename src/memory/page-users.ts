@@ -1,7 +1,7 @@
 /**
  * What processors do with each page of RAM that others have to know: who may write to it without being seen (by a TLB
  * entry), and who holds code that was decoded from it. One word a page, so that both are seen at once: whoever claims
- * one use learns who has the other.
+ * one use learns who has the other. Where in the page code lies, each processor tells by a bit for each chunk of 64 bytes.
  */
 import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
 
@@ -9,18 +9,33 @@ import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
 export const maxProcessors = 16;
 
 const pageBytes = 4096;
-/** A bit for each processor that holds code of the page, and for each that writes to it. */
-export const pageUsers = { coders: 0xffff, writerShift: 16 } as const;
-const { coders: codersMask, writerShift } = pageUsers;
-
-const wordBytes = 4;
 const wasmPage = 1 << 16;
-/** Pages of WebAssembly that the words of 4 GiB take. */
-export const maxPageUsersPages = (2 ** 32 / pageBytes) * (wordBytes / wasmPage);
+const mostPages = 2 ** 32 / pageBytes;
+const wordBytes = 4;
 
-/** A memory that emitted code can read. */
-export function allocatePageUsers(ramBytes: number): WasmMemory {
-  const pages = Math.ceil(((ramBytes / pageBytes) * wordBytes) / wasmPage);
+/**
+ * In a page's word a bit for each processor that holds code of it (`coders`), and for each that writes to it. The chunks of a processor
+ * are found `chunks` bytes from the memory's beginning on, 64 bits a page.
+ */
+export const pageUsers = {
+  coders: 0xffff,
+  writerShift: 16,
+  chunks: mostPages * wordBytes,
+  pageShift: 3,
+  processorShift: 23,
+} as const;
+const { coders: codersMask, writerShift } = pageUsers;
+const chunkBytesOf = (pages: number): number => pages << pageUsers.pageShift;
+
+const sizeFor = (pages: number, processors: number): number =>
+  Math.ceil((pageUsers.chunks + chunkBytesOf(mostPages) * (processors - 1) + chunkBytesOf(pages)) / wasmPage);
+
+/** Pages of WebAssembly that it takes at most. */
+export const maxPageUsersPages = sizeFor(mostPages, maxProcessors);
+
+/** A memory that emitted code can read. Most of it is address space that nobody touches. */
+export function allocatePageUsers(ramBytes: number, processors = maxProcessors): WasmMemory {
+  const pages = sizeFor(Math.ceil(ramBytes / pageBytes), processors);
   return new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
@@ -30,11 +45,17 @@ export class PageUsers {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #coder: number;
   readonly #writer: number;
+  /** Chunks in which this processor may have code: two words a page. Nobody else changes them. */
+  readonly codeChunks: Int32Array<SharedArrayBuffer>;
 
   /** @param processor its number; -1 for a thread that is none */
   constructor(memory: WasmMemory, processor: number) {
     this.memory = memory;
-    this.#words = new Int32Array(memory.buffer);
+    const { buffer } = memory;
+    this.#words = new Int32Array(buffer, 0, mostPages);
+    const chunks = pageUsers.chunks + (Math.max(processor, 0) << pageUsers.processorShift);
+    const bytes = Math.min(buffer.byteLength - chunks, chunkBytesOf(mostPages));
+    this.codeChunks = new Int32Array(buffer, chunks, processor < 0 ? 0 : bytes / wordBytes);
     this.#coder = processor < 0 ? 0 : 1 << processor;
     this.#writer = this.#coder << writerShift;
   }
@@ -84,9 +105,9 @@ export class PageUsers {
     return (Atomics.load(this.#words, page) & (1 << (processor + writerShift))) !== 0;
   }
 
-  /** This processor writes to no page unseen. */
-  releaseAllWrites(): void {
-    for (let page = 0; page < this.#words.length; page++) {
+  /** This processor writes to none of the first `pages` unseen. */
+  releaseAllWrites(pages: number): void {
+    for (let page = 0; page < pages; page++) {
       if (((this.#words[page] as number) & this.#writer) !== 0) Atomics.and(this.#words, page, ~this.#writer);
     }
   }

@@ -61,7 +61,7 @@ export class CodeCache {
     this.#view = view;
     this.#assembler = new Assembler(view.buffer);
     this.#index = new RecordIndex(view);
-    this.#chunks = new CodeChunks(view.buffer);
+    this.#chunks = new CodeChunks(memory.users.codeChunks);
     this.#memory = memory;
     this.#handlers = handlers;
     this.#onNewCodePage = listeners.newCodePage;
@@ -143,6 +143,8 @@ export class CodeCache {
     if (this.#next + 3 * record.size > records.end) this.clear();
     const firstPage = Math.floor(ramOffset / pageSize);
     for (const ramPage of [firstPage, secondPage]) this.#page(ramPage);
+    this.#chunks.hold(firstPage * pageSize + pageSize - 1, 1);
+    this.#chunks.hold(secondPage * pageSize, 1);
     const bytes = bytesAcross(this.#memory.bytes, ramOffset, secondPage);
     this.#state.begin(bytes, 0, bytes.length);
     const status = decodeInto(this.#state, mode);
@@ -155,8 +157,6 @@ export class CodeCache {
     this.#assemble(address + record.size, status, offset, mode);
     this.#pseudo(offset + this.#state.length, pseudoHandler.continue, 0);
     this.#straddlers.add(key, address, firstPage, secondPage);
-    this.#chunks.holdBytes(firstPage * pageSize + pageSize - 1, 1);
-    this.#chunks.holdBytes(secondPage * pageSize, 1);
     return address;
   }
 
@@ -224,6 +224,7 @@ export class CodeCache {
         this.#pseudo(offset, known === 0 ? pseudoHandler.continue : pseudoHandler.goto, known);
         break;
       }
+      this.#chunks.hold(base + offset, Math.min(maxInstructionLength, pageSize - offset));
       s.begin(bytes, base + offset, base + pageSize);
       const status = decodeInto(s, mode);
       if (status === decodeStatus.truncated) {
@@ -235,7 +236,6 @@ export class CodeCache {
       page.set(key, address);
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
-      this.#chunks.holdBytes(base + offset, Math.min(this.#index.lengthOf(address), pageSize - offset));
       this.#resolve(page, key, address);
       if (expected?.delete(key)) hasten(this.#view, address);
       // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.

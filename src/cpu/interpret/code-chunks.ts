@@ -1,8 +1,8 @@
 /**
- * Where in RAM this processor has decoded or translated code, for WebAssembly to see: a write beside code concerns nobody. A bit for
- * each chunk. Too much may be held to be code, until it is written to; never too little.
+ * Where in RAM this processor has decoded or translated code, for WebAssembly to see, that of other processors, too: a write beside code
+ * concerns nobody. A bit for each chunk. Too much may be held to be code, until it is written to; never too little. Code is held before
+ * its bytes are read: who has written to it then either sees that, or is seen.
  */
-import { codeChunks } from '../state/layout.ts';
 import { chunkBytes, chunksOfPage } from './record-index.ts';
 
 const wordBits = 32;
@@ -11,22 +11,23 @@ const wordsOfPage = chunksOfPage / wordBits;
 export class CodeChunks {
   readonly #words: Int32Array;
 
-  constructor(buffer: ArrayBufferLike) {
-    this.#words = new Int32Array(buffer, codeChunks.base, codeChunks.bytes / 4);
+  /** @param words see `PageUsers.codeChunks` */
+  constructor(words: Int32Array) {
+    this.#words = words;
   }
 
   /** A page of RAM has no code yet. */
   clear(ramPage: number): void {
-    this.#words.fill(0, ramPage * wordsOfPage, (ramPage + 1) * wordsOfPage);
+    for (let n = 0; n < wordsOfPage; n++) Atomics.store(this.#words, ramPage * wordsOfPage + n, 0);
   }
 
-  /** All of a page of RAM has code. */
+  /** All of a page of RAM is going to be read. */
   holdPage(ramPage: number): void {
-    this.#words.fill(-1, ramPage * wordsOfPage, (ramPage + 1) * wordsOfPage);
+    for (let n = 0; n < wordsOfPage; n++) Atomics.store(this.#words, ramPage * wordsOfPage + n, -1);
   }
 
-  /** An instruction lies at `ramOffset`. */
-  holdBytes(ramOffset: number, bytes: number): void {
+  /** Bytes from `ramOffset` on are going to be read: as many as an instruction may have, or fewer. */
+  hold(ramOffset: number, bytes: number): void {
     const first = Math.floor(ramOffset / chunkBytes);
     const last = Math.floor((ramOffset + bytes - 1) / chunkBytes);
     this.#hold(first);
@@ -35,12 +36,12 @@ export class CodeChunks {
 
   /** All code in a chunk is gone. @param chunk its number in RAM */
   release(chunk: number): void {
-    const word = Math.floor(chunk / wordBits);
-    this.#words[word] = (this.#words[word] as number) & ~(1 << (chunk % wordBits));
+    Atomics.and(this.#words, Math.floor(chunk / wordBits), ~(1 << (chunk % wordBits)));
   }
 
   #hold(chunk: number): void {
     const word = Math.floor(chunk / wordBits);
-    this.#words[word] = (this.#words[word] as number) | (1 << (chunk % wordBits));
+    const bit = 1 << (chunk % wordBits);
+    if (((this.#words[word] as number) & bit) === 0) Atomics.or(this.#words, word, bit);
   }
 }

@@ -187,7 +187,7 @@ const tracesOf = ({ view, memory }: Machine): Record<string, Uint8Array> => ({
   tlb: new Uint8Array(view.buffer, tlb.base, tlb.contexts * tlb.contextSize),
   logs: loggedIn(view),
   structures: memory.bytes.subarray(root, secondTable + 4096),
-  users: new Uint8Array(memory.users.memory.buffer),
+  users: new Uint8Array(memory.users.memory.buffer, 0, (ramBytes / 4096) * 4),
 });
 
 for (const seed of [1, 2, 3]) {
@@ -210,7 +210,7 @@ for (const seed of [1, 2, 3]) {
         if (code !== 0) {
           machine.memory.users.claimCode(code);
           machine.mmu.tlb.protectRamPage(code * 4096);
-          new CodeChunks(machine.view.buffer).clear(code);
+          new CodeChunks(machine.memory.users.codeChunks).clear(code);
         }
       }
       for (let n = 0; n < 60; n++) {
@@ -269,11 +269,11 @@ test('a write beside code need not leave WebAssembly, a write to code does', () 
     assert.equal(BigInt.asUintN(bytes * 8, written), BigInt.asUintN(bytes * 8, value));
     return machine.asked > before;
   };
-  const chunks = new CodeChunks(machine.view.buffer);
+  const chunks = new CodeChunks(users.codeChunks);
   users.claimCode(page);
   chunks.clear(page);
-  chunks.holdBytes(firstData + 190, 4);
-  chunks.holdBytes(firstData + 4095, 1);
+  chunks.hold(firstData + 190, 4);
+  chunks.hold(firstData + 4095, 1);
   for (const [offset, bytes, held] of [
     [0, 1, false],
     [120, 8, false],
@@ -295,9 +295,14 @@ test('a write beside code need not leave WebAssembly, a write to code does', () 
   chunks.release(page * 64 + 2);
   assert.ok(!asks(128, 1) && !asks(191, 1) && asks(192, 1));
   assert.deepEqual(machine.announced, []);
-  // Others' code is not known here.
-  new PageUsers(users.memory, 3).claimCode(page);
-  assert.ok(asks(0, 1));
+  // So it is with what another processor has.
+  const others = new PageUsers(users.memory, 15);
+  others.claimCode(page);
+  assert.ok(!asks(128, 1));
+  new CodeChunks(others.codeChunks).hold(firstData + 100, 15);
+  assert.ok(asks(64, 1) && !asks(128, 1) && asks(255, 1));
+  users.releaseCode(page);
+  assert.ok(asks(64, 1) && !asks(128, 1) && !asks(255, 1));
   assert.deepEqual(machine.announced, []);
 });
 

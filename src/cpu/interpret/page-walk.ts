@@ -96,27 +96,24 @@ function walk(e: Emitter, linear: Value, refuse: () => void) {
 }
 
 /**
- * As `PageUsers.claimWrite`: nobody may hold code of the page, and this processor must be known to write to it. Where others hold code,
- * that is refused. @returns whether this processor holds code: i32
+ * As `PageUsers.claimWrite`: nobody may hold code of the page, and this processor must be known to write to it.
+ * @returns who holds code: a bit each, i32
  */
 function claimWrite(e: Emitter, ramPage: Value, refuse: () => void): Value {
   const word = e.let(e.shl(ramPage, 2));
   const users = e.let(loadI32(word, 0, pageUsersMemory));
   const coders = e.let(e.and(users, pageUsers.coders));
   const own = e.let(e.loadState32(engine.writerBit));
-  e.if(e.or(coders, e.ne(e.and(users, own), own)), () => {
-    e.if(e.and(coders, e.not(e.shrU(own, pageUsers.writerShift))), refuse);
-    e.if(e.isZero(coders), () => {
-      const before = compareExchange(atomic.i32CompareExchange, word, users, e.or(users, own), pageUsersMemory);
-      e.if(e.ne(before, users), refuse);
-    });
+  e.if(e.and(e.isZero(coders), e.ne(e.and(users, own), own)), () => {
+    const before = compareExchange(atomic.i32CompareExchange, word, users, e.or(users, own), pageUsersMemory);
+    e.if(e.ne(before, users), refuse);
   });
   return coders;
 }
 
 /**
  * What a walk comes to. `refused`: nothing has changed. `entered`: the page is in the TLB now, to be read or to be read and written.
- * `beside`: it may be written to, but has code of this processor's; it is in the TLB to be read.
+ * `beside`: it may be written to, but has code; it is in the TLB to be read.
  */
 export const walked = { refused: 0, entered: 1, beside: 2 } as const;
 

@@ -2,7 +2,15 @@
 import { pageUsers } from '../../memory/page-users.ts';
 import { vector } from '../../spec/x86/exceptions.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import { callFor, compareExchange, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
+import {
+  callFor,
+  compareExchange,
+  i32Constant,
+  i64Constant,
+  loadFrom,
+  loadI32,
+  loadI64,
+} from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { atomic } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
@@ -10,16 +18,7 @@ import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-op
 import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { busTypes } from '../smp/bus-module.ts';
-import {
-  codeChunks,
-  engine,
-  segmentAccess,
-  segmentAt,
-  segmentField,
-  segmentIndex,
-  state,
-  tlb,
-} from '../state/layout.ts';
+import { engine, segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
@@ -91,24 +90,41 @@ interface SlowPath {
   readonly move: number;
 }
 
+/** Whether any of `coders` (i32, a bit each) has code in the chunks of a page of RAM that `touched` (i64, a bit each) tells. */
+function isHeld(e: Emitter, coders: Value, page: Value, touched: Value): Value {
+  const left = e.variable('i32', coders);
+  const held = e.variable('i64', e.i64(0));
+  e.block((done) => {
+    e.loop((again) => {
+      e.branchIf(e.isZero(e.get(left)), done);
+      const own = e.shl(e.ctz(e.get(left)), pageUsers.processorShift);
+      const chunks = loadI64(e.add(own, e.shl(page, pageUsers.pageShift)), pageUsers.chunks, pageUsersMemory);
+      e.set(held, e.or(e.get(held), chunks));
+      e.set(left, e.and(e.get(left), e.sub(e.get(left), 1)));
+      e.branch(again);
+    });
+  });
+  return e.ne(e.and(e.get(held), touched), 0n);
+}
+
 /**
- * A write to a page that this processor has code of: it need not leave WebAssembly where there is none, which is most of what kernels
- * write there. `done` must not fall through.
+ * A write to a page with code. It need not leave WebAssembly where there is none, which is most of what kernels write there. `done`
+ * must not fall through.
  */
 function writeBeside(e: Emitter, ram: Value, bytes: Value, { move, written }: SlowPath, done: () => void): void {
   const page = e.let(e.shrU(ram, pageBits));
-  const chunkOf = (at: Value): Value => e.extendU(e.shrU(at, Math.log2(chunkBytes)));
   // The count of a shift is taken modulo 64, which is how many chunks a page has.
-  const bitOf = (at: Value): Value => e.shl(e.i64(1), chunkOf(at));
-  const touched = e.or(bitOf(ram), bitOf(e.add(ram, e.sub(bytes, 1))));
-  const held = e.loadState64(e.shl(page, codeChunks.pageShift), codeChunks.base);
-  e.if(e.eq(e.and(held, touched), 0n), () => {
+  const bitOf = (at: Value): Value => e.shl(e.i64(1), e.extendU(e.shrU(at, Math.log2(chunkBytes))));
+  const touched = e.let(e.or(bitOf(ram), bitOf(e.add(ram, e.sub(bytes, 1)))));
+  const word = e.let(e.shl(page, 2));
+  const coders = e.and(loadI32(word, 0, pageUsersMemory), pageUsers.coders);
+  e.if(e.isZero(isHeld(e, coders, page, touched)), () => {
     e.code.call(move, [ram, i32Constant(state.scratch), bytes]);
-    // As in `PageUsers.otherCoders`: whoever has claimed code meanwhile is seen here, or sees what was written.
-    const word = e.shl(page, 2);
+    // As in `PageUsers.otherCoders`: code that was claimed meanwhile is seen here, or has been read as it was written.
     const users = e.let(compareExchange(atomic.i32CompareExchange, word, e.i32(0), e.i32(0), pageUsersMemory));
     const own = e.shrU(e.loadState32(engine.writerBit), pageUsers.writerShift);
-    e.if(e.and(e.and(users, pageUsers.coders), e.not(own)), () => e.code.call(written, [ram, bytes]));
+    const others = e.and(e.and(users, pageUsers.coders), e.not(own));
+    e.if(isHeld(e, others, page, touched), () => e.code.call(written, [ram, bytes]));
     done();
   });
 }

@@ -20,7 +20,7 @@ export function joinSiblings(siblings: Siblings, { memory, tlb, code }: Caches):
     },
     protectAll: () => {
       tlb.flushAll();
-      memory.users.releaseAllWrites();
+      memory.users.releaseAllWrites(memory.size / pageSize);
     },
     dropCode: ({ ramOffset, length }) => memory.dropCode(ramOffset, length),
     dropAllCode: () => code.clear(),

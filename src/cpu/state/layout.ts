@@ -311,12 +311,5 @@ export const fillLog = {
 /** Large pages that are known to be such, of 2 MB each (of larger ones, pieces): i32, the linear address / 2 MB; by its lowest bits. */
 export const largePages = { base: 0x4_0000, entries: 256, shift: 21, none: 0x7fff_ffff } as const;
 
-/** By chunk of RAM, of up to 4 GiB: a bit, whether it has code; see `interpret/code-chunks.ts`. 8 bytes a page. */
-export const codeChunks = {
-  base: (fillLog.writable + tlb.contexts * 4 + 7) & ~7,
-  pageShift: 3,
-  bytes: 8 << 20,
-} as const;
-
 /** Pages of memory 0. */
-export const vcpuMemoryPages = (codeChunks.base + codeChunks.bytes + 0xffff) >> 16;
+export const vcpuMemoryPages = (fillLog.writable + tlb.contexts * 4 + 0xffff) >> 16;
