@@ -12,6 +12,7 @@ const pageBytes = 4096;
 const wasmPage = 1 << 16;
 const mostPages = 2 ** 32 / pageBytes;
 const wordBytes = 4;
+const pageShift = 3;
 
 /**
  * In a page's word a bit for each processor that holds code of it (`coders`), and for each that writes to it. The chunks of a processor
@@ -21,11 +22,11 @@ export const pageUsers = {
   coders: 0xffff,
   writerShift: 16,
   chunks: mostPages * wordBytes,
-  pageShift: 3,
-  processorShift: 23,
+  pageShift,
+  processorShift: Math.log2(mostPages) + pageShift,
 } as const;
 const { coders: codersMask, writerShift } = pageUsers;
-const chunkBytesOf = (pages: number): number => pages << pageUsers.pageShift;
+const chunkBytesOf = (pages: number): number => pages << pageShift;
 
 const sizeFor = (pages: number, processors: number): number =>
   Math.ceil((pageUsers.chunks + chunkBytesOf(mostPages) * (processors - 1) + chunkBytesOf(pages)) / wasmPage);

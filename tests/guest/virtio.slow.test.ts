@@ -81,7 +81,7 @@ echo empty; read -r line; free -m | awk '/^Mem/ { print $2 - $3 }'`;
   const full = residentKib();
   child.stdin?.write('go\n');
   await until(() => output.includes('empty'), running);
-  // The guest reports what has been free for a few seconds, where 2 MiB are: of 300 MiB, 205 to 250 in six runs.
+  // The guest reports what has been free for a few seconds, where 2 MiB are: of 300 MiB, 208 to 253 in five runs.
   await until(() => residentKib() < full - 180 * 1024, running);
   child.stdin?.end('go\n');
   const { status, stderr, stdout } = await ended;

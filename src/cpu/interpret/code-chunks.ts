@@ -18,12 +18,12 @@ export class CodeChunks {
 
   /** A page of RAM has no code yet. */
   clear(ramPage: number): void {
-    for (let n = 0; n < wordsOfPage; n++) Atomics.store(this.#words, ramPage * wordsOfPage + n, 0);
+    this.#setPage(ramPage, 0);
   }
 
   /** All of a page of RAM is going to be read. */
   holdPage(ramPage: number): void {
-    for (let n = 0; n < wordsOfPage; n++) Atomics.store(this.#words, ramPage * wordsOfPage + n, -1);
+    this.#setPage(ramPage, -1);
   }
 
   /** Bytes from `ramOffset` on are going to be read: as many as an instruction may have, or fewer. */
@@ -37,6 +37,10 @@ export class CodeChunks {
   /** All code in a chunk is gone. @param chunk its number in RAM */
   release(chunk: number): void {
     Atomics.and(this.#words, Math.floor(chunk / wordBits), ~(1 << (chunk % wordBits)));
+  }
+
+  #setPage(ramPage: number, word: number): void {
+    for (let n = 0; n < wordsOfPage; n++) Atomics.store(this.#words, ramPage * wordsOfPage + n, word);
   }
 
   #hold(chunk: number): void {

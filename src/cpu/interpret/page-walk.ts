@@ -13,21 +13,20 @@ import type { Value } from '../../wasm/types.ts';
 import { guestRam } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
+import { passable } from '../mmu/emitted-walks.ts';
 import { engine, fillLog, largePages, state, tlb, tlbContext, tlbSet } from '../state/layout.ts';
 import { pageUsersMemory } from './memories.ts';
 
-const pageBits = 12;
+export const pageBits = 12;
 const levelBits = 9;
 const rootShift = pageBits + 3 * levelBits;
 const hugeShift = pageBits + 2 * levelBits;
 /** Of a table's entry, which takes 8 bytes: its offset in the table. */
 const indexMask = ((1 << levelBits) - 1) << 3;
 const frameBits = physicalAddressBits - pageBits;
-/** Of an entry's bits in `engine.walkMask`. */
-const usual = BigInt(pte.present | pte.accessed);
 /** Pages below 4 GiB. */
 const pagesOf4G = 1 << 20;
-const pageMask = -4096n;
+export const pageMask = -4096n;
 
 /** The page of RAM (i32) of a page of the guest-physical address space (i32, bound); `absent` must not fall through. */
 function ramPageOf(e: Emitter, frame: Value, absent: () => void): Value {
@@ -70,7 +69,7 @@ function walk(e: Emitter, linear: Value, refuse: () => void) {
     e.loop((again) => {
       const index = e.and(e.wrap(e.shrU(linear, e.sub(e.get(shift), 3n))), indexMask);
       e.set(entry, loadI64(e.add(e.get(table), index), 0, guestRam));
-      e.ifUnlikely(e.ne(e.and(e.get(entry), e.loadState64(engine.walkMask)), usual), refuse);
+      e.ifUnlikely(e.ne(e.and(e.get(entry), e.loadState64(engine.walkMask)), passable), refuse);
       e.set(rights, e.and(e.get(rights), e.get(entry)));
       e.set(frame, e.and(e.wrap(e.shrU(e.get(entry), BigInt(pageBits))), (1 << frameBits) - 1));
       e.branchIf(e.eq(e.get(shift), BigInt(pageBits)), found);

@@ -1,32 +1,22 @@
 /** Functions of the main module that all emitted code shares: segment checks, and the ways out to the slow paths. */
-import { pageUsers } from '../../memory/page-users.ts';
 import { vector } from '../../spec/x86/exceptions.ts';
 import { CodeBuilder } from '../../wasm/code-builder.ts';
-import {
-  callFor,
-  compareExchange,
-  i32Constant,
-  i64Constant,
-  loadFrom,
-  loadI32,
-  loadI64,
-} from '../../wasm/expression.ts';
+import { callFor, i32Constant, i64Constant, loadFrom } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { atomic } from '../../wasm/opcodes.ts';
 import type { Value } from '../../wasm/types.ts';
 import { guestRam, loadOpcode, memoryType, storeOpcode } from '../emit/access-opcodes.ts';
 import { Emitter } from '../emit/emitter.ts';
 import { tlbEntry } from '../emit/tlb-entry.ts';
 import { busTypes } from '../smp/bus-module.ts';
-import { engine, segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
+import { segmentAccess, segmentAt, segmentField, segmentIndex, state, tlb } from '../state/layout.ts';
 import { defineGoOn } from './go-on.ts';
 import { stackAccess } from './interpreter-ops.ts';
 import { emitFind } from './lookup.ts';
-import { pageUsersMemory } from './memories.ts';
-import { definePageWalk, walked } from './page-walk.ts';
+import { definePageWalk, pageMask, walked } from './page-walk.ts';
 import { chunkBytes } from './record-index.ts';
 import { defineSettle } from './settle.ts';
 import { type SharedFunctions, sharedTypes } from './shared-types.ts';
+import { writeBeside } from './write-beside.ts';
 
 /** What the main module imports from the vCPU: JavaScript functions, and those of `Bus`. */
 const hostTypes = {
@@ -74,9 +64,6 @@ function defineSegmentLinear(module: ModuleBuilder): number {
   return index;
 }
 
-const pageBits = 12;
-const pageMask = -4096n;
-
 /** What a slow path looks up first: an access that shares a look with others may miss RAM for these. */
 interface SlowPath {
   /** Numbers of the function that looks pages up, see `definePageWalk`, and of those of the host. */
@@ -88,45 +75,6 @@ interface SlowPath {
   readonly table: number;
   /** Moves what is accessed; see `defineMove`. */
   readonly move: number;
-}
-
-/** Whether any of `coders` (i32, a bit each) has code in the chunks of a page of RAM that `touched` (i64, a bit each) tells. */
-function isHeld(e: Emitter, coders: Value, page: Value, touched: Value): Value {
-  const left = e.variable('i32', coders);
-  const held = e.variable('i64', e.i64(0));
-  e.block((done) => {
-    e.loop((again) => {
-      e.branchIf(e.isZero(e.get(left)), done);
-      const own = e.shl(e.ctz(e.get(left)), pageUsers.processorShift);
-      const chunks = loadI64(e.add(own, e.shl(page, pageUsers.pageShift)), pageUsers.chunks, pageUsersMemory);
-      e.set(held, e.or(e.get(held), chunks));
-      e.set(left, e.and(e.get(left), e.sub(e.get(left), 1)));
-      e.branch(again);
-    });
-  });
-  return e.ne(e.and(e.get(held), touched), 0n);
-}
-
-/**
- * A write to a page with code. It need not leave WebAssembly where there is none, which is most of what kernels write there. `done`
- * must not fall through.
- */
-function writeBeside(e: Emitter, ram: Value, bytes: Value, { move, written }: SlowPath, done: () => void): void {
-  const page = e.let(e.shrU(ram, pageBits));
-  // The count of a shift is taken modulo 64, which is how many chunks a page has.
-  const bitOf = (at: Value): Value => e.shl(e.i64(1), e.extendU(e.shrU(at, Math.log2(chunkBytes))));
-  const touched = e.let(e.or(bitOf(ram), bitOf(e.add(ram, e.sub(bytes, 1)))));
-  const word = e.let(e.shl(page, 2));
-  const coders = e.and(loadI32(word, 0, pageUsersMemory), pageUsers.coders);
-  e.if(e.isZero(isHeld(e, coders, page, touched)), () => {
-    e.code.call(move, [ram, i32Constant(state.scratch), bytes]);
-    // As in `PageUsers.otherCoders`: code that was claimed meanwhile is seen here, or has been read as it was written.
-    const users = e.let(compareExchange(atomic.i32CompareExchange, word, e.i32(0), e.i32(0), pageUsersMemory));
-    const own = e.shrU(e.loadState32(engine.writerBit), pageUsers.writerShift);
-    const others = e.and(e.and(users, pageUsers.coders), e.not(own));
-    e.if(isHeld(e, others, page, touched), () => e.code.call(written, [ram, bytes]));
-    done();
-  });
 }
 
 function defineSlow(module: ModuleBuilder, path: SlowPath): number {
@@ -143,21 +91,21 @@ function defineSlow(module: ModuleBuilder, path: SlowPath): number {
   const done = (): void => code.return(i32Constant(0));
   const page = e.let(e.and(linear, pageMask));
   const lastPage = e.let(e.and(e.add(linear, e.sub(e.extendU(bytes), 1)), pageMask));
-  const lookUp = (address: Value, ofPage: Value, found: (ram: Value) => void): void => {
+  const lookUp = (address: Value, ofPage: Value, found: (ram: Value) => void, beside?: (ram: Value) => void): void => {
     const entry = e.let(tlbEntry(e, e.loadState32(state.tlbBase), ofPage));
     const hit = e.variable('i32', e.eq(e.loadState64(entry, table + tlb.tag), ofPage));
     const ramIn = (from: number): Value => e.let(e.add(e.wrap(address), e.loadState32(entry, from + tlb.addend)));
     e.if(e.isZero(e.get(hit)), () => {
       const come = e.let(callFor('i32', walk, [address, i32Constant(table)]));
       e.set(hit, e.eq(come, walked.entered));
-      if (kind !== slowAccess.write) return;
-      const alone = e.and(e.eq(come, walked.beside), e.eq(page, lastPage));
-      e.if(alone, () => writeBeside(e, ramIn(0), bytes, path, done));
+      if (beside !== undefined) e.if(e.eq(come, walked.beside), () => beside(ramIn(0)));
     });
     e.if(e.get(hit), () => found(ramIn(table)));
   };
-  lookUp(linear, page, (first) => {
-    e.if(e.eq(page, lastPage), () => {
+  const isShared = e.let(e.ne(page, lastPage));
+  const isBeside = (ram: Value): void => e.if(e.isZero(isShared), () => writeBeside(e, ram, bytes, path, done));
+  const isThere = (first: Value): void => {
+    e.if(e.isZero(isShared), () => {
       code.call(move, [first, i32Constant(state.scratch), bytes]);
       done();
     });
@@ -170,7 +118,8 @@ function defineSlow(module: ModuleBuilder, path: SlowPath): number {
         done();
       }),
     );
-  });
+  };
+  lookUp(linear, page, isThere, kind === slowAccess.write ? isBeside : undefined);
   e.storeState64(state.accessLinear, linear);
   code.value(callFor('i32', accessSlow, [i32Constant(kind), access]));
   module.define(index, code);

@@ -14,7 +14,8 @@ export function describeRam(view: DataView, { size, lowSize, users }: GuestMemor
 /** No such physical address: SDM Vol. 3A table 4-20. */
 const reservedHigh = (2n ** 52n - 1n) & ~(2n ** BigInt(physicalAddressBits) - 1n);
 const noExecuteBit = 1n << 63n;
-const present = BigInt(pte.present | pte.accessed);
+/** What is left of an entry by `engine.walkMask` where a walk can go on. */
+export const passable = BigInt(pte.present | pte.accessed);
 
 /** Where they begin, if they can be done there, and what is reserved. @param allowed whether entries for writes may be made at all */
 export function selectRoot(view: DataView, memory: GuestMemory, paging: PagingState, allowed: boolean): void {
@@ -22,5 +23,5 @@ export function selectRoot(view: DataView, memory: GuestMemory, paging: PagingSt
   const usual = allowed && mode === '4-level' && a20Mask === -1;
   const root = usual ? memory.ramOffset(base) : -1;
   view.setInt32(engine.walkRoot, root < 0 ? 1 : root, true);
-  view.setBigInt64(engine.walkMask, present | reservedHigh | (noExecute ? 0n : noExecuteBit), true);
+  view.setBigInt64(engine.walkMask, passable | reservedHigh | (noExecute ? 0n : noExecuteBit), true);
 }
