@@ -20,12 +20,17 @@ test('what the user or a restart has chosen stays', () => {
   assert.deepEqual(missingEngineOptions(2, [], '--no-warnings --v8-pool-size=4'), []);
 });
 
-test('calls are not counted for inlining, where V8 is known to have the flag and nobody has chosen', () => {
+test('flags for guests, where V8 is known to have them and nobody has chosen', () => {
   const thisV8 = '14.6.202.33-node.21';
-  assert.equal(missingFlags([], undefined, thisV8).length, 2);
+  const late = '--invocation-count-for-turbofan=30000';
+  assert.deepEqual(missingFlags([], undefined, thisV8), [
+    ...['--no-wasm-inlining-call-indirect', '--no-wasm-inlining'],
+    late,
+  ]);
   assert.deepEqual(missingFlags([], undefined, '15.0.1-node.1'), []);
-  assert.deepEqual(missingFlags(['--wasm-inlining'], undefined, thisV8), []);
-  assert.deepEqual(missingFlags([], '--no-warnings --no-wasm-inlining', thisV8), []);
+  assert.deepEqual(missingFlags(['--wasm-inlining'], undefined, thisV8), [late]);
+  assert.deepEqual(missingFlags([], '--no-warnings --no-wasm-inlining', thisV8), [late]);
+  assert.equal(missingFlags(['--invocation-count-for-turbofan=1'], undefined, thisV8).length, 2);
 });
 
 /** Runs a program in an engine of its own. */
@@ -44,7 +49,7 @@ const indirectCalls = `
 
 test('the engine of this program takes the flags from inside', () => {
   const flags = missingFlags([], undefined, process.versions.v8);
-  assert.equal(flags.length, 2);
+  assert.equal(flags.length, 3);
   const set = `import { setFlagsFromString } from 'node:v8'; for (const flag of ${JSON.stringify(flags)}) setFlagsFromString(flag);`;
   assert.equal(inEngine(`${set} ${indirectCalls}`).status, 0);
 });

@@ -9,16 +9,37 @@ import { cacheFolder } from './cache-folder.ts';
 /** Node's own choice, for every host. */
 const defaultThreads = 4;
 const poolSize = '--v8-pool-size';
+/** Versions of V8 that are known to have the flags below: another might not know what is meant. */
+const knownVersions = /^14\./;
+
+interface Setting {
+  readonly flags: readonly string[];
+  /** An option of somebody who has chosen otherwise. */
+  readonly chosen: RegExp;
+}
+
 /**
- * Versions of V8 that are known to have these flags: another might not know what is meant. The first one follows from the second
- * where that is an option, but not from inside; without it V8 runs into a trap. It does so, too, where WebAssembly goes on that was
- * compiled before: what Node strips types with, where the sources run as they are.
+ * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
+ * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
+ *
+ * The first flag follows from the second where that is an option, but not from inside; without it V8 runs into a trap. It does so, too,
+ * where WebAssembly goes on that was compiled before: what Node strips types with, where the sources run as they are.
  */
-const inlining = {
-  versions: /^14\./,
-  off: ['--no-wasm-inlining-call-indirect', '--no-wasm-inlining'],
+const noInlining: Setting = {
+  flags: ['--no-wasm-inlining-call-indirect', '--no-wasm-inlining'],
   chosen: /^--(no-)?wasm-inlining/,
-} as const;
+};
+
+/**
+ * Calls after which JavaScript that one optimising compiler has done is left to the other, slower one; V8 says 3000. Each thread has
+ * its own copy of the program: a third of what V8 compiled while a guest booted was not the guest's code but the program's.
+ */
+const lateOptimisation: Setting = {
+  flags: ['--invocation-count-for-turbofan=30000'],
+  chosen: /^--invocation-count-for-turbofan/,
+};
+
+const settings: readonly Setting[] = [noInlining, lateOptimisation];
 /** What is loaded before this program may have run WebAssembly. */
 const preloads = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
 
@@ -45,16 +66,15 @@ export function missingEngineOptions(
 }
 
 /**
- * For inlining, code that is not optimised yet counts its calls, at each entry of a function. Regions reach one another
- * by a table, so there is nothing to inline; where much code is run seldom (a database), counting takes a tenth.
- *
- * As an option it has Node compile all modules of its own anew at each start, which is a twentieth of a second: what is compiled
+ * As options these have Node compile all modules of its own anew at each start, which is a twentieth of a second: what is compiled
  * beforehand holds for the flags that there are by default.
- * @param v8 its version; @returns none where the user has chosen, or V8 is another
+ * @param v8 its version; @returns none where V8 is another, and none that the user has chosen
  */
 export function missingFlags(given: readonly string[], environment: string | undefined, v8: string): readonly string[] {
-  const isChosen = chosenOptions(given, environment).some((option) => inlining.chosen.test(option));
-  return isChosen || !inlining.versions.test(v8) ? [] : inlining.off;
+  if (!knownVersions.test(v8)) return [];
+  const options = chosenOptions(given, environment);
+  const missing = settings.filter(({ chosen }) => !options.some((option) => chosen.test(option)));
+  return missing.flatMap(({ flags }) => flags);
 }
 
 /** To be called before the first guest, and when all modules are loaded that are going to be. */

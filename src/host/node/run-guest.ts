@@ -22,6 +22,7 @@ import { openMemoryAdvice } from './memory-advice.ts';
 import { fileOutput, nowhere, type Output, streamOutput, Tail } from './output.ts';
 import type { PulledInput } from './standard-input.ts';
 import { RawTerminal } from './terminal.ts';
+import { lowerCompilers } from './thread-priority.ts';
 import { Vm, type VmReport } from './vm.ts';
 
 /**
@@ -374,6 +375,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
   // What is compiled for one set of flags does not hold for another.
   await request.threads.loaded();
   setFlagsForGuests();
+  lowerCompilers();
   const shared = allocateMachine(
     request.config.memoryBytes,
     devices.all.map(({ device }) => device.description),

@@ -11,6 +11,7 @@ import { RegionCompiler } from '../../cpu/translate/region-compiler.ts';
 import { RegionLibrary } from '../../cpu/translate/region-library.ts';
 import { garbageCollector } from './engine-options.ts';
 import { receiveWork } from './guest-threads.ts';
+import { lowerThisThread } from './thread-priority.ts';
 import type { TranslationWork } from './translation-link.ts';
 
 /** WebAssembly that is kept for other processors: about a fifth of what its compiled code takes. */
@@ -26,6 +27,7 @@ const warmMs = 2000;
 
 export function start(keepCompiled: () => void): void {
   receiveWork((work: TranslationWork) => {
+    lowerThisThread();
     translate(work);
     setTimeout(keepCompiled, warmMs).unref();
   });
