@@ -41,9 +41,9 @@ export const record = {
 } as const;
 
 /**
- * The counter runs up to `hot`, and from `warm` on again; after `overflows` rounds, some 12,000 entries, the interpreter
- * reports the record: translating its code and having it compiled twice takes milliseconds, which the interpreter's
- * nanoseconds an entry make up for late. `settled` records are not counted (any more). From `reached` on a record is a
- * jump's target that matters, from `warm` on a function that does.
+ * The counter runs up to `hot`, and from `warm` on again; after `overflows` rounds, some 12,000 entries, or as many as
+ * `TranslationPace` says, the interpreter reports the record: translating its code and having it compiled twice takes
+ * milliseconds, which the interpreter's nanoseconds an entry make up for late. `settled` records are not counted (any more).
+ * From `reached` on a record is a jump's target that matters, from `warm` on a function that does.
  */
 export const recordHeat = { reached: 2, warm: 64, hot: 254, settled: 255, overflows: 64 } as const;

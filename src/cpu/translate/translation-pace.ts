@@ -1,10 +1,16 @@
 /**
- * How often code has to be entered until it is translated. Where a core is left for translation and V8's compilers that is
- * always the same; where processors take all cores, what is translated comes out of the guest's time, and a program that
- * has its time all over its code (a compiler) had better be interpreted for longer. Loops get hot at any pace.
+ * How often code has to be entered until it is translated. Little code is translated soon, much of it later: most of what is entered
+ * some thousand times in a boot never is again. Where processors take all cores, what is translated comes out of the guest's time, and a
+ * program that has its time all over its code (a compiler) had better be interpreted for longer. Loops get hot at any pace.
  */
 import { mostRounds } from '../interpret/entry-counters.ts';
 import { recordHeat } from '../interpret/record.ts';
+
+/** Rounds of its counter (see `recordHeat`) until a record is hot: while little was translated of late, and while much was. */
+const withCore = { little: 20, much: recordHeat.overflows } as const;
+const withoutCore = { little: 180, much: mostRounds } as const;
+
+const between = (from: number, to: number, part: number): number => from + (to - from) * part;
 
 /** Instructions that may be translated in one go: a program or two. */
 const stockOfInstructions = 30_000;
@@ -33,7 +39,9 @@ export class TranslationPace {
     this.#stock = Math.min(stockOfInstructions, this.#stock + (nowMs - this.#lookedMs) * newPerMs);
     this.#lookedMs = nowMs;
     const used = 1 - this.#stock / stockOfInstructions;
-    return Math.round(recordHeat.overflows + (mostRounds - recordHeat.overflows) * this.#taken * used);
+    const free = between(withCore.little, withCore.much, used);
+    const crowded = between(withoutCore.little, withoutCore.much, used);
+    return Math.round(between(free, crowded, this.#taken));
   }
 
   /** So many instructions were translated. */
