@@ -7,8 +7,11 @@ import type { Accelerator } from './config.ts';
  */
 const lockstepSlowdown = 32;
 
-/** Words: host time at which guest time would be 0 had there been no pause; host time at which it stopped, or -1. */
-const word = { origin: 0, stopped: 1, words: 2 } as const;
+/**
+ * Words of 64 bits: host time at which guest time would be 0 had there been no pause; host time at which it stopped, or -1; how often
+ * they were changed, of 32 bits.
+ */
+const word = { origin: 0, stopped: 1, changes: 2, words: 3 } as const;
 
 export const allocateGuestClock = (): SharedArrayBuffer => new SharedArrayBuffer(word.words * 8);
 
@@ -21,24 +24,27 @@ export const allocateGuestClock = (): SharedArrayBuffer => new SharedArrayBuffer
 export class GuestClock implements Clock {
   readonly #hostNs: () => number;
   readonly #words: BigInt64Array<SharedArrayBuffer>;
+  readonly #changes: Int32Array<SharedArrayBuffer>;
   readonly #slowdown: number;
+  /** The words, as they were after so many changes: a number of 64 bits that is read is an object first. */
+  #known = { changes: -1, origin: 0, stopped: -1 };
 
   /** @param hostNs nanoseconds of a clock that never goes back and that all threads share */
   constructor(buffer: SharedArrayBuffer, hostNs: () => number, accel: Accelerator) {
     this.#slowdown = accel === 'verify' ? lockstepSlowdown : 1;
     this.#words = new BigInt64Array(buffer);
+    this.#changes = new Int32Array(buffer, word.changes * 8, 1);
     this.#hostNs = hostNs;
   }
 
   /** Guest time is 0 now. */
   begin(): void {
-    this.#set(word.stopped, -1);
-    this.#set(word.origin, this.#hostNs());
+    this.#set(this.#hostNs(), -1);
   }
 
   nowNs(): number {
-    const stopped = this.#get(word.stopped);
-    return Math.floor(((stopped < 0 ? this.#hostNs() : stopped) - this.#get(word.origin)) / this.#slowdown);
+    const { origin, stopped } = this.#now();
+    return Math.floor(((stopped < 0 ? this.#hostNs() : stopped) - origin) / this.#slowdown);
   }
 
   /** How long the host takes for a time of the guest's, in nanoseconds. */
@@ -47,7 +53,7 @@ export class GuestClock implements Clock {
   }
 
   get stopped(): boolean {
-    return this.#get(word.stopped) >= 0;
+    return this.#now().stopped >= 0;
   }
 
   /** How far guest time comes in a time of the host's, in nanoseconds, while the guest runs. */
@@ -57,25 +63,34 @@ export class GuestClock implements Clock {
 
   /** The first processor slept for so many of the host's nanoseconds: its time went at the usual pace then. */
   slept(hostNs: number): void {
-    if (this.#slowdown > 1) this.#set(word.origin, this.#get(word.origin) - Math.floor(hostNs) * (this.#slowdown - 1));
+    if (this.#slowdown === 1) return;
+    const { origin, stopped } = this.#now();
+    this.#set(origin - Math.floor(hostNs) * (this.#slowdown - 1), stopped);
   }
 
   stop(): void {
-    if (!this.stopped) this.#set(word.stopped, this.#hostNs());
+    const { origin, stopped } = this.#now();
+    if (stopped < 0) this.#set(origin, this.#hostNs());
   }
 
   start(): void {
-    const stopped = this.#get(word.stopped);
-    if (stopped < 0) return;
-    this.#set(word.origin, this.#get(word.origin) + this.#hostNs() - stopped);
-    this.#set(word.stopped, -1);
+    const { origin, stopped } = this.#now();
+    if (stopped >= 0) this.#set(origin + this.#hostNs() - stopped, -1);
   }
 
-  #get(index: number): number {
-    return Number(this.#words[index] as bigint);
+  /** Who changes them does so before it tells others to look: what is read here needs no barrier. */
+  #now(): { readonly origin: number; readonly stopped: number } {
+    const changes = this.#changes[0] as number;
+    if (changes !== this.#known.changes) {
+      const [origin, stopped] = [word.origin, word.stopped].map((index) => Number(Atomics.load(this.#words, index)));
+      this.#known = { changes, origin: origin as number, stopped: stopped as number };
+    }
+    return this.#known;
   }
 
-  #set(index: number, value: number): void {
-    Atomics.store(this.#words, index, BigInt(value));
+  #set(origin: number, stopped: number): void {
+    Atomics.store(this.#words, word.origin, BigInt(origin));
+    Atomics.store(this.#words, word.stopped, BigInt(stopped));
+    Atomics.add(this.#changes, 0, 1);
   }
 }
