@@ -8,7 +8,7 @@ import { recordHeat } from '../interpret/record.ts';
 
 /** Rounds of its counter (see `recordHeat`) until a record is hot: while little was translated of late, and while much was. */
 const withCore = { little: 20, much: recordHeat.overflows } as const;
-const withoutCore = { little: 180, much: mostRounds } as const;
+const withoutCore = { little: recordHeat.overflows, much: mostRounds } as const;
 
 const between = (from: number, to: number, part: number): number => from + (to - from) * part;
 
