@@ -26,7 +26,7 @@ type Wrapper = (require: NodeJS.Require, module: { exports: unknown }, exports: 
 
 /**
  * V8's data as of version 14 begin with words, of which this one tells the flags that V8 had (`SerializedCodeData`, code-serializer.h).
- * They are those at the time of writing, but those at the start are what counts: none of the flags that guests want concern JavaScript.
+ * They are those at the time of writing, but those at the start are what counts: none of the flags that guests want changes bytecode.
  */
 const flagsWord = { at: 12, bytes: 4, versions: /^14\./ } as const;
 /** The bytes' CRC-32, before them in the file. */
