@@ -43,7 +43,7 @@ export class GuestClock implements Clock {
   }
 
   nowNs(): number {
-    const { origin, stopped } = this.#now();
+    const { origin, stopped } = this.#times();
     return Math.floor(((stopped < 0 ? this.#hostNs() : stopped) - origin) / this.#slowdown);
   }
 
@@ -53,7 +53,7 @@ export class GuestClock implements Clock {
   }
 
   get stopped(): boolean {
-    return this.#now().stopped >= 0;
+    return this.#times().stopped >= 0;
   }
 
   /** How far guest time comes in a time of the host's, in nanoseconds, while the guest runs. */
@@ -64,24 +64,25 @@ export class GuestClock implements Clock {
   /** The first processor slept for so many of the host's nanoseconds: its time went at the usual pace then. */
   slept(hostNs: number): void {
     if (this.#slowdown === 1) return;
-    const { origin, stopped } = this.#now();
+    const { origin, stopped } = this.#times();
     this.#set(origin - Math.floor(hostNs) * (this.#slowdown - 1), stopped);
   }
 
   stop(): void {
-    const { origin, stopped } = this.#now();
+    const { origin, stopped } = this.#times();
     if (stopped < 0) this.#set(origin, this.#hostNs());
   }
 
   start(): void {
-    const { origin, stopped } = this.#now();
+    const { origin, stopped } = this.#times();
     if (stopped >= 0) this.#set(origin + this.#hostNs() - stopped, -1);
   }
 
-  /** Who changes them does so before it tells others to look: what is read here needs no barrier. */
-  #now(): { readonly origin: number; readonly stopped: number } {
-    const changes = this.#changes[0] as number;
-    if (changes !== this.#known.changes) {
+  /** A plain look suffices for whether they changed: who changes them does so before it tells others to look. */
+  #times(): { readonly origin: number; readonly stopped: number } {
+    if (this.#changes[0] !== this.#known.changes) {
+      // Ahead of the words on every host, or what was old would count as new.
+      const changes = Atomics.load(this.#changes, 0);
       const [origin, stopped] = [word.origin, word.stopped].map((index) => Number(Atomics.load(this.#words, index)));
       this.#known = { changes, origin: origin as number, stopped: stopped as number };
     }

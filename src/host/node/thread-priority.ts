@@ -2,7 +2,7 @@
  * Priorities of this process's threads. On Linux each has its own; elsewhere, and where it is refused, they stay as they are.
  *
  * Processors that take all of the host's cores share them with what compiles their code, and each waits for the other as long:
- * a guest that boots on two processors of two cores, for a tenth of its time. Code that comes a little later costs less.
+ * a guest that boots on two processors of two cores, for an eighth of its time. Code that comes a little later costs less.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
