@@ -4,6 +4,7 @@ import { type Instruction, noRegister, ripBase, segment } from '../decode/instru
 import type { DecodeState } from '../decode/state.ts';
 import { type FieldKind, fieldKind, type RowFacts, rowFacts } from '../isa/row-facts.ts';
 import { segmentAt, segmentField, segmentIndex, state } from '../state/layout.ts';
+import type { Handlers } from './handlers.ts';
 import { record } from './record.ts';
 
 /** State address (or number, for CR, DR, ST) that a register field stands for. */
@@ -92,6 +93,19 @@ export class Assembler {
       ints[int + record.link / 4] = 0;
     } else if (facts.secondImmediate) ints[int + record.immediate2 / 4] = s.immediate2;
     if (facts.vvvv !== fieldKind.none) words[word + record.vvvv / 2] = registerField(facts.vvvv, s.vvvv, rex);
+  }
+
+  /**
+   * Has the record before that at `address` run both, where there is a handler for them. @param previous handler of the one before; 0 if
+   * it had better be left alone @returns the same for the next record
+   */
+  join(previous: number, address: number, handlers: Pick<Handlers, 'pairOf'>): number {
+    const words = this.#words;
+    const handler = words[(address + record.handler) >> 1] as number;
+    const both = handlers.pairOf(previous, handler);
+    if (both === 0) return handler;
+    words[(address - record.size + record.handler) >> 1] = both;
+    return 0;
   }
 
   /** Writes a record that no instruction stands behind. */

@@ -216,6 +216,7 @@ export class CodeCache {
     const expected = this.#expected.in(ramPage);
     const links: number[] = [];
     const s = this.#state;
+    let previous = 0;
     for (let count = 0; ; count++) {
       const key = keyOf(modeIndex, offset);
       // The key of the page's end is that of an instruction at its beginning, maybe in another mode.
@@ -236,6 +237,7 @@ export class CodeCache {
       page.set(key, address);
       this.#next += record.size;
       const ends = this.#assemble(address, status, offset, mode);
+      previous = this.#assembler.join(previous, address, this.#handlers);
       this.#resolve(page, key, address);
       if (expected?.delete(key)) hasten(this.#view, address);
       // Elsewhere instruction pointers are cut to 16 bits, or checked against the limit: not here.

@@ -14,6 +14,7 @@ import { Emitter } from '../emit/emitter.ts';
 import { formOf } from '../emit/forms.ts';
 import type { Semantics } from '../emit/ops.ts';
 import { engine, heatOverflows, regionReference, state, targetCache } from '../state/layout.ts';
+import type { DispatchCases } from './dispatch-cases.ts';
 import { emitHandler } from './emit-handler.ts';
 import {
   handlerType,
@@ -24,10 +25,11 @@ import {
   regionType,
   uncounted,
 } from './handler-keys.ts';
-import { type HotForms, hotForms } from './hot.ts';
+import type { HotForm } from './hot.ts';
 import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { emitLookup, liesAt, withCodePage } from './lookup.ts';
 import { importMemories, importPageUsers } from './memories.ts';
+import { emitPair } from './pair-ops.ts';
 import { record, recordHeat } from './record.ts';
 import { defineSharedFunctions } from './shared-functions.ts';
 import type { SharedFunctions } from './shared-types.ts';
@@ -36,6 +38,7 @@ import { status } from './status.ts';
 
 export interface MainModuleParts {
   readonly semantics: Readonly<Record<string, Semantics>>;
+  readonly cases: DispatchCases;
   /** Whether looks into the TLB are counted, for statistics. */
   readonly countsLookups: boolean;
 }
@@ -226,21 +229,41 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
 /** The handlers that are cases of a loop, and the number of the first of them. */
 interface Cases {
   readonly long: boolean;
-  readonly hot: HotForms;
+  readonly forms: readonly HotForm[];
+  /** Behind the forms: two of them in turn. */
+  readonly pairs: DispatchCases['pairs'];
   readonly first: number;
 }
 
 function emitSwitch(
   loop: Loop,
-  ops: InterpreterOps,
   exits: InlineExits,
-  { hot, first }: Cases,
-  semantics: Readonly<Record<string, Semantics>>,
+  { forms, pairs, first }: Cases,
+  functions: SharedFunctions,
+  { semantics, countsLookups }: MainModuleParts,
 ): void {
-  const { code, e } = loop;
-  const cases = pseudoHandlers + hot.length;
+  const { code, e, rec } = loop;
+  const cases = pseudoHandlers + forms.length + pairs.length;
   const handler = code.local('i32');
-  code.set(handler, e.loadState16(code.get(loop.rec), record.handler));
+  code.set(handler, e.loadState16(code.get(rec), record.handler));
+  const ops = new InterpreterOps(code, rec, functions, exits);
+  const emitForm = (own: InterpreterOps, number: number): void => {
+    const { row, key } = forms[number - first] as HotForm;
+    own.countsLookups = countsLookups;
+    emitHandler(own, formOf(row, key), semantics);
+  };
+  const emitCase = (position: number): void => {
+    if (position < 0) emitPseudo(loop, ops, exits, position + pseudoHandlers);
+    else if (position < forms.length) emitForm(ops, first + position);
+    else {
+      const [one, other] = pairs[position - forms.length] as DispatchCases['pairs'][number];
+      emitPair(
+        { code, rec, functions, exits, second: other },
+        (own) => emitForm(own, one),
+        (own) => emitForm(own, other),
+      );
+    }
+  };
   const labels: Label[] = [];
   const nest = (remaining: number): void => {
     if (remaining === 0) {
@@ -257,11 +280,7 @@ function emitSwitch(
     });
     const number = remaining - 1;
     if (number === cases) return;
-    code.scope(() => {
-      const form = hot[number - pseudoHandlers];
-      if (form === undefined) emitPseudo(loop, ops, exits, number);
-      else emitHandler(ops, formOf(form.row, form.key), semantics);
-    });
+    code.scope(() => emitCase(number - pseudoHandlers));
     code.branch(exits.next);
   };
   nest(cases + 1);
@@ -281,7 +300,7 @@ function defineRun(
   module: ModuleBuilder,
   functions: SharedFunctions,
   cases: Cases,
-  { semantics, countsLookups }: MainModuleParts,
+  parts: MainModuleParts,
   legacyRun?: number,
 ): number {
   const index = module.declare(regionType);
@@ -317,9 +336,7 @@ function defineRun(
           code.loop((dispatch) => {
             code.block((next) => {
               const exits: InlineExits = { next, transfer, linked, leave, ...locals };
-              const ops = new InterpreterOps(code, rec, functions, exits);
-              ops.countsLookups = countsLookups;
-              emitSwitch(loop, ops, exits, cases, semantics);
+              emitSwitch(loop, exits, cases, functions, parts);
             });
             code.set(rec, e.add(code.get(rec), record.size));
             code.branch(dispatch);
@@ -369,8 +386,9 @@ export function buildMainModule(parts: MainModuleParts): Uint8Array<ArrayBuffer>
   module.importTable('handlers', maxHandlers);
   module.importTable('regions', 1);
   const functions = defineSharedFunctions(module);
-  const long: Cases = { long: true, hot: hotForms(true), first: pseudoHandlers };
-  const legacy: Cases = { long: false, hot: hotForms(false), first: pseudoHandlers + long.hot.length };
+  const { long: forms, pairs, legacy: legacyForms } = parts.cases;
+  const long: Cases = { long: true, forms, pairs, first: pseudoHandlers };
+  const legacy: Cases = { long: false, forms: legacyForms, pairs: [], first: long.first + forms.length + pairs.length };
   const run32 = defineRun(module, functions, legacy, parts);
   module.name(run32, 'interpreter of 16- and 32-bit code');
   const run = defineRun(module, functions, long, parts, run32);

@@ -8,9 +8,9 @@ import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
 import { createVcpuMemory } from '../state/vcpu-memory.ts';
 import { findCpuModel } from '../system/cpu-model.ts';
-import { formKeys, handlerKey, maxHandlers, pseudoHandler, pseudoHandlers } from './handler-keys.ts';
+import { afterCases, dispatchCases } from './dispatch-cases.ts';
+import { formKeys, handlerKey, maxHandlers, pseudoHandler } from './handler-keys.ts';
 import { Handlers, type HandlersOptions } from './handlers.ts';
-import { inlinedKeys } from './hot.ts';
 import { prepareInterpreter } from './prepare.ts';
 import { openPreparedHandlers, type PreparedHandlers } from './prepared.ts';
 import { type SharedExports, sharedTypes } from './shared-types.ts';
@@ -33,7 +33,14 @@ function openHandlers(more: Partial<HandlersOptions> = {}): { handlers: Handlers
     shared,
   };
   const features = findCpuModel('max')?.features ?? new Set<string>();
-  const options = { semantics, features, inlined: [], atomic: false, countsLookups: false, ...more };
+  const options = {
+    semantics,
+    features,
+    cases: { forms: [], pairs: [] },
+    atomic: false,
+    countsLookups: false,
+    ...more,
+  };
   return { handlers: new Handlers(host, options), table };
 }
 
@@ -62,9 +69,14 @@ test('forms that differ in nothing share a handler, others do not', () => {
 
 test('handlers that were made beforehand are those of common forms; the others follow them', () => {
   const made = prepared();
-  const inlined = inlinedKeys();
-  assert.deepEqual([...made.inlined], inlined);
-  const { handlers, table } = openHandlers({ inlined, prepared: made });
+  const cases = dispatchCases(semantics);
+  assert.deepEqual(Array.from(made.cases.forms), cases.numbers.forms);
+  assert.deepEqual(Array.from(made.cases.pairs), cases.numbers.pairs);
+  const { handlers, table } = openHandlers({ cases: made.cases, prepared: made });
+  const inlined = new Map<number, number>();
+  for (let n = 0; n < made.cases.forms.length; n += 2) {
+    inlined.set(made.cases.forms[n] as number, made.cases.forms[n + 1] as number);
+  }
   const keys = new Map<number, number>();
   for (let n = 0; n < made.numbers.length; n += 2) keys.set(made.numbers[n] as number, made.numbers[n + 1] as number);
   const last = Math.max(...keys.values());
@@ -74,10 +86,11 @@ test('handlers that were made beforehand are those of common forms; the others f
       for (const key of formKeys(row, long)) {
         const number = handlers.numberOf(factsOf(row), key, key.long, key.locked);
         const common = key.addressSize === (long ? 64 : 32);
-        if (inlined.includes(handlerKey(row, key))) assert.ok(number < inlined.length + pseudoHandlers);
+        const own = inlined.get(handlerKey(row, key));
+        if (own !== undefined) assert.equal(number, own);
         else if (common) assert.equal(number, keys.get(handlerKey(row, key)));
         else assert.ok(number > last, `${row.mnemonic} ${row.operands}`);
-        if (number >= inlined.length + pseudoHandlers) assert.equal(typeof table.get(number), 'function');
+        if (number >= afterCases(cases)) assert.equal(typeof table.get(number), 'function');
       }
     }
   }
@@ -88,7 +101,7 @@ test('what a processor does not offer has no handler, made beforehand or not', (
   assert.ok(row !== undefined);
   const key = formKeys(row, true).find(({ addressSize }) => addressSize === 64);
   assert.ok(key !== undefined);
-  for (const more of [{}, { inlined: inlinedKeys(), prepared: prepared() }]) {
+  for (const more of [{}, { cases: dispatchCases(semantics).numbers, prepared: prepared() }]) {
     const { handlers } = openHandlers({ ...more, features: new Set() });
     assert.equal(handlers.numberOf(factsOf(row), key, true, false), pseudoHandler.undefined);
   }

@@ -9,6 +9,7 @@ import type { Semantics } from '../emit/ops.ts';
 import type { TableRow } from '../isa/row.ts';
 import type { RowFacts } from '../isa/row-facts.ts';
 import { instructionTable } from '../isa/table.ts';
+import type { CaseNumbers } from './dispatch-cases.ts';
 import {
   formKeys,
   formsOfRow,
@@ -33,13 +34,12 @@ export interface HandlersOptions {
   readonly semantics: Readonly<Record<string, Semantics>>;
   /** What CPUID offers; other rows are #UD. */
   readonly features: ReadonlySet<string>;
-  /** The keys of the dispatch loops' cases, in order. */
-  readonly inlined: ArrayLike<number>;
+  readonly cases: CaseNumbers;
   /** Whether other processors may see memory between the read and the write of a locked instruction. */
   readonly atomic: boolean;
   /** Whether looks into the TLB are counted, for statistics. */
   readonly countsLookups: boolean;
-  /** Handlers that were made beforehand, with these semantics and behind as many inlined ones, and do not count. */
+  /** Handlers that were made beforehand, with these semantics and behind the same cases, and do not count. */
   readonly prepared?: PreparedHandlers | undefined;
 }
 
@@ -47,18 +47,41 @@ export class Handlers {
   readonly atomic: boolean;
   /** By what `handlerKey` tells; 0 where there is none yet, for that is no instruction's. */
   readonly #numbers = new Uint16Array(instructionTable.length * formsOfRow);
+  /** By the first handler and the second. */
+  readonly #pairs = new Map<number, Uint16Array>();
   readonly #options: HandlersOptions;
   readonly #host: HandlerHost;
   #count: number;
 
   constructor(host: HandlerHost, options: HandlersOptions) {
-    const { atomic, inlined, prepared } = options;
+    const { atomic, cases, prepared } = options;
     this.atomic = atomic;
     this.#host = host;
     this.#options = options;
-    for (let n = 0; n < inlined.length; n++) this.#numbers[inlined[n] as number] = pseudoHandlers + n;
-    this.#count = pseudoHandlers + inlined.length;
+    this.#count = pseudoHandlers;
+    this.#takeCases(cases);
     if (prepared !== undefined) this.#take(prepared);
+  }
+
+  #takeCases({ forms, pairs }: CaseNumbers): void {
+    for (let n = 0; n < forms.length; n += 2) {
+      const number = forms[n + 1] as number;
+      this.#numbers[forms[n] as number] = number;
+      this.#count = Math.max(this.#count, number + 1);
+    }
+    const cases = this.#count;
+    for (let n = 0; n < pairs.length; n += 3) {
+      const [first, second, both] = [pairs[n], pairs[n + 1], pairs[n + 2]] as [number, number, number];
+      const seconds = this.#pairs.get(first) ?? new Uint16Array(cases);
+      seconds[second] = both;
+      this.#pairs.set(first, seconds);
+      this.#count = Math.max(this.#count, both + 1);
+    }
+  }
+
+  /** The handler that runs what these two would run in turn, if there is one; 0 otherwise. */
+  pairOf(first: number, second: number): number {
+    return this.#pairs.get(first)?.[second] ?? 0;
   }
 
   #offers({ feature }: TableRow): boolean {

@@ -1,10 +1,13 @@
-/** Which handlers are worth a case of a dispatch loop: the forms that integer code is made of. */
+/** Which forms are worth a case of a dispatch loop: those that integer code is made of. */
 import type { FormKey } from '../emit/forms.ts';
 import type { TableRow } from '../isa/row.ts';
 import { instructionTable } from '../isa/table.ts';
-import { formKeys, handlerKey } from './handler-keys.ts';
+import { formKeys } from './handler-keys.ts';
 
-export type HotForms = readonly { readonly row: TableRow; readonly key: FormKey }[];
+export interface HotForm {
+  readonly row: TableRow;
+  readonly key: FormKey;
+}
 
 const hotSemantics: ReadonlySet<string> = new Set([
   'mov',
@@ -49,6 +52,24 @@ const hotSemantics: ReadonlySet<string> = new Set([
   'endbr',
 ]);
 
+/** What compilers seldom have done in memory. */
+const rareInMemory: ReadonlySet<string> = new Set([
+  'adc',
+  'sbb',
+  'neg',
+  'not',
+  'shl',
+  'shr',
+  'sar',
+  'rol',
+  'ror',
+  'setcc',
+]);
+
+/** Conditions on OF or PF alone (SDM Vol. 2D table B-10), and read-modify-write forms that are hardly seen. */
+const isRare = ({ semantics, condition = 4, operands }: TableRow, { registerForm }: FormKey): boolean =>
+  [0, 0xa].includes(condition & 0xe) || (rareInMemory.has(semantics) && !registerForm && operands.startsWith('E'));
+
 /** The operand sizes that occur in ordinary code; others (a 66 prefix, a needless REX.W) take the slower way. */
 function commonSizes(row: TableRow, long: boolean): readonly number[] {
   if (!long) return [32];
@@ -60,12 +81,13 @@ const isHot = (row: TableRow, key: FormKey): boolean =>
   key.addressSize === (key.long ? 64 : 32) &&
   key.repeat === 0 &&
   !key.locked &&
+  !isRare(row, key) &&
   commonSizes(row, key.long).includes(key.operandSize) &&
   row.operandSpecs.every(({ source }) => source !== 'S') &&
   !/[ECSDFG]S/.test(row.operands);
 
 /** The hot forms of 64-bit code, or of 32-bit code, in table order. */
-export function hotForms(long: boolean): HotForms {
+export function hotForms(long: boolean): HotForm[] {
   return instructionTable
     .filter(({ semantics }) => hotSemantics.has(semantics))
     .flatMap((row) =>
@@ -74,7 +96,3 @@ export function hotForms(long: boolean): HotForms {
         .map((key) => ({ row, key })),
     );
 }
-
-/** The keys of the cases of both loops, in the order of their numbers. */
-export const inlinedKeys = (): number[] =>
-  [...hotForms(true), ...hotForms(false)].map(({ row, key }) => handlerKey(row, key));

@@ -10,10 +10,10 @@ import { maxRegions } from '../translate/region-store.ts';
 import { TranslationPace } from '../translate/translation-pace.ts';
 import { Translator } from '../translate/translator.ts';
 import { CodeCache } from './code-cache.ts';
+import { dispatchCases } from './dispatch-cases.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { maxHandlers } from './handler-keys.ts';
 import { Handlers } from './handlers.ts';
-import { inlinedKeys } from './hot.ts';
 import { JumpCache } from './jump-cache.ts';
 import { openPreparedHandlers, type PreparedInterpreter } from './prepared.ts';
 import type { RamMoves } from './shared-functions.ts';
@@ -74,12 +74,23 @@ export interface InterpreterOptions {
   readonly onNewCodePage: (ramPage: number, writers: number) => void;
 }
 
+function mainModule(options: Pick<InterpreterOptions, 'semantics' | 'countsLookups' | 'prepared'>) {
+  const { semantics, countsLookups, prepared } = options;
+  if (prepared !== undefined) {
+    const made = openPreparedHandlers(prepared.handlers);
+    return { main: prepared.main, cases: made.cases, made };
+  }
+  const cases = dispatchCases(semantics);
+  return { main: buildMainModule({ semantics, cases, countsLookups }), cases: cases.numbers, made: undefined };
+}
+
 export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { vcpuMemory, memory, semantics, features, nowMs, atomic, countsLookups } = options;
   // What was made beforehand does not count.
   const prepared = countsLookups ? undefined : options.prepared;
   const table = new webAssembly.Table({ element: 'anyfunc', initial: maxHandlers, maximum: maxHandlers });
-  const module: WasmModule = new webAssembly.Module(prepared?.main ?? buildMainModule({ semantics, countsLookups }));
+  const { main, cases, made } = mainModule({ semantics, countsLookups, prepared });
+  const module: WasmModule = new webAssembly.Module(main);
   const regions = new webAssembly.Table({ element: 'anyfunc', initial: maxRegions, maximum: maxRegions });
   const { bus, ...slow } = options.imports;
   const instance = new webAssembly.Instance(module, {
@@ -98,9 +109,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const host = { vcpuMemory, guestMemory: memory.memory, table, shared };
   const jumps = new JumpCache(vcpuMemory.buffer);
   regions.set(0, exported.run);
-  const made = prepared && openPreparedHandlers(prepared.handlers);
-  const inlined = made?.inlined ?? inlinedKeys();
-  const handlers = new Handlers(host, { semantics, features, inlined, atomic, countsLookups, prepared: made });
+  const handlers = new Handlers(host, { semantics, features, cases, atomic, countsLookups, prepared: made });
   const code: CodeCache = new CodeCache(new DataView(vcpuMemory.buffer), memory, handlers, {
     newCodePage: options.onNewCodePage,
     full: () => {

@@ -12,6 +12,7 @@ import { soloBus } from '../smp/bus-module.ts';
 import { engine, fillLog, state, tlb, tlbContext } from '../state/layout.ts';
 import { createVcpuMemory } from '../state/vcpu-memory.ts';
 import { CodeChunks } from './code-chunks.ts';
+import { dispatchCases } from './dispatch-cases.ts';
 import { buildMainModule } from './dispatch-loop.ts';
 import { maxHandlers } from './handler-keys.ts';
 import { status } from './status.ts';
@@ -22,7 +23,9 @@ const kinds = ['read', 'readForWrite', 'write'] as const;
 const slowNames = { read: 'readSlow', readForWrite: 'readForWriteSlow', write: 'writeSlow' } as const;
 
 const ramBytes = 8 << 20;
-const module = new webAssembly.Module(buildMainModule({ semantics: {}, countsLookups: false }));
+const module = new webAssembly.Module(
+  buildMainModule({ semantics: {}, cases: dispatchCases({}), countsLookups: false }),
+);
 const root = 0x1000;
 const noMmio = { read: () => 0xffff_ffffn, write: () => {} };
 

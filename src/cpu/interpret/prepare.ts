@@ -4,29 +4,29 @@
  */
 import { instructionTable } from '../isa/table.ts';
 import { semantics } from '../semantics/index.ts';
+import { afterCases, type DispatchCases, dispatchCases } from './dispatch-cases.ts';
 import { buildMainModule } from './dispatch-loop.ts';
-import { formKeys, handlerKey, pseudoHandlers } from './handler-keys.ts';
+import { formKeys, handlerKey } from './handler-keys.ts';
 import { HandlerModule } from './handler-module.ts';
-import { inlinedKeys } from './hot.ts';
 import { type PreparedInterpreter, preparedSections } from './prepared.ts';
 
 /** Of all forms without an address-size prefix in 64-bit and in 32-bit code. */
-function prepareHandlers(): Uint8Array<ArrayBuffer> {
-  const inlined = inlinedKeys();
-  const cases = new Set(inlined);
-  const module = new HandlerModule(semantics, pseudoHandlers + inlined.length, false);
+function prepareHandlers(cases: DispatchCases): Uint8Array<ArrayBuffer> {
+  const { forms } = cases.numbers;
+  const inlined = new Set(Array.from(forms).filter((_number, position) => position % 2 === 0));
+  const module = new HandlerModule(semantics, afterCases(cases), false);
   const numbers: number[] = [];
   for (const row of instructionTable) {
     for (const key of [...formKeys(row, true), ...formKeys(row, false)]) {
       const number = handlerKey(row, key);
-      const common = key.addressSize === (key.long ? 64 : 32) && !cases.has(number);
+      const common = key.addressSize === (key.long ? 64 : 32) && !inlined.has(number);
       if (common) numbers.push(number, module.add(row, key));
     }
   }
-  return module.finish(preparedSections(numbers, inlined));
+  return module.finish(preparedSections(numbers, cases.numbers));
 }
 
-export const prepareInterpreter = (): PreparedInterpreter => ({
-  main: buildMainModule({ semantics, countsLookups: false }),
-  handlers: prepareHandlers(),
-});
+export function prepareInterpreter(): PreparedInterpreter {
+  const cases = dispatchCases(semantics);
+  return { main: buildMainModule({ semantics, cases, countsLookups: false }), handlers: prepareHandlers(cases) };
+}

@@ -1,5 +1,6 @@
 /** What of the interpreter was made when the program was built. */
 import { type WasmModule, webAssembly } from '../../wasm/webassembly.ts';
+import type { CaseNumbers } from './dispatch-cases.ts';
 
 /** Bytes of WebAssembly modules: the main one, and one with the handlers of common forms. */
 export interface PreparedInterpreter {
@@ -11,22 +12,23 @@ export interface PreparedHandlers {
   readonly module: WasmModule;
   /** `handlerKey` of a form and number of its handler in turn. */
   readonly numbers: Uint32Array;
-  /** What `inlinedKeys` tells, which takes it a while. */
-  readonly inlined: Uint32Array;
+  /** Those of the dispatch loops' cases, which take a while to tell. */
+  readonly cases: CaseNumbers;
 }
 
 /** The custom sections of a module with handlers. */
-const sections = { numbers: 'corbel.handlers', inlined: 'corbel.inlined' } as const;
+const sections = { numbers: 'corbel.handlers', forms: 'corbel.cases', pairs: 'corbel.pairs' } as const;
 
-const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
+const bytesOf = (numbers: ArrayLike<number>): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
 
 /** For `HandlerModule.finish`: as in `PreparedHandlers`. */
 export const preparedSections = (
   numbers: readonly number[],
-  inlined: readonly number[],
+  cases: CaseNumbers,
 ): Readonly<Record<string, Uint8Array>> => ({
   [sections.numbers]: bytesOf(numbers),
-  [sections.inlined]: bytesOf(inlined),
+  [sections.forms]: bytesOf(cases.forms),
+  [sections.pairs]: bytesOf(cases.pairs),
 });
 
 /** @param bytes of a module with these sections */
@@ -37,5 +39,6 @@ export function openPreparedHandlers(bytes: Uint8Array<ArrayBuffer>): PreparedHa
     if (section === undefined) throw new Error(`there is no section ${name}`);
     return new Uint32Array(section);
   };
-  return { module, numbers: read(sections.numbers), inlined: read(sections.inlined) };
+  const cases = { forms: read(sections.forms), pairs: read(sections.pairs) };
+  return { module, numbers: read(sections.numbers), cases };
 }
