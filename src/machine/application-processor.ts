@@ -12,6 +12,7 @@ import { TimerQueue } from '../device-model/time.ts';
 import { ApicBus } from '../devices/apic/apic-bus.ts';
 import { LocalApic } from '../devices/apic/local-apic.ts';
 import { connectApics } from '../devices/apic/remote-apic.ts';
+import { Doorbells } from '../devices/virtio/doorbells.ts';
 import { CodeWriteReader } from '../memory/code-writes.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { physicalAddressBits } from '../spec/x86/paging.ts';
@@ -66,12 +67,14 @@ export class ApplicationProcessor implements FurtherProcessor {
     this.#memory = memory;
     this.#codeWrites = new CodeWriteReader(shared.codeWrites, processor);
     this.#timers = new TimerQueue(this.#clock, (deadlineNs) => this.#slices.timerArmed(deadlineNs));
+    const doorbells = new Doorbells(shared.mailboxes, shared.virtio, () => host.wakeIo());
     this.#remote = new RemoteIo(shared.remoteIo, processor, {
       wake: () => {
         wake(0);
         siblings.nudge();
       },
       block: (wait) => siblings.block(wait),
+      ring: (address) => doorbells.ring(address),
       stopping: () => host.stopRequested(),
     });
     this.#die = () => {

@@ -83,6 +83,8 @@ export interface ProcessorHost {
   standBack(): number;
   /** Wakes another processor's thread if it sleeps. */
   ring(processor: number): void;
+  /** The I/O thread has something to do: its devices' mailboxes say what. */
+  wakeIo(): void;
   stopRequested(): boolean;
   /**
    * Parts of a processor's memory hold nothing any more: offsets in bytes, from and to. They read as zeroes afterwards, or as
@@ -108,8 +110,6 @@ export interface MachineHost extends ProcessorHost {
   serialOutput(port: SerialPort, bytes: Uint8Array): void;
   /** The next byte for the guest, or -1. Never blocks. */
   serialInput(port: SerialPort): number;
-  /** The I/O thread has something to do: its devices' mailboxes say what. */
-  wakeIo(): void;
   /** Whether the machine is to stand still; `sleep` returns when that changes. */
   pauseRequested(): boolean;
   /** Takes a request that waits, if there is one. Never blocks. */

@@ -24,6 +24,8 @@ export interface RemoteIoHost {
   readonly wake: () => void;
   /** Runs what waits, without holding up the other processors. */
   readonly block: <T>(wait: () => T) => T;
+  /** Does what this thread can do itself: a write to physical memory rings a doorbell. @returns whether it was one */
+  readonly ring: (address: number) => boolean;
   /** The machine is coming to its end: nobody may answer any more. */
   readonly stopping: () => boolean;
 }
@@ -47,7 +49,9 @@ export class RemoteIo {
     });
     this.mmio.map(0, physicalEnd, {
       readMmio: (address, size) => this.#ask(requestKind.mmioRead, address, size, 0),
-      writeMmio: (address, size, value) => void this.#ask(requestKind.mmioWrite, address, size, value),
+      writeMmio: (address, size, value) => {
+        if (!host.ring(address)) this.#ask(requestKind.mmioWrite, address, size, value);
+      },
     });
   }
 

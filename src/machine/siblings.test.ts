@@ -41,6 +41,7 @@ test('nobody waits for a processor that has come to a triple fault', () => {
   const io = new RemoteIo(shared.remoteIo, 1, {
     wake: () => void service.serve(),
     block: (wait) => dying.block(wait),
+    ring: () => false,
     stopping: () => false,
   });
   dying.enter();
@@ -49,6 +50,28 @@ test('nobody waits for a processor that has come to a triple fault', () => {
   assert.deepEqual(dead, [1]);
   // Who is busy is waited for by all that need the bus for themselves, and by a pause.
   assert.equal(board.isBusy(1), false);
+});
+
+test('what a processor can do itself does not wait for the first one, everything else does', () => {
+  const { shared } = twoProcessors();
+  const seen: string[] = [];
+  const mmio = new MmioBus();
+  mmio.map(0x2000, 0x1000, {
+    readMmio: () => 7,
+    writeMmio: (address, size, value) => void seen.push(`${address.toString(16)} ${size} ${value}`),
+  });
+  const service = new RemoteIoService(shared.remoteIo, 2, { ports: new PortBus(), mmio, died: () => {} });
+  const rung: number[] = [];
+  const io = new RemoteIo(shared.remoteIo, 1, {
+    wake: () => void service.serve(),
+    block: (wait) => wait(),
+    ring: (address) => address === 0x2004 && rung.push(address) > 0,
+    stopping: () => false,
+  });
+  io.mmio.write(0x2004, 2, 1);
+  io.mmio.write(0x2008, 4, 5);
+  assert.equal(io.mmio.read(0x2004, 4), 7);
+  assert.deepEqual([rung, seen], [[0x2004], ['8 4 5']]);
 });
 
 test('a pause stops the other processors before time, and time goes on before they do', () => {

@@ -199,6 +199,11 @@ export class PciFunction implements Device<PciFunctionState> {
     return high * 2 ** 32 + ((low & pciBar.memoryMask) >>> 0);
   }
 
+  /** Where a region answers; undefined while the command register does not enable its space. */
+  decodedBase(region: PciRegion): number | undefined {
+    return this.#decoded.find((decoded) => decoded.region === region)?.base;
+  }
+
   #decode(): void {
     const command = this.#command;
     const io = (command & pciCommand.io) !== 0;

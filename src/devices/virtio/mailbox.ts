@@ -31,9 +31,12 @@ const word = {
   /** A bit for each queue: the driver has rung; the device has used buffers that the driver wants to hear of. */
   doorbells: 8,
   used: 10,
-  queues: 12,
+  /** The page of physical memory where the driver rings; 0: nowhere. */
+  doorbellPage: 12,
+  queues: 13,
 } as const;
 const queueWords = 8;
+const pageBytes = 4096;
 /** Words before the devices: which devices want attention on the I/O thread and on the machine's. */
 const headerWords = 4;
 
@@ -158,6 +161,15 @@ export class Mailbox {
     const { size, descriptors, available, used } = layout ?? { size: 0, descriptors: 0, available: 0, used: 0 };
     const halves = [descriptors, available, used].flatMap((address) => [address % 2 ** 32, address / 2 ** 32]);
     this.#words.set([size, ...halves], word.queues + index * queueWords);
+  }
+
+  /** Physical address of the doorbells' page; 0 while the guest has given them no place. */
+  get doorbellAddress(): number {
+    return (Atomics.load(this.#words, word.doorbellPage) >>> 0) * pageBytes;
+  }
+
+  set doorbellAddress(address: number) {
+    Atomics.store(this.#words, word.doorbellPage, address / pageBytes);
   }
 
   ring(queue: number): void {

@@ -31,6 +31,7 @@ export class VirtioPci {
   readonly #msix: Msix;
   readonly #common: CommonRegisters;
   readonly #window: PciWindow;
+  readonly #region: PciRegion;
   #isr = 0;
 
   constructor(description: VirtioDescription, wiring: VirtioPciWiring) {
@@ -52,6 +53,7 @@ export class VirtioPci {
       read: (offset, size) => this.#read(offset, size),
       write: (offset, size, value) => this.#write(offset, size, value),
     };
+    this.#region = region;
     const deviceId = virtioPciId.firstDevice + description.deviceId;
     const { classCode } = description;
     const { vendor, revision } = virtioPciId;
@@ -63,6 +65,7 @@ export class VirtioPci {
         onConfigRead: (offset, size) => this.#window.beforeRead(offset, size),
         onConfigWrite: (offset, size) => {
           this.#msix.configWritten();
+          this.#placeDoorbells();
           this.#window.afterWrite(offset, size);
         },
       },
@@ -76,6 +79,13 @@ export class VirtioPci {
     this.#common.reset();
     this.#msix.reset();
     this.pciFunction.reset();
+    this.#placeDoorbells();
+  }
+
+  /** Other processors ring by themselves; see `Doorbells`. */
+  #placeDoorbells(): void {
+    const base = this.pciFunction.decodedBase(this.#region);
+    this.#mailbox.doorbellAddress = base === undefined ? 0 : base + structure.notify;
   }
 
   /** Takes what the I/O thread has noted in the mailbox. */

@@ -112,6 +112,7 @@ export function createProcessorHost(buffer: SharedArrayBuffer, processor: number
       return Math.max(1, sharedNowNs() - nowNs);
     },
     ring: (other) => ringBell(words, bellOf(other)),
+    wakeIo: () => ringBell(words, word.hostBell),
     stopRequested: () => Atomics.load(words, word.stop) !== 0,
     giveBack: (memory, ranges) => {
       advice ??= openMemoryAdvice();
@@ -131,7 +132,6 @@ export function createMachineHost(buffer: SharedArrayBuffer, report: (event: Mac
   const { stopRequested } = processor;
   return {
     ...processor,
-    wakeIo: () => ringBell(words, word.hostBell),
     pauseRequested: () => Atomics.load(words, word.pause) !== 0,
     takeRequest: () => {
       const waiting = Atomics.load(words, word.requests);

@@ -9,6 +9,7 @@ import { virtioCommon } from '../../../spec/virtio/pci.ts';
 import { virtioFeature, virtioStatus } from '../../../spec/virtio/virtio.ts';
 import { webAssembly } from '../../../wasm/webassembly.ts';
 import { TestLine } from '../../testing/test-board.ts';
+import { Doorbells } from '../doorbells.ts';
 import { IoSide } from '../io-side.ts';
 import { Attention, allocateMailboxes, openMailbox } from '../mailbox.ts';
 import { structure } from '../virtio-capabilities.ts';
@@ -17,7 +18,7 @@ import { VirtioPci } from '../virtio-pci.ts';
 import { DriverQueue } from './driver-queue.ts';
 
 export const ramBytes = 8 << 20;
-const barBase = 0xe000_0000;
+export const barBase = 0xe000_0000;
 const msixBase = 0xe001_0000;
 const { acknowledge, driver, driverOk, featuresOk } = virtioStatus;
 
@@ -35,6 +36,8 @@ export class TestMachine {
   /** What the device threw. */
   readonly crashes: unknown[] = [];
   readonly codeWrites: CodeWriteReader;
+  /** As another processor has them. */
+  readonly doorbells: Doorbells;
   readonly device: VirtioDevice;
   /** While true, the machine's thread does not look at what the I/O thread wants. */
   busy = false;
@@ -56,14 +59,16 @@ export class TestMachine {
     const descriptions = [device.description];
     const mailboxes = allocateMailboxes(descriptions);
     this.#attention = new Attention(mailboxes, 'machine');
+    const wakeIo = (): void => queueMicrotask(() => this.io.serve());
     this.pci = new VirtioPci(device.description, {
       mailbox: openMailbox(mailboxes, descriptions, 0),
       irq: this.irq,
       msi: { deliver: (_address, data) => void this.messages.push(data) },
       wakeIo: () => {
-        if (new Attention(mailboxes, 'io').ask(0)) queueMicrotask(() => this.io.serve());
+        if (new Attention(mailboxes, 'io').ask(0)) wakeIo();
       },
     });
+    this.doorbells = new Doorbells(mailboxes, descriptions, wakeIo);
     const wakeMachine = (): void => this.serve();
     this.io = new IoSide({
       memory: this.ioMemory,
