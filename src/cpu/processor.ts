@@ -47,6 +47,8 @@ export interface Processor {
   tscChanged(): void;
   /** Time-stamp counter as the guest reads it. */
   readTsc(): bigint;
+  /** What that counts, without IA32_TSC_ADJUST. */
+  nowNs(): number;
   /** A 64-bit number for RDRAND. */
   random(): bigint;
   /** Instruction pointers of the running instruction and the one after it. */

@@ -199,6 +199,10 @@ export class Vcpu implements Processor {
     return BigInt.asUintN(64, BigInt(this.#nowNs()) + this.tscAdjust);
   }
 
+  nowNs(): number {
+    return this.#nowNs();
+  }
+
   random(): bigint {
     return this.#random();
   }

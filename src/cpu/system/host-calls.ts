@@ -34,6 +34,13 @@ export type HostCallImplementation = (cpu: Processor) => number;
 function timeStamp(cpu: Processor): number {
   const { state } = cpu;
   if ((state.low('cr4') & cr4.tsd) !== 0 && state.cpl > 0 && !state.real) throw generalProtection();
+  if (cpu.tscAdjust === 0n) {
+    // Linux reads it at each way out of the kernel.
+    const ns = cpu.nowNs();
+    state.setGpr32(0, ns % 2 ** 32);
+    state.setGpr32(2, ns / 2 ** 32);
+    return status.next;
+  }
   state.setScratch(0, cpu.readTsc());
   state.setGpr32(0, state.scratch32(0));
   state.setGpr32(2, state.scratchHigh(0));
