@@ -23,7 +23,7 @@ export interface CaseNumbers {
   readonly pairs: ArrayLike<number>;
 }
 
-/** What `hotPairs` calls a form: an operand that may be register or memory is R or M, one with either size has the size behind it. */
+/** What `hotPairs` calls a form: mnemonic, operands (R or M for what may be register or memory), operand size. */
 function nameOf({ row, key }: HotForm): string {
   const operands = row.operands.replaceAll('E', key.registerForm ? 'R' : 'M');
   return `${row.mnemonic} ${operands} ${key.operandSize}`.replace(/ +/, ' ');
@@ -55,7 +55,6 @@ export function dispatchCases(semantics: Readonly<Record<string, Semantics>>): D
   const pairs = hotPairs.flatMap(([first, seconds]) =>
     seconds.map((second) => {
       const [a, b] = [long.byName.get(first), long.byName.get(second)];
-      // Semantics that a test leaves out may be what tells two forms apart.
       if (a === undefined || b === undefined) throw new Error(`no such forms: ${first}, ${second}`);
       return [a, b] as const;
     }),
