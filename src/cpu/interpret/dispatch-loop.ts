@@ -182,7 +182,7 @@ function emitStraddler(loop: Loop, exits: InlineExits, own: Value): void {
   code.branch(exits.linked);
 }
 
-function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler: number): void {
+function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, mustEnd: number, handler: number): void {
   const { e, code } = loop;
   // After the last byte of the 4 GiB comes the first, outside 64-bit code.
   const own = (): Value => {
@@ -210,7 +210,8 @@ function emitPseudo(loop: Loop, ops: InterpreterOps, exits: InlineExits, handler
       code.branch(exits.linked);
       break;
     case pseudoHandler.translated: {
-      spend(loop, 0);
+      // A region that jumps back to an access which it leaves at has no other place where the slice could end.
+      emitSliceEnd(e, spend(loop, 0), mustEnd, () => leaveAt(loop, exits, own(), status.budget));
       const reference = e.let(e.loadState32(code.get(loop.rec), record.immediate));
       enterRegion(loop, reference);
       break;
@@ -253,7 +254,7 @@ function emitSwitch(
     emitHandler(own, formOf(row, key), semantics);
   };
   const emitCase = (position: number): void => {
-    if (position < 0) emitPseudo(loop, ops, exits, position + pseudoHandlers);
+    if (position < 0) emitPseudo(loop, ops, exits, functions.mustEnd, position + pseudoHandlers);
     else if (position < forms.length) emitForm(ops, first + position);
     else {
       const [one, other] = pairs[position - forms.length] as DispatchCases['pairs'][number];
@@ -368,8 +369,7 @@ function defineEnter(module: ModuleBuilder, find: number): number {
   const linear = e.let(e.and(e.add(target, e.loadState64(state.codeSegmentBase)), e.loadState64(state.linearMask)));
   const entry = emitLookup(e, linear, find, () => code.return(i32Constant(status.lookup)));
   e.storeState64(state.codeBase, e.sub(target, e.and(linear, 0xfffn)));
-  const rec = code.local('i32');
-  code.set(rec, e.loadState32(entry, targetCache.record));
+  const rec = e.variable('i32', e.loadState32(entry, targetCache.record));
   const reference = e.let(e.loadState32(entry, targetCache.region));
   code.returnCallIndirect(1, regionTable, [code.get(rec), reference], e.shrU(reference, regionReference.entryBits));
   module.define(index, code);
