@@ -55,6 +55,7 @@ test('bytes for the console are written later, in order, and wake the board once
 test('what is asked afterwards finds them done: by the same processor, by another one, by the first', () => {
   const { seen, service, processor } = board(3);
   const [one, two] = [processor(1, false), processor(2, false)];
+  const ports = service.orderedPorts();
   one.ports.write(com1, 1, 1);
   assert.equal(one.ports.read(lineStatus, 1), 2);
   one.ports.write(com1, 1, 2);
@@ -62,9 +63,9 @@ test('what is asked afterwards finds them done: by the same processor, by anothe
   one.ports.write(com1, 1, 4);
   assert.equal(two.ports.read(lineStatus, 1), 6);
   two.ports.write(com1, 1, 5);
-  assert.equal(service.ports.read(lineStatus, 1), 8);
+  assert.equal(ports.read(lineStatus, 1), 8);
   one.ports.write(com1, 1, 6);
-  service.ports.write(com1 + 3, 1, 7);
+  ports.write(com1 + 3, 1, 7);
   const order = ['3f8 1 1', 'read 3fd', '3f8 1 2', '3fb 1 3', '3f8 1 4', 'read 3fd', '3f8 1 5', 'read 3fd', '3f8 1 6'];
   assert.deepEqual(seen, [...order, '3fb 1 7']);
 });

@@ -126,7 +126,7 @@ export class RemoteIoService {
   }
 
   /** The board's ports as the first processor has them: what others have written is there before it looks. */
-  get ports(): PortBus {
+  orderedPorts(): PortBus {
     const { ports } = this.#target;
     const ordered = new PortBus();
     ordered.map(0, lastPort, {
