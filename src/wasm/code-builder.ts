@@ -83,6 +83,11 @@ export class CodeBuilder {
     this.#live = outer;
   }
 
+  /** How many blocks are open. */
+  get depth(): number {
+    return this.#depth;
+  }
+
   get(local: Local): Value {
     return node(local.type, control.localGet, none, local.index);
   }

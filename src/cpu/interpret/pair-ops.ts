@@ -5,9 +5,6 @@ import { type InlineExits, InterpreterOps } from './interpreter-ops.ts';
 import { record } from './record.ts';
 import type { SharedFunctions } from './shared-types.ts';
 
-/** Whatever their operands are, these set all flags (others none, or not if a count is 0). */
-const alwaysSetFlags: ReadonlySet<string> = new Set(['add', 'sub', 'cmp', 'and', 'or', 'xor', 'test', 'inc', 'dec']);
-
 /** As state has them; undefined: only there. */
 interface PassedFlags {
   result?: Value | undefined;
@@ -16,6 +13,14 @@ interface PassedFlags {
 
 class FirstOps extends InterpreterOps {
   readonly flags: PassedFlags = {};
+  readonly #depth = this.code.depth;
+  /** Beyond a way out: what happens there does not happen always, nor does what happens within a branch. */
+  #conditional = false;
+
+  override finish(): void {
+    this.#conditional = true;
+    super.finish();
+  }
 
   override setFlagResult(value: Value): void {
     super.setFlagResult(this.#passed('result', value));
@@ -26,7 +31,8 @@ class FirstOps extends InterpreterOps {
   }
 
   #passed(word: keyof PassedFlags, value: Value): Value {
-    if (!alwaysSetFlags.has(this.form.row.semantics)) return value;
+    this.flags[word] = undefined;
+    if (this.#conditional || this.code.depth > this.#depth) return value;
     const bound = this.let(value);
     this.flags[word] = bound;
     return bound;

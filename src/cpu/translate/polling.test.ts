@@ -29,7 +29,6 @@ for (const mode of ['never', 'hot', 'always', 'staying'] as const) {
         assert.equal(vcpu.run(budget), 'budget', `slice ${slice}`);
         assert.ok(reads - before <= budget, `${reads - before} reads in slice ${slice}`);
       }
-      vcpu.kick();
       assert.ok(reads > (slices * budget) / 8, `${reads} reads`);
     });
   }

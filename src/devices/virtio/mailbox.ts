@@ -4,6 +4,7 @@
  * attention, then wakes it.
  */
 
+import { pageSize } from '../../memory/guest-memory.ts';
 import type { VirtioDescription } from './virtio-device.ts';
 import type { QueueLayout } from './virtqueue.ts';
 
@@ -36,7 +37,6 @@ const word = {
   queues: 13,
 } as const;
 const queueWords = 8;
-const pageBytes = 4096;
 /** Words before the devices: which devices want attention on the I/O thread and on the machine's. */
 const headerWords = 4;
 
@@ -165,11 +165,11 @@ export class Mailbox {
 
   /** Physical address of the doorbells' page; 0 while the guest has given them no place. */
   get doorbellAddress(): number {
-    return (Atomics.load(this.#words, word.doorbellPage) >>> 0) * pageBytes;
+    return (Atomics.load(this.#words, word.doorbellPage) >>> 0) * pageSize;
   }
 
   set doorbellAddress(address: number) {
-    Atomics.store(this.#words, word.doorbellPage, address / pageBytes);
+    Atomics.store(this.#words, word.doorbellPage, address / pageSize);
   }
 
   ring(queue: number): void {
