@@ -100,7 +100,7 @@ function assemble(
   const vcpu: Vcpu = new Vcpu({
     memory,
     mmio: board.processorMmio,
-    ports: shared.processors.length > 1 ? remote.orderedPorts() : board.ports,
+    ports: board.ports,
     interrupts: interruptSource(board.localApic),
     externalMsrs: boardMsrs(board.localApic, kvmClock),
     model,

@@ -1,10 +1,9 @@
 /**
  * Ports and memory-mapped devices from processors other than the first: the board lives on the first one's thread, so the
- * others post what they want and wait. One request of each processor at a time. What need not be waited for is in `posted-writes.ts`.
+ * others post what they want and wait. One request of each processor at a time.
  */
 import { MmioBus } from '../device-model/mmio.ts';
 import { type AccessSize, PortBus } from '../device-model/port-io.ts';
-import { allocatePostedWrites, PostedWrites } from './posted-writes.ts';
 
 const word = { state: 0, kind: 1, addressLow: 2, addressHigh: 3, size: 4, value: 5, words: 16 } as const;
 const requestState = { idle: 0, posted: 1, done: 2 } as const;
@@ -17,15 +16,8 @@ const physicalEnd = 2 ** 52;
 const spins = 20_000;
 const napMs = 10;
 
-export interface RemoteIoMemory {
-  readonly requests: SharedArrayBuffer;
-  readonly posted: SharedArrayBuffer;
-}
-
-export const allocateRemoteIo = (processors: number): RemoteIoMemory => ({
-  requests: new SharedArrayBuffer(processors * word.words * 4),
-  posted: allocatePostedWrites(processors),
-});
+export const allocateRemoteIo = (processors: number): SharedArrayBuffer =>
+  new SharedArrayBuffer(processors * word.words * 4);
 
 export interface RemoteIoHost {
   /** Makes the first processor's thread look. */
@@ -46,17 +38,14 @@ export class RemoteIo {
   readonly #base: number;
   readonly #host: RemoteIoHost;
 
-  constructor({ requests, posted }: RemoteIoMemory, processor: number, host: RemoteIoHost) {
-    const writes = new PostedWrites(posted, processor, host.wake);
-    this.#words = new Int32Array(requests);
+  constructor(buffer: SharedArrayBuffer, processor: number, host: RemoteIoHost) {
+    this.#words = new Int32Array(buffer);
     this.#base = processor * word.words;
     this.#host = host;
     this.ports.map(0, lastPort, {
       portWidth: 4,
       readPort: (port, size) => this.#ask(requestKind.portRead, port, size, 0),
-      writePort: (port, size, value) => {
-        if (size !== 1 || !writes.post(port, value)) this.#ask(requestKind.portWrite, port, size, value);
-      },
+      writePort: (port, size, value) => void this.#ask(requestKind.portWrite, port, size, value),
     });
     this.mmio.map(0, physicalEnd, {
       readMmio: (address, size) => this.#ask(requestKind.mmioRead, address, size, 0),
@@ -116,35 +105,14 @@ export class RemoteIoService {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #processors: number;
   readonly #target: RemoteIoTarget;
-  readonly #posted: readonly PostedWrites[];
 
-  constructor({ requests, posted }: RemoteIoMemory, processors: number, target: RemoteIoTarget) {
-    this.#words = new Int32Array(requests);
+  constructor(buffer: SharedArrayBuffer, processors: number, target: RemoteIoTarget) {
+    this.#words = new Int32Array(buffer);
     this.#processors = processors;
     this.#target = target;
-    this.#posted = Array.from({ length: processors }, (_, processor) => new PostedWrites(posted, processor));
-  }
-
-  /** The board's ports as the first processor has them: what others have written is there before it looks. */
-  orderedPorts(): PortBus {
-    const { ports } = this.#target;
-    const ordered = new PortBus();
-    ordered.map(0, lastPort, {
-      portWidth: 4,
-      readPort: (port, size) => {
-        this.#takePosted();
-        return ports.read(port, size);
-      },
-      writePort: (port, size, value) => {
-        this.#takePosted();
-        ports.write(port, size, value);
-      },
-    });
-    return ordered;
   }
 
   get waiting(): boolean {
-    if (this.#posted.some((writes) => writes.waiting)) return true;
     for (let processor = 1; processor < this.#processors; processor++) {
       if (Atomics.load(this.#words, processor * word.words + word.state) === requestState.posted) return true;
     }
@@ -153,29 +121,16 @@ export class RemoteIoService {
 
   /** Does what was asked, between two slices. @returns whether there was anything */
   serve(): boolean {
-    let served = this.#takePosted();
+    let served = false;
     for (let processor = 1; processor < this.#processors; processor++) {
       const base = processor * word.words;
       if (Atomics.load(this.#words, base + word.state) !== requestState.posted) continue;
-      // Those that this processor knows of: its own, and who has seen another's may have asked since.
-      this.#takePosted();
       this.#words[base + word.value] = this.#do(processor, base) | 0;
       Atomics.store(this.#words, base + word.state, requestState.done);
       Atomics.notify(this.#words, base + word.state);
       served = true;
     }
     return served;
-  }
-
-  #takePosted(): boolean {
-    const { ports } = this.#target;
-    let some = false;
-    for (const writes of this.#posted) {
-      if (!writes.waiting) continue;
-      some = true;
-      writes.take((port, value) => ports.write(port, 1, value));
-    }
-    return some;
   }
 
   #do(processor: number, base: number): number {

@@ -15,7 +15,7 @@ import { fail, ok, type Result } from '../support/result.ts';
 import { type WasmMemory, webAssembly } from '../wasm/webassembly.ts';
 import { allocateGuestClock } from './guest-clock.ts';
 import { allocateLastWords } from './last-words.ts';
-import { allocateRemoteIo, type RemoteIoMemory } from './remote-io.ts';
+import { allocateRemoteIo } from './remote-io.ts';
 
 const wasmPageBytes = 65_536;
 const maxMemoryBytes = 2 ** 32;
@@ -31,7 +31,7 @@ export interface SharedMachine {
   readonly pageUsers: WasmMemory;
   readonly processorBoard: WasmMemory;
   readonly apicMail: SharedArrayBuffer;
-  readonly remoteIo: RemoteIoMemory;
+  readonly remoteIo: SharedArrayBuffer;
   readonly clock: SharedArrayBuffer;
   readonly kvmClocks: SharedArrayBuffer;
   readonly codeWrites: SharedArrayBuffer;
